@@ -1,0 +1,65 @@
+# Two commands from a fresh clone: `make demo` and `make test`. `make` alone lists what there is.
+#
+# PYTHON     the Python (3.11 or newer) that .venv is made with; found by itself unless given
+# PIP_ARGS   further arguments to every pip install, for example another index for torch
+# OUT        where the demo writes
+
+# Names are not enough: a command called python3.11 may be a switch to a version that is not installed.
+PYTHON ?= $(or $(shell for name in python3 python3.11 python3.12 python3.13; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done),none)
+PIP_ARGS ?=
+OUT ?= out/demo
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: .venv/.ok ## install into .venv and compare the embedded readers on the embedded exam
+	@echo "==> comparing the embedded readers on the embedded exam; the report goes to $(OUT)"
+	@$(BIN)/saccade compare --out $(OUT)
+
+test: lint ## install into .venv and run every gate and every test
+	@echo "==> tests: pytest"
+	@$(BIN)/python -m pytest
+
+lint: .venv/.test ## the gates alone: style, format, types, direction of imports
+	@echo "==> style: ruff check"
+	@$(BIN)/ruff check .
+	@echo "==> format: ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "==> types: pyright"
+	@$(BIN)/pyright --pythonpath $(BIN)/python
+	@echo "==> direction of imports: lint-imports"
+	@$(BIN)/lint-imports
+
+format: .venv/.test ## put the code into the house's format and repair what can be repaired
+	@echo "==> ruff format and ruff check --fix"
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## remove .venv, caches and what was written to out/
+	@echo "==> removing .venv, caches and out/"
+	@rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache out
+
+$(BIN)/python:
+	@if [ "$(PYTHON)" = none ]; then \
+		echo "saccade needs Python 3.11 or newer and found none; name it: make PYTHON=/path/to/python3.11"; exit 1; fi
+	@echo "==> making .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+# The package is linked, not copied: an edit is in force at once, and so is the next pull.
+.venv/.ok: $(INPUTS) | $(BIN)/python
+	@echo "==> installing saccade and what it runs on (torch, transformers …) into .venv: some minutes the first time"
+	@$(PIP) -e '.[run]'
+	@touch $@
+
+.venv/.test: .venv/.ok
+	@echo "==> installing the test tools into .venv"
+	@$(PIP) -e '.[run,test]'
+	@touch $@

@@ -1,0 +1,33 @@
+"""saccade decides how many tokens an image deserves, and proves what you lose.
+
+Importing it brings neither torch nor transformers: each name below is fetched when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saccade.models import build as build
+    from saccade.models import from_pretrained as from_pretrained
+    from saccade.models import load as load
+    from saccade.models import save_pretrained as save_pretrained
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "build": "saccade.models",
+    "from_pretrained": "saccade.models",
+    "load": "saccade.models",
+    "save_pretrained": "saccade.models",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What lies deeper, on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*_LAZY, "__version__"))

@@ -1,0 +1,150 @@
+"""The verbs as functions: what the command line and a notebook call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+from rich.table import Table
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.models import READERS
+from saccade.models.embedded import cards, embedded
+from saccade.models.store import load
+from saccade.study.compare import Entrant, Progress
+from saccade.study.compare import compare as run_compare
+from saccade.study.files import write_whole
+from saccade.study.report import render
+from saccade.study.results import Results
+from saccade.study.shown import Shown
+from saccade.study.table import table as table
+from saccade.tasks.data import read
+from saccade.tasks.exam import Exam
+from saccade.tasks.scenes import RESOLVABLE, Scenes
+from saccade.train.demo import demo_name, retrain
+from saccade.train.family import THIN, Tell, train_family
+from saccade.train.recipe import family_recipe
+from saccade.views.open import open_picture
+
+REFERENCE = "llava"
+"""The embedded full-token reader: differences are taken to it, baselines made from it."""
+BUDGETS = (64, 16, 4)
+PICTURES = 160
+DEMO_PICTURES = 80
+
+
+Announce = Callable[[str], object]
+"""Called with lines for the user."""
+
+
+def _quiet(line: str) -> None:
+    del line
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a comparison left: its ``results``, and the files if a folder was given."""
+
+    results: Results
+    files: tuple[Path, ...] = ()
+
+
+def compare(
+    data: str | Path | None = None,
+    *,
+    models: Sequence[str] | None = None,
+    budgets: Sequence[int] = BUDGETS,
+    out: str | Path | None = None,
+    pictures: int = PICTURES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Compared:
+    """Accuracy against visual tokens for ``models`` × budgets, with the resize, random and uniform baselines.
+
+    ``data`` is a JSONL, a LLaVA JSON or a folder with a CSV; without it, ``pictures`` of the generated exam's
+    test split are asked. ``models`` are embedded readers' names or folders that ``load`` reads; all embedded
+    readers unless given. Where an embedded reader takes part, the full-token reader and the one trained for
+    dropping do too, since the baselines are made from them; else the first model is the reference. ``out``
+    receives ``results.json`` and ``report.html``, written only when everything is done.
+    """
+    exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
+    chosen = list(dict.fromkeys(models if models is not None else cards()))
+    if not chosen:
+        raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
+    if any(name in cards() for name in chosen):
+        chosen = list(dict.fromkeys((REFERENCE, *chosen, THIN)))
+    reference = REFERENCE if REFERENCE in chosen else chosen[0]
+    entrants = {name: _entrant(name) for name in chosen}
+    entrants[reference] = replace(entrants[reference], baseline=True)
+    resolvable = RESOLVABLE if data is None else None
+    results, shown = run_compare(
+        exam, entrants, reference=reference, budgets=budgets, seed=seed, resolvable=resolvable, progress=progress
+    )
+    return _stored(results, shown, out)
+
+
+def train(
+    recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
+) -> Path:
+    """Run a recipe, by shipped name or YAML path; the trained family's folder.
+
+    Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
+    """
+    plan, data = family_recipe(recipe, changes)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    resolved = yaml.safe_dump(data, sort_keys=False)
+    announce(resolved)
+    write_whole(folder / "recipe.yaml", resolved)
+    train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
+    return folder / "family"
+
+
+def train_demo(
+    connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
+) -> Compared:
+    """Train one connector again from nothing and compare it with the shipped one on a short exam."""
+    name = demo_name(connector)
+    fresh = retrain(name, Path(out), tell or Tell())
+    entrants = {one: _entrant(one) for one in (REFERENCE, name)}
+    entrants[REFERENCE] = replace(entrants[REFERENCE], baseline=True)
+    entrants[f"{name}-retrained"] = replace(entrants[name], reader=fresh, trained="connector trained just now")
+    results, shown = run_compare(
+        Scenes("test", DEMO_PICTURES),
+        entrants,
+        reference=REFERENCE,
+        budgets=(16,),
+        resolvable=RESOLVABLE,
+        progress=progress,
+    )
+    return _stored(results, shown, out)
+
+
+def catalogue() -> Table:
+    """Every reader: its fidelity mark, its presets, and whether a trained one is embedded."""
+    made = Table("reader", "fidelity", "what it is", "presets")
+    for name, entry in READERS.items():
+        made.add_row(name, entry.fidelity, entry.summary, ", ".join(entry.presets))
+    for name, card in cards().items():
+        made.add_row(f"{name} (embedded)", card.fidelity, card.trained, "trained")
+    return made
+
+
+def _stored(results: Results, shown: Sequence[Shown], out: str | Path | None) -> Compared:
+    if out is None:
+        return Compared(results)
+    folder = Path(out)
+    page = render(results, shown)
+    folder.mkdir(parents=True, exist_ok=True)
+    results.save(folder / "results.json")
+    write_whole(folder / "report.html", page)
+    return Compared(results, (folder / "results.json", folder / "report.html"))
+
+
+def _entrant(name: str) -> Entrant:
+    if name in cards():
+        card = cards()[name]
+        return Entrant(embedded(name), card.fidelity, card.trained, baseline=name == THIN, seed=card.seed)
+    if Path(name).is_dir():
+        return Entrant(load(name), "exact", f"as loaded from {name}")
+    raise unknown("model", name, cards())

@@ -1,0 +1,28 @@
+"""Connectors: patches → visual tokens."""
+
+from torch import nn
+
+from saccade.connectors.merge import Merge
+from saccade.connectors.mlp import Mlp
+from saccade.connectors.pixel_shuffle import PixelShuffle
+from saccade.connectors.pool import Pool
+from saccade.connectors.resampler import Resampler
+from saccade.specs.merge import MergeSpec
+from saccade.specs.mlp import MlpSpec
+from saccade.specs.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.pool import PoolSpec
+from saccade.specs.resampler import ResamplerSpec
+
+CONNECTORS: dict[type, type[nn.Module]] = {
+    MlpSpec: Mlp,
+    PixelShuffleSpec: PixelShuffle,
+    PoolSpec: Pool,
+    ResamplerSpec: Resampler,
+    MergeSpec: Merge,
+}
+
+
+def build_connector(spec: object) -> nn.Module:
+    """The module of a connector's spec, randomly initialised. A spec of one's own brings ``build()``."""
+    made = CONNECTORS.get(type(spec))
+    return made(spec) if made is not None else spec.build()  # type: ignore[attr-defined]

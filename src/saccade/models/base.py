@@ -1,0 +1,247 @@
+"""The contract of every reader, and the composed one: a path of parts."""
+
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import cast, overload
+
+import torch
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from saccade.connectors import build_connector
+from saccade.connectors.merge import Merge
+from saccade.core.answer import Answer
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
+from saccade.core.ledger import Groups, Ledger
+from saccade.core.plan import Plan
+from saccade.core.size import Size
+from saccade.core.view import Layout
+from saccade.fusion.splice import splice
+from saccade.language.generate import Prefix, answer, counted, read
+from saccade.language.hub import Decoder, pad_left
+from saccade.language.prompt import PLACEHOLDER, Prompt, expand
+from saccade.specs.merge import MergeSpec
+from saccade.specs.reader import ReaderSpec, ViewsSpec
+from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
+from saccade.towers import build_tower
+from saccade.views.open import open_picture
+from saccade.views.sample import Pixels, normalise, sample_all
+
+VIEWS_AT_ONCE = 64
+"""Views that go through the tower in one batch: large enough to fill two cores, small enough for 2 GB."""
+
+Kept = Int[Tensor, "_"]
+"""Numbers of the visual tokens of one picture that are read, the others being dropped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view."""
+
+    spec: ReaderSpec
+    layout: Layout
+    tokens: Float[Tensor, "tokens width"]
+    groups: tuple[Groups, ...]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Which source pixels each token carries."""
+        return self.spec.ledger(self.layout, list(self.groups))
+
+
+class Reader(nn.Module):
+    """picture → views → tower → connector → fusion → language → answer, from the parts that ``spec`` names."""
+
+    def __init__(self, spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        self.spec = spec
+        self.tokenizer = tokenizer
+        self.tower = build_tower(spec.tower)
+        self.connector = build_connector(spec.connector)
+        self.language = Decoder(spec.language)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def seeing(self, views: ViewsSpec) -> "Reader":
+        """The same weights, shared, looking at pictures in another way."""
+        other = copy(self)
+        other.spec = replace(self.spec, views=views)
+        return other
+
+    def layout(self, image: Image.Image) -> Layout:
+        """How this picture is looked at."""
+        return self.spec.views.layout(Size(*image.size))
+
+    def plan(self, size: Size, question: str) -> Plan:
+        """What one question about a picture of ``size`` costs; nothing is run."""
+        text = self.tokenizer(self._text(question))["input_ids"]
+        return self.spec.plan(size, len(text) - 1)
+
+    def encode(self, images: Sequence[Image.Image]) -> list[Encoded]:
+        """Visual tokens of each picture. Views of one size share a batch, whichever picture they are of.
+
+        Gradients flow unless the caller switches them off.
+        """
+        pictures = [open_picture(image) for image in images]
+        layouts = [self.layout(picture) for picture in pictures]
+        pixels = [array for pair in zip(pictures, layouts, strict=True) for array in self._sample(*pair)]
+        sizes = [view.size for layout in layouts for view in layout.views]
+        grids = [grid for layout in layouts for grid in self.spec.grids(layout)]
+        done: dict[int, tuple[Tensor, Groups]] = {}
+        for batch in _batches(sizes):
+            views = normalise([pixels[index] for index in batch], self.spec.mean, self.spec.std)
+            patches = self.tower(views.to(self.device, next(self.tower.parameters()).dtype))
+            tokens, groups = self.connect(patches, grids[batch[0]])
+            done |= dict(zip(batch, zip(tokens, groups, strict=True), strict=True))
+        following = (done[index] for index in range(len(sizes)))
+        return [self._joined(layout, [next(following) for _ in layout.views]) for layout in layouts]
+
+    def _sample(self, picture: Image.Image, layout: Layout) -> list[Pixels]:
+        views = self.spec.views
+        colour = views.colour if isinstance(views, PadSpec) else CLIP_MEAN_COLOUR
+        return sample_all(picture, layout, resample=Image.Resampling[self.spec.resample.upper()], colour=colour)
+
+    def _joined(self, layout: Layout, views: list[tuple[Tensor, Groups]]) -> Encoded:
+        tokens, groups = zip(*views, strict=True)
+        return Encoded(self.spec, layout, torch.cat(tokens), groups)
+
+    def connect(
+        self, patches: Float[Tensor, "views patches width"], grid: Grid
+    ) -> tuple[Float[Tensor, "views tokens out"], list[Groups]]:
+        """Patches to tokens, with each view's groups."""
+        spec = self.spec.connector
+        if isinstance(spec, MergeSpec):  # which patches share a token depends on the picture
+            part = cast(Merge, self.connector)
+            merged = part.melt(patches, grid)
+            return part.project(merged.tokens), merged.groups
+        return self.connector(patches, grid), [spec.groups(grid)] * len(patches)
+
+    def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:
+        """``text`` with literal placeholders, expanded for these pictures."""
+        spans = [self.spec.spans(picture.layout) for picture in encoded]
+        return expand(self.tokenizer, text, spans, self.spec.image_id)
+
+    def prefill(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Encoded], keep: Sequence[Kept] | None = None
+    ) -> Prefix:
+        """Read one prompt with one picture a row.
+
+        ``keep`` names the visual tokens to read, in any order; the places of the others stay empty. Raises
+        SaccadeError for numbers that no token has.
+        """
+        if keep is None:
+            keep = [torch.arange(len(picture.tokens)) for picture in encoded]
+        kept = [_sorted(numbers, len(picture.tokens)) for numbers, picture in zip(keep, encoded, strict=True)]
+        places = [prompt.without(set(numbers)) for prompt, numbers in zip(prompts, kept, strict=True)]
+        pairs = list(zip(prompts, places, strict=True))
+        ids, real = pad_left([[prompt.ids[place] for place in at] for prompt, at in pairs])
+        marks, _ = pad_left([[prompt.visual[place] for place in at] for prompt, at in pairs])
+        positions, _ = pad_left(places)
+        following = torch.as_tensor([len(prompt.ids) for prompt in prompts])
+        visual = torch.cat([picture.tokens[numbers] for picture, numbers in zip(encoded, kept, strict=True)])
+        vectors = splice(self.language.embed(ids.to(self.device)), visual, marks.bool().to(self.device))
+        return read(self.language, vectors, *(tensor.to(self.device) for tensor in (real, positions, following)))
+
+    @torch.inference_mode()
+    def ask(
+        self,
+        encoded: Sequence[Encoded],
+        questions: Sequence[Sequence[str]],
+        *,
+        keep: Sequence[Kept] | None = None,
+        max_tokens: int = 8,
+    ) -> list[list[Answer]]:
+        """Greedy answers to each picture's questions; each picture is read once for all of its own.
+
+        A template that puts the question before the picture has it read once a question.
+        """
+        if len(encoded) != len(questions) or (keep is not None and len(keep) != len(encoded)):
+            kept = "" if keep is None else f" and {len(keep)} lists of kept tokens"
+            raise SaccadeError(f"{len(encoded)} pictures but {len(questions)} lists of questions{kept}; give one each")
+        heads: dict[tuple[int, Prompt], int] = {}
+        rows, tails = [], []
+        for number, (picture, asked) in enumerate(zip(encoded, questions, strict=True)):
+            for question in asked:
+                head, tail = self.prompt(self._text(question), [picture]).split()
+                rows.append(heads.setdefault((number, head), len(heads)))
+                tails.append(tail)
+        if not rows:
+            return [[] for _ in questions]
+        of = [number for number, _ in heads]
+        kept = None if keep is None else [keep[number] for number in of]
+        prefix = self.prefill([head for _, head in heads], [encoded[number] for number in of], kept).take(rows)
+        end = frozenset(self.spec.language.ends)
+        found = iter(answer(self.language, prefix, tails, end=end, decode=self._decode, max_tokens=max_tokens))
+        return [[next(found) for _ in asked] for asked in questions]
+
+    @overload
+    def logits(self, images: Sequence[Image.Image], prompt: str) -> Tensor: ...
+
+    @overload
+    def logits(self, images: Sequence[Sequence[Image.Image]], prompt: Sequence[str]) -> list[Tensor]: ...
+
+    @torch.inference_mode()
+    def logits(
+        self, images: Sequence[Image.Image] | Sequence[Sequence[Image.Image]], prompt: str | Sequence[str]
+    ) -> Float[Tensor, "length vocabulary"] | list[Float[Tensor, "_ vocabulary"]]:
+        """Scores at every position of the whole expanded prompt, float32; a list for a list of prompts.
+
+        ``prompt`` holds one literal ``<image>`` a picture. Raises SaccadeError when they do not match.
+        """
+        if isinstance(prompt, str):
+            return self._logits([cast(Sequence[Image.Image], images)], [prompt])[0]
+        return self._logits(cast(Sequence[Sequence[Image.Image]], images), prompt)
+
+    def _logits(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> list[Tensor]:
+        if len(images) != len(prompts):
+            raise SaccadeError(f"{len(prompts)} prompts but {len(images)} lists of pictures; give one list a prompt")
+        encoded = iter(self.encode([image for row in images for image in row]))
+        pictures = [[next(encoded) for _ in row] for row in images]
+        expanded = [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
+        self.language.check(max(len(prompt.ids) for prompt in expanded))
+        ids, real = (tensor.to(self.device) for tensor in pad_left([prompt.ids for prompt in expanded]))
+        marks, _ = pad_left([prompt.visual for prompt in expanded])
+        vectors = self.language.embed(ids)
+        tokens = [picture.tokens for row in pictures for picture in row]
+        vectors = splice(
+            vectors, torch.cat([vectors.new_empty(0, vectors.shape[-1]), *tokens]), marks.bool().to(self.device)
+        )
+        scores = self.language(vectors, real, counted(real)).float()
+        return [row[-len(prompt.ids) :] for row, prompt in zip(scores, expanded, strict=True)]
+
+    def _text(self, question: str) -> str:
+        if PLACEHOLDER in question:
+            raise SaccadeError(
+                f"a question is plain text, the template places the picture; take {PLACEHOLDER} out of it"
+            )
+        return self.spec.template.replace("{question}", question)
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids)).strip()
+
+
+def _batches(sizes: Sequence[Size]) -> Iterator[list[int]]:
+    """Numbers of the views that go through the tower together: of one size, at most ``VIEWS_AT_ONCE``."""
+    members: dict[Size, list[int]] = {}
+    for index, size in enumerate(sizes):
+        members.setdefault(size, []).append(index)
+    for same in members.values():
+        yield from (same[start : start + VIEWS_AT_ONCE] for start in range(0, len(same), VIEWS_AT_ONCE))
+
+
+def _sorted(numbers: Kept, tokens: int) -> list[int]:
+    """``numbers`` in order, each once. Raises SaccadeError where they name no token."""
+    kept = sorted({int(number) for number in numbers})
+    if kept and not 0 <= kept[0] <= kept[-1] < tokens:
+        raise SaccadeError(
+            f"keep names token {kept[-1] if kept[0] >= 0 else kept[0]}, the picture has 0 to {tokens - 1}"
+        )
+    return kept

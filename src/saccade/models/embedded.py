@@ -1,0 +1,186 @@
+"""The embedded family: very small readers that share one tower and one language model, one per architecture.
+
+They were trained by this repository (``saccade train``) on the generated exam, and are package data:
+each part once, named by the hash of its bytes; ``manifest.json`` says which parts make which reader.
+They answer the exam's kinds of question about the exam's kinds of picture, and nothing else well.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.core.recipe import from_dict, to_dict
+from saccade.core.size import Size
+from saccade.models import Fidelity
+from saccade.models.base import Reader
+from saccade.specs.decoder import DecoderSpec
+from saccade.specs.merge import MergeSpec
+from saccade.specs.mlp import MlpSpec
+from saccade.specs.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.pool import PoolSpec
+from saccade.specs.reader import PARTS, ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
+from saccade.specs.resampler import ResamplerSpec
+from saccade.specs.resize import PadSpec
+from saccade.specs.sequence import PlainSequence, SeparatedSequence, TaggedSequence
+from saccade.specs.slices import ArxivSliceSpec
+from saccade.specs.tiles import TileSpec
+from saccade.specs.vit import StemTowerSpec
+
+SCHEMA = "saccade.embedded/1"
+TYPES: Mapping[str, type] = {**PARTS, "reader": ReaderSpec}
+WIDTH = 128
+SIDE = 128
+TEMPLATE = "<image>{question}\n"
+TOWER = StemTowerSpec(width=WIDTH, depth=4, heads=4, mlp=512, side=SIDE)
+LANGUAGE = DecoderSpec(
+    config=json.dumps(
+        {
+            "model_type": "qwen3",
+            "hidden_size": WIDTH,
+            "intermediate_size": 384,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 4,
+            "head_dim": 32,
+            "rope_parameters": {"rope_theta": 1e6, "rope_type": "default"},
+            "vocab_size": 448,
+            "max_position_embeddings": 1024,
+            "tie_word_embeddings": True,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 2,
+            "initializer_range": 0.1,
+        }
+    )
+)
+IDS = {"image": 3, "edge": 4, "whole": 5, "tiles": 6, "comma": 33, "newline": 220}
+"""Ids of the shared tokenizer; the tile markers start at ``tiles``, four to a row."""
+
+
+def family() -> dict[str, ReaderSpec]:
+    """Every embedded reader's path, by name."""
+    frame = PadSpec(size=Size(SIDE, SIDE), colour=(127, 127, 127))
+    heads = 4
+    connectors: dict[str, ConnectorSpec] = {
+        "llava": MlpSpec(width_in=WIDTH, width_out=WIDTH),
+        "shuffle-64": PixelShuffleSpec(width_in=WIDTH, width_out=WIDTH, ratio=2),
+        "pool-16": PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=4, cols=4),
+        "pool-4": PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2),
+        "resampler-16": ResamplerSpec(width_in=WIDTH, width_out=WIDTH, queries=16, heads=heads),
+        "resampler-4": ResamplerSpec(width_in=WIDTH, width_out=WIDTH, queries=4, heads=heads),
+        "merge-16": MergeSpec(width_in=WIDTH, width_out=WIDTH, budget=16),
+    }
+    paths = {name: _path(frame, connector, PlainSequence()) for name, connector in connectors.items()}
+    slices = ArxivSliceSpec(side=SIDE, patch=TOWER.patch, max_slices=6)
+    separated = SeparatedSequence(comma=IDS["comma"], newline=IDS["newline"])
+    paths["llava-uhd"] = _path(
+        slices, ResamplerSpec(width_in=WIDTH, width_out=WIDTH, queries=36, heads=heads), separated
+    )
+    places = tuple(tuple(IDS["tiles"] + row * 4 + col for col in range(4)) for row in range(4))
+    tagged = TaggedSequence(
+        edge=IDS["edge"], whole=IDS["whole"], newline=(IDS["newline"],), gap=(IDS["newline"],) * 2, places=places
+    )
+    tiles = TileSpec(tile=SIDE, longest_edge=2 * SIDE)
+    paths["idefics"] = _path(tiles, PixelShuffleSpec(width_in=WIDTH, width_out=WIDTH, ratio=2), tagged)
+    return paths
+
+
+def _path(views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec) -> ReaderSpec:
+    return ReaderSpec(
+        views=views,
+        tower=TOWER,
+        connector=connector,
+        sequence=sequence,
+        language=LANGUAGE,
+        template=TEMPLATE,
+        image_id=IDS["image"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What the manifest says of one reader; ``parts`` are file names, ``trained`` is one sentence."""
+
+    spec: ReaderSpec
+    parts: Mapping[str, str]
+    fidelity: Fidelity
+    trained: str
+    seed: int
+
+
+def shelf() -> Traversable:
+    """The folder of package data that holds the family."""
+    return files("saccade") / "embedded"
+
+
+@cache
+def cards() -> dict[str, Card]:
+    """Every embedded reader's card, in the manifest's order."""
+    manifest = json.loads((shelf() / "manifest.json").read_text())
+    if manifest["schema"] != SCHEMA:
+        raise SaccadeError(
+            f"the embedded family is {manifest['schema']}, this version reads {SCHEMA}; reinstall saccade"
+        )
+    return {
+        name: Card(from_dict(card["spec"], TYPES), card["parts"], card["fidelity"], card["trained"], card["seed"])
+        for name, card in manifest["readers"].items()
+    }
+
+
+def embedded(name: str) -> Reader:
+    """One embedded reader with its trained weights, float32."""
+    if name not in cards():
+        raise unknown("embedded reader", name, cards())
+    card = cards()[name]
+    reader = Reader(card.spec, _tokenizer())
+    for part, file in card.parts.items():
+        weights = {key: value.float() for key, value in load((shelf() / file).read_bytes()).items()}
+        getattr(reader, part).load_state_dict(weights)
+    return reader.eval()
+
+
+def pack(
+    folder: Path,
+    readers: Mapping[str, Reader],
+    tokenizer: PreTrainedTokenizerBase,
+    notes: Mapping[str, tuple[str, str, int]],
+    recipe: Mapping[str, object],
+) -> None:
+    """Write a family: each part once in half precision under the hash of its bytes, the manifest last.
+
+    ``notes`` gives each reader's fidelity, how it was trained, and its seed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    entries = {}
+    for name, reader in readers.items():
+        parts = {part: _store(folder, getattr(reader, part)) for part in ("tower", "connector", "language")}
+        fidelity, trained, seed = notes[name]
+        spec = to_dict(reader.spec, TYPES)
+        entries[name] = {"spec": spec, "parts": parts, "fidelity": fidelity, "trained": trained, "seed": seed}
+    manifest = {"schema": SCHEMA, "recipe": dict(recipe), "readers": entries}
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+
+
+def _store(folder: Path, module: nn.Module) -> str:
+    weights = {name: weight.to(torch.float16).contiguous() for name, weight in module.state_dict().items()}
+    data = save(weights)
+    name = f"{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+    (folder / name).write_bytes(data)
+    return name
+
+
+@cache
+def _tokenizer() -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(str(shelf()))

@@ -1,0 +1,36 @@
+"""Readers with random weights, from the catalogue."""
+
+import torch
+
+from saccade.core.errors import unknown
+from saccade.language.prompt import PLACEHOLDER
+from saccade.language.tokenizer import byte_tokenizer
+from saccade.models import READERS
+from saccade.models.base import Reader
+from saccade.specs.reader import ReaderSpec
+
+
+def build(name: str, preset: str = "tiny", seed: int = 0) -> Reader:
+    """The catalogue's reader ``name`` with random weights, the same for the same ``seed``, ready to answer.
+
+    Its tokenizer spells bytes. Raises SaccadeError with near matches for names that the catalogue does not hold.
+    """
+    return from_spec(spec_of(name, preset), seed)
+
+
+def spec_of(name: str, preset: str = "tiny") -> ReaderSpec:
+    """The spec behind a name of the catalogue and a preset."""
+    if name not in READERS:
+        raise unknown("reader", name, READERS)
+    presets = READERS[name].presets
+    if preset not in presets:
+        raise unknown(f"preset of {name}", preset, presets)
+    return presets[preset]()
+
+
+def from_spec(spec: ReaderSpec, seed: int = 0) -> Reader:
+    """A reader of ``spec`` with random weights and a tokenizer of bytes; global random state stays as it is."""
+    named = {PLACEHOLDER: spec.image_id, "</s>": spec.language.ends[0]}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Reader(spec, byte_tokenizer(named)).eval()

@@ -1,0 +1,30 @@
+"""Which patches stand together in a token, for the parts whose grouping depends on the grid alone."""
+
+import numpy as np
+
+from saccade.core.grid import Grid
+from saccade.core.ledger import Groups
+
+
+def identity(tokens: int) -> Groups:
+    """One token a patch."""
+    return list(np.arange(tokens).reshape(-1, 1))
+
+
+def everything(tokens: int, queries: int) -> Groups:
+    """Learned queries: each has looked at all patches."""
+    return [np.arange(tokens)] * queries
+
+
+def blocks(grid: Grid, rows: int, cols: int) -> Groups:
+    """The patches under each place of a coarser ``rows`` × ``cols`` grid, in row order.
+
+    Bounds are those of adaptive pooling: from the floor of the lower to the ceiling of the upper
+    edge, so that places share patches where the grids do not divide.
+    """
+    index = np.arange(grid.tokens).reshape(grid.rows, grid.cols)
+
+    def edges(size: int, parts: int) -> list[slice]:
+        return [slice(part * size // parts, -(-(part + 1) * size // parts)) for part in range(parts)]
+
+    return [index[down, across].ravel() for down in edges(grid.rows, rows) for across in edges(grid.cols, cols)]

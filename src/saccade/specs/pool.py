@@ -1,0 +1,56 @@
+"""Average pool: the mean of the patches under each place of a fixed grid, then LLaVA's MLP.
+
+Law     tokens = rows × cols, whatever the view (fewer patches than places are refused).
+Used by DeCo and many video readers; the plainest way to fewer tokens.
+Loses   what differs inside a place: print smaller than the place fades into its mean.
+Source  DeCo, arXiv:2405.20985 (adaptive average pooling before the projector).
+"""
+
+from dataclasses import dataclass
+
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
+from saccade.core.ledger import Groups
+from saccade.core.plan import Cost
+from saccade.specs import count
+from saccade.specs.groups import blocks
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PoolSpec:
+    """``rows`` × ``cols`` tokens a view; widths in channels."""
+
+    width_in: int
+    width_out: int
+    rows: int
+    cols: int
+
+    def __post_init__(self) -> None:
+        if self.rows < 1 or self.cols < 1:
+            raise SaccadeError(f"pool: needs at least 1×1 tokens, got {self.rows}×{self.cols}")
+
+    def tokens(self, grid: Grid) -> int:
+        """Tokens a view. Raises when the view has fewer patches a side than tokens."""
+        if grid.rows < self.rows or grid.cols < self.cols:
+            raise SaccadeError(
+                f"pool: a {grid} grid has fewer patches than the {self.rows}×{self.cols} tokens wanted; "
+                "ask for fewer tokens or a larger view"
+            )
+        return self.rows * self.cols
+
+    def groups(self, grid: Grid) -> Groups:
+        """Which patches each token holds."""
+        self.tokens(grid)
+        return blocks(grid, self.rows, self.cols)
+
+    @property
+    def exact(self) -> bool:
+        """Tokens carry their own patches."""
+        return True
+
+    def cost(self, grid: Grid) -> Cost:
+        """One view; averaging counts no FLOPs."""
+        tokens = self.tokens(grid)
+        return count.linear(tokens, self.width_in, self.width_out) + count.linear(
+            tokens, self.width_out, self.width_out
+        )

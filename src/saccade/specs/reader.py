@@ -1,0 +1,139 @@
+"""A reader's spec: one path of parts, which adds up what they count."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
+from saccade.core.ledger import Groups, Ledger
+from saccade.core.plan import Cost, Plan
+from saccade.core.size import Size
+from saccade.core.view import Layout
+from saccade.specs.decoder import DecoderSpec
+from saccade.specs.merge import MergeSpec
+from saccade.specs.mlp import MlpSpec
+from saccade.specs.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.pool import PoolSpec
+from saccade.specs.resampler import ResamplerSpec
+from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.sequence import PlainSequence, SeparatedSequence, Span, TaggedSequence, slots
+from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
+from saccade.specs.tiles import TileSpec
+from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+
+ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
+TowerSpec = HubTowerSpec | StemTowerSpec
+ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec
+SequenceSpec = PlainSequence | SeparatedSequence | TaggedSequence
+
+PARTS: dict[str, type] = {
+    "stretch": StretchSpec,
+    "crop": CropSpec,
+    "pad": PadSpec,
+    "slices.arxiv": ArxivSliceSpec,
+    "slices.eccv": EccvSliceSpec,
+    "tiles": TileSpec,
+    "tower.hub": HubTowerSpec,
+    "tower.stem": StemTowerSpec,
+    "mlp": MlpSpec,
+    "pixel_shuffle": PixelShuffleSpec,
+    "pool": PoolSpec,
+    "resampler": ResamplerSpec,
+    "merge": MergeSpec,
+    "sequence.plain": PlainSequence,
+    "sequence.separated": SeparatedSequence,
+    "sequence.tagged": TaggedSequence,
+    "decoder": DecoderSpec,
+}
+"""Every part that a path can be made of, by the name under which JSON and YAML call it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderSpec:
+    """picture → ``views`` → ``tower`` → ``connector`` → ``sequence`` → ``language``.
+
+    ``template`` holds ``<image>`` once and ``{question}`` once; ``image_id`` is the placeholder's token id. Pixels are
+    resampled by the filter ``resample`` and normalised by ``mean`` and ``std`` per channel, for values from 0 to 1.
+    """
+
+    views: ViewsSpec
+    tower: TowerSpec
+    connector: ConnectorSpec
+    sequence: SequenceSpec
+    language: DecoderSpec
+    template: str
+    image_id: int
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
+
+    def __post_init__(self) -> None:
+        if self.template.count("<image>") != 1 or self.template.count("{question}") != 1:
+            raise SaccadeError(f"a template holds <image> and {{question}} once each, got {self.template!r}")
+        if self.template.endswith("<image>"):
+            raise SaccadeError(f"a template ends in text, from which the answer is predicted, got {self.template!r}")
+        if self.connector.width_out != self.language.width:
+            raise SaccadeError(
+                f"the connector puts out {self.connector.width_out} channels, the language model takes "
+                f"{self.language.width}; make them equal"
+            )
+        if self.connector.width_in != self.tower.width:
+            raise SaccadeError(
+                f"the tower puts out {self.tower.width} channels, the connector takes {self.connector.width_in}; "
+                "make them equal"
+            )
+        extra = self.connector.extra if isinstance(self.connector, MlpSpec) else 0
+        if extra != self.tower.extra:
+            raise SaccadeError(
+                f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
+                "drop the class token in the tower, or keep it with an mlp whose extra is 1"
+            )
+
+    def grids(self, layout: Layout) -> list[Grid]:
+        """Patches of each view."""
+        return [self.tower.grid(view) for view in layout.views]
+
+    def tokens(self, layout: Layout) -> list[int]:
+        """Visual tokens of each view."""
+        return [self.connector.tokens(grid) for grid in self.grids(layout)]
+
+    def spans(self, layout: Layout) -> tuple[Span, ...]:
+        """The picture's place in the sequence."""
+        return self.sequence.spans(layout, self.tokens(layout))
+
+    def ledger(self, layout: Layout, groups: list[Groups]) -> Ledger:
+        """The ledger after the connector: ``groups`` name, per view, the patches of each token.
+
+        A kept class token stands in front of a view's patches: it has looked at all of them, and what it holds is
+        known by attention only.
+        """
+        grids, extra = self.grids(layout), self.tower.extra
+        ledger = Ledger.of(layout.size, layout.views, grids)
+        joined: list[np.ndarray] = []
+        sure: list[bool] = []
+        first = 0
+        for grid, parts in zip(grids, groups, strict=True):
+            for part in parts:
+                beside = int(part.min()) < extra
+                joined.append(first + (np.arange(grid.tokens) if beside else part - extra))
+                sure.append(self.connector.exact and not beside)
+            first += grid.tokens
+        return replace(ledger.merge(joined), exact=tuple(sure))
+
+    def plan(self, picture: Size, text: int) -> Plan:
+        """Cost of one picture and ``text`` positions of prompt beside it."""
+        layout = self.views.layout(picture)
+        grids, spans = self.grids(layout), self.spans(layout)
+        tower = _each([self.tower.cost(grid) for grid in grids])
+        connector = _each([self.connector.cost(grid) for grid in grids])
+        length = slots(spans) + text
+        visual = sum(self.tokens(layout))
+        language = self.language.cost(length)
+        return Plan(layout, visual, slots(spans), length, tower, connector, language, self.language.cache_bytes(length))
+
+
+def _each(costs: list[Cost]) -> Cost:
+    """One module over several views: FLOPs add, weights do not."""
+    return Cost(sum(cost.flops for cost in costs), max(cost.params for cost in costs))

@@ -1,0 +1,111 @@
+"""How the tokens of several views stand in the language sequence, and the markers between them.
+
+A *slot* is any position that the picture adds: visual tokens and markers. Markers are token ids, not
+text: a tokenizer may spell a newline differently inside a word, an id is what was trained.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from saccade.core.errors import SaccadeError
+from saccade.core.view import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The ``count`` visual tokens of the view numbered ``view``."""
+
+    view: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Token ids that carry no picture content."""
+
+    ids: tuple[int, ...]
+
+
+Span = Tokens | Marker
+
+
+def slots(spans: Sequence[Span]) -> int:
+    """Positions that the picture adds."""
+    return sum(span.count if isinstance(span, Tokens) else len(span.ids) for span in spans)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlainSequence:
+    """Views one after the other, nothing between: LLaVA."""
+
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """``tokens`` counts each view's visual tokens."""
+        _check(layout, tokens)
+        return tuple(Tokens(view, count) for view, count in enumerate(tokens))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeparatedSequence:
+    """LLaVA-UHD: after every slice one ``comma``, after a row's last one ``newline`` instead, then the overview.
+
+    Slots: slices × (tokens + 1) + tokens of the overview; an unsliced picture has no separators.
+    Source: LLaVA-UHD, arXiv:2403.11703 and its released code; ids 29892 and 13 there, by id, not by text.
+    """
+
+    comma: int
+    newline: int
+
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """``tokens`` counts each view's visual tokens."""
+        _check(layout, tokens)
+        spans: list[Span] = []
+        for view, count in enumerate(tokens):
+            spans.append(Tokens(view, count))
+            if layout.views[view].role == "slice" and layout.slices is not None:
+                last = layout.views[view].col == layout.slices.cols - 1
+                spans.append(Marker((self.newline if last else self.comma,)))
+        return tuple(spans)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaggedSequence:
+    """Idefics3 and SmolVLM: every tile opens with an edge marker and its row and column, rows end in a newline.
+
+    ``edge`` is ``<fake_token_around_image>``; ``places[row][col]`` are the ``<row_r_col_c>`` ids; ``whole``
+    is ``<global-img>``; ``newline`` and ``gap`` are the ids of one and of two line breaks.
+    Slots: tiles × (tokens + 2) + rows + (tokens + 3) + (ids of the gap - 1), as the processors count.
+    """
+
+    edge: int
+    whole: int
+    newline: tuple[int, ...]
+    gap: tuple[int, ...]
+    places: tuple[tuple[int, ...], ...]
+
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """``tokens`` counts each view's visual tokens."""
+        _check(layout, tokens)
+        spans: list[Span] = []
+        for number, (view, count) in enumerate(zip(layout.views, tokens, strict=True)):
+            if view.role == "whole":
+                lead = self.gap if layout.slices is not None else ()
+                spans += [Marker((*lead, self.edge, self.whole)), Tokens(number, count), Marker((self.edge,))]
+                continue
+            spans += [Marker((self.edge, self._place(view.row, view.col))), Tokens(number, count)]
+            rows = layout.slices
+            if rows is not None and view.col == rows.cols - 1 and view.row < rows.rows - 1:
+                spans.append(Marker(self.newline))
+        return tuple(spans)
+
+    def _place(self, row: int, col: int) -> int:
+        if row >= len(self.places) or col >= len(self.places[row]):
+            raise SaccadeError(
+                f"the vocabulary has markers for {len(self.places)} rows of tiles, the picture needs row {row + 1}, "
+                f"column {col + 1}; lower the longest edge"
+            )
+        return self.places[row][col]
+
+
+def _check(layout: Layout, tokens: Sequence[int]) -> None:
+    if len(tokens) != len(layout.views):
+        raise SaccadeError(f"the layout has {len(layout.views)} views but {len(tokens)} token counts were given")

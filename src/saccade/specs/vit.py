@@ -1,0 +1,214 @@
+"""Vision towers: views → patches.
+
+Law     patches = (height / patch) × (width / patch), one more with the class token kept.
+Used by LLaVA (CLIP, second to last layer, class token dropped), SmolVLM (SigLIP), and the embedded family.
+Loses   what is smaller than about a patch; everything above the view's resolution is gone before.
+Source  CLIP arXiv:2103.00020, SigLIP arXiv:2303.15343, DINOv2 arXiv:2304.07193; field names as in
+        the ``config.json`` that transformers writes.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.core.grid import Grid
+from saccade.core.plan import Cost
+from saccade.core.view import View
+from saccade.specs import count
+
+CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1}
+"""Leading tokens that are no patch, per ``model_type`` with a cost law here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubTowerSpec:
+    """Any ``transformers`` vision backbone by its ``config`` (JSON text).
+
+    ``layers`` index the hidden states as transformers does (0 embeddings, -1 the last layer before
+    the final norm, -2 the one before); several are joined channel by channel. ``keep_class`` keeps
+    the class token in front of the patches. ``final_norm`` asks for the last layer after the final norm.
+    """
+
+    config: str
+    layers: tuple[int, ...] = (-1,)
+    keep_class: bool = False
+    final_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if self.model_type not in CLASS_TOKENS:
+            raise unknown("vision tower", self.model_type, CLASS_TOKENS)
+        if not self.layers or not all(-self.depth - 1 <= layer <= self.depth for layer in self.layers):
+            raise SaccadeError(f"the tower has hidden states 0 to {self.depth}, got layers {list(self.layers)}")
+        if self.final_norm and (set(self.states) != {self.depth} or self.model_type == "clip_vision_model"):
+            raise SaccadeError(
+                f"the final norm stands after layer {self.depth} and, in CLIP, after the class token alone; got layers "
+                f"{list(self.layers)} of a {self.model_type}: set final_norm to false"
+            )
+        if self.fields.get("use_swiglu_ffn"):
+            raise SaccadeError(
+                "towers with a SwiGLU feed-forward (DINOv2 giant) have no cost law here; take a smaller one"
+            )
+        if self.keep_class and not self.class_tokens:
+            raise SaccadeError(f"{self.model_type} has no class token to keep; set keep_class to false")
+
+    @cached_property
+    def fields(self) -> dict[str, object]:
+        """The parsed config."""
+        parsed = json.loads(self.config)
+        if not isinstance(parsed, dict):
+            raise SaccadeError(f"a tower's config is a JSON object, got {type(parsed).__name__}")
+        return parsed
+
+    def _number(self, name: str) -> int:
+        value = self.fields.get(name)
+        if not isinstance(value, int):
+            raise SaccadeError(f"the tower's config needs a whole number {name!r}, got {value!r}")
+        return value
+
+    @property
+    def model_type(self) -> str:
+        """As in the config."""
+        return str(self.fields.get("model_type"))
+
+    @property
+    def inner(self) -> int:
+        """Channels inside the tower."""
+        return self._number("hidden_size")
+
+    @property
+    def width(self) -> int:
+        """Channels of a patch that comes out."""
+        return self.inner * len(self.layers)
+
+    @property
+    def depth(self) -> int:
+        """Layers in all."""
+        return self._number("num_hidden_layers")
+
+    @property
+    def states(self) -> tuple[int, ...]:
+        """The chosen hidden states, counted from 0."""
+        return tuple(layer if layer >= 0 else self.depth + 1 + layer for layer in self.layers)
+
+    @property
+    def needed(self) -> int:
+        """Layers that must run for them."""
+        return max(self.states)
+
+    @property
+    def patch(self) -> int:
+        """Pixels a side."""
+        return self._number("patch_size")
+
+    @property
+    def side(self) -> int:
+        """Pixels a side of the view that the position table was made for."""
+        return self._number("image_size")
+
+    @property
+    def class_tokens(self) -> int:
+        """Leading tokens inside the tower that are no patch."""
+        return CLASS_TOKENS[self.model_type]
+
+    @property
+    def extra(self) -> int:
+        """Tokens that a view puts out beside its patches."""
+        return self.class_tokens if self.keep_class else 0
+
+    def grid(self, view: View) -> Grid:
+        """Patches of a view."""
+        return view.grid(self.patch)
+
+    def cost(self, grid: Grid) -> Cost:
+        """One view through the layers that must run, and the weights of those alone."""
+        kind, inner, mlp = self.model_type, self.inner, self._mlp
+        length = grid.tokens + self.class_tokens
+        bias = kind != "vit" or self.fields.get("qkv_bias") is not False
+        scales = 2 if kind == "dinov2" else 0
+        block = count.total(
+            *(count.linear(length, inner, inner, bias=bias) for _ in range(3)),
+            count.attention(length, length, inner),
+            count.linear(length, inner, inner),
+            count.linear(length, inner, mlp),
+            count.linear(length, mlp, inner),
+            count.norm(inner),
+            count.norm(inner),
+            count.weights(scales * inner),
+        )
+        # CLIP has a norm in front of its layers; the others may have one after them.
+        norms = (kind == "clip_vision_model") + self.final_norm
+        return count.total(
+            self._embedding(grid), count.stack(block, self.needed), *(count.norm(inner) for _ in range(norms))
+        )
+
+    @property
+    def _mlp(self) -> int:
+        if self.model_type == "dinov2":
+            return self.inner * self._number("mlp_ratio")
+        return self._number("intermediate_size")
+
+    def _embedding(self, grid: Grid) -> Cost:
+        places = (self.side // self.patch) ** 2 + 2 * self.class_tokens  # a class token has a place too
+        stem = count.convolution(grid.tokens, self.patch, 3, self.inner, bias=self.model_type != "clip_vision_model")
+        return stem + count.weights(places * self.inner)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StemTowerSpec:
+    """The embedded family's tower: a convolutional stem, then pre-norm transformer blocks, no class token.
+
+    ``side`` is the view that its position table was made for; others interpolate it.
+    A plain patch embedding learns to read print far more slowly at this size, so this tower has a
+    stem that no ``transformers`` class has: measured in ``docs/log.md``.
+    """
+
+    width: int = 128
+    depth: int = 4
+    heads: int = 4
+    mlp: int = 512
+    side: int = 128
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads or self.width % 4:
+            raise SaccadeError(f"width {self.width} must be a multiple of 4 and of the {self.heads} heads")
+        if self.side % self.patch:
+            raise SaccadeError(f"side {self.side} is no multiple of the {self.patch} px patch")
+
+    @property
+    def patch(self) -> int:
+        """Pixels a side: three strides of two."""
+        return 8
+
+    @property
+    def extra(self) -> int:
+        """No token beside the patches."""
+        return 0
+
+    def grid(self, view: View) -> Grid:
+        """Patches of a view."""
+        return view.grid(self.patch)
+
+    def cost(self, grid: Grid) -> Cost:
+        """One view."""
+        cells = grid.tokens
+        stem = count.total(
+            count.convolution(cells * 16, 3, 3, 32),
+            count.convolution(cells * 4, 3, 32, 64),
+            count.convolution(cells * 4, 3, 64, 64),
+            count.convolution(cells * 4, 3, 64, 64),
+            count.convolution(cells, 3, 64, self.width),
+            count.convolution(cells, 3, self.width, self.width),
+            count.convolution(cells, 3, self.width, self.width),
+            *(count.norm(width) for width in (32, 64, 64, 64, self.width, self.width)),
+        )
+        block = count.total(
+            *(count.linear(cells, self.width, self.width) for _ in range(4)),
+            count.attention(cells, cells, self.width),
+            count.linear(cells, self.width, self.mlp),
+            count.linear(cells, self.mlp, self.width),
+            count.norm(self.width),
+            count.norm(self.width),
+        )
+        positions = count.weights((self.side // self.patch) ** 2 * self.width)
+        return count.total(stem, positions, count.stack(block, self.depth), count.norm(self.width))

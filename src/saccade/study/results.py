@@ -1,0 +1,213 @@
+"""What a comparison found: the record that tables, pictures and pages are drawn from.
+
+Stored as JSON under ``schema``; reading is strict, so that a file is either understood or refused.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+from saccade.core.errors import SaccadeError
+from saccade.study.codec import decode, encode
+from saccade.study.files import write_whole
+from saccade.tasks.exam import Scale
+
+SCHEMA = "saccade.compare/1"
+SCALES: tuple[Scale, ...] = ("detail", "gist", "own")
+BASELINES = ("resize", "random", "uniform")
+"""The policies that stand in every comparison: a smaller picture, and tokens kept by chance or evenly."""
+
+Fidelity = Literal["exact", "faithful", "survey"]
+Ends = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``correct`` of ``n`` answers; ``accuracy`` and its interval as fractions, no interval for a single cluster."""
+
+    n: int
+    correct: int
+    accuracy: float
+    ci95: Ends | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correct <= self.n or self.n < 1:
+            raise SaccadeError(f"a score needs 0 ≤ correct ≤ n and n ≥ 1, got {self.correct} of {self.n}")
+        if abs(self.accuracy - self.correct / self.n) > 1e-6:
+            raise SaccadeError(f"{self.correct} of {self.n} is not an accuracy of {self.accuracy}; store correct / n")
+        _ordered(self.ci95)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Mean paired difference of two accuracies, a fraction, with its interval."""
+
+    mean: float
+    ci95: Ends | None = None
+
+    def __post_init__(self) -> None:
+        _ordered(self.ci95)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Differences to the full-token reader on the same questions, None where the scale was not asked."""
+
+    detail: Change | None = None
+    gist: Change | None = None
+    own: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flops:
+    """Mean FLOPs of one question: ``predicted`` by the plan, ``counted`` while running, None where it was not."""
+
+    predicted: float
+    counted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Milliseconds:
+    """Wall-clock milliseconds of one question: median and 95th percentile."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One reader under one policy at one budget.
+
+    ``budget`` is the visual tokens allowed, None where nothing limits them; ``visual_tokens`` and
+    ``slots`` are means over the questions. ``kinds`` scores each kind of question. ``bytes`` is the
+    predicted peak of weights and cache, ``trained`` one sentence on how the reader was trained.
+    """
+
+    reader: str
+    policy: str
+    budget: int | None
+    seed: int | tuple[int, ...]
+    visual_tokens: float
+    slots: float
+    detail: Score | None
+    gist: Score | None
+    own: Score | None
+    kinds: dict[str, Score]
+    flops: Flops
+    ms: Milliseconds
+    bytes: int
+    params: int
+    fidelity: Fidelity
+    trained: str
+    difference: Changes
+
+    @property
+    def baseline(self) -> bool:
+        """Whether this is one of the rows that every method has to beat."""
+        return self.policy in BASELINES
+
+    def score(self, scale: Scale) -> Score | None:
+        """The score on one scale."""
+        return {"detail": self.detail, "gist": self.gist, "own": self.own}[scale]
+
+    def change(self, scale: Scale) -> Change | None:
+        """The paired difference on one scale."""
+        return {"detail": self.difference.detail, "gist": self.difference.gist, "own": self.difference.own}[scale]
+
+
+@dataclass(frozen=True, slots=True)
+class ExamFacts:
+    """The exam's versioned ``name`` and size; print of ``resolvable_px`` tower pixels and more counts as resolvable."""
+
+    name: str
+    pictures: int
+    questions: int
+    resolvable_px: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Versions, ``threads`` used, and the ``machine`` architecture."""
+
+    python: str
+    torch: str
+    transformers: str
+    saccade: str
+    threads: int
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """All rows of a comparison. ``reference`` is the reader and ``recipe`` the SHA-256 of the resolved recipe."""
+
+    exam: ExamFacts
+    reference: str
+    recipe: str
+    environment: Environment
+    rows: tuple[Row, ...]
+    seconds: float
+    schema: str = SCHEMA
+
+    def __post_init__(self) -> None:
+        if self.reference not in (readers := [row.reader for row in self.rows]):
+            raise SaccadeError(
+                f"the reference {self.reference!r} is in none of the {len(readers)} rows; "
+                "compare it along with the others"
+            )
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The scales that some row has a score on."""
+        return tuple(scale for scale in SCALES if any(row.score(scale) is not None for row in self.rows))
+
+    @property
+    def ranked(self) -> tuple[Row, ...]:
+        """Rows with most visual tokens first; at equal tokens the reference leads and baselines follow the readers."""
+        places = {policy: place for place, policy in enumerate(BASELINES)}
+        return tuple(
+            sorted(
+                self.rows,
+                key=lambda row: (
+                    -round(row.visual_tokens),
+                    row.baseline,
+                    places.get(row.policy, 0),
+                    not self.leads(row),
+                ),
+            )
+        )
+
+    def leads(self, row: Row) -> bool:
+        """Whether ``row`` is the full-token reader itself."""
+        return row.reader == self.reference and not row.baseline
+
+    def to_json(self) -> str:
+        """Text that ``from_json`` reads back equal. Raises SaccadeError for a value that no reader would accept."""
+        tree = encode(self)
+        decode(Results, tree, "results")
+        return json.dumps(tree, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Results":
+        """Read strictly. Raises SaccadeError for text that is no JSON, another schema, unknown or missing keys."""
+        try:
+            tree = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SaccadeError(f"results: no JSON at line {error.lineno} column {error.colno}: {error.msg}") from error
+        found = tree.get("schema") if isinstance(tree, dict) else None
+        if found != SCHEMA:
+            raise SaccadeError(
+                f"results: the file's schema is {found!r}, this version reads {SCHEMA!r}; "
+                "run the comparison again, or read the file with the version that wrote it"
+            )
+        return cast(Results, decode(Results, tree, "results"))
+
+    def save(self, path: Path) -> None:
+        """Write ``to_json()`` whole or not at all. Raises SaccadeError where the folder does not exist."""
+        write_whole(path, self.to_json())
+
+
+def _ordered(ends: Ends | None) -> None:
+    if ends is not None and ends[0] > ends[1]:
+        raise SaccadeError(f"an interval needs low ≤ high, got {ends[0]} and {ends[1]}")

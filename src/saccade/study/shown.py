@@ -1,0 +1,42 @@
+"""Pictures picked for the report: what each reader saw of them, and what it said."""
+
+from dataclasses import dataclass
+
+from PIL import Image
+
+from saccade.core.errors import SaccadeError
+from saccade.core.ledger import Ledger
+from saccade.core.view import Layout
+from saccade.tasks.exam import Question
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from."""
+
+    reader: str
+    answer: str
+    right: bool
+    layout: Layout
+    ledger: Ledger
+    visual_tokens: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A picture, one question about it, and all looks at it in the order in which to show them."""
+
+    name: str
+    image: Image.Image
+    question: Question
+    seen: tuple[Seen, ...]
+
+    def __post_init__(self) -> None:
+        for look in self.seen:
+            laid = (look.layout.size.width, look.layout.size.height)
+            if laid != self.image.size:
+                raise SaccadeError(
+                    f"{look.reader} saw {self.name} at {laid[0]}×{laid[1]} px, but the picture is "
+                    f"{self.image.width}×{self.image.height} px; show the picture that was read"
+                )

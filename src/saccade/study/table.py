@@ -1,0 +1,83 @@
+"""The comparison as a table for the terminal."""
+
+from collections import Counter
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from saccade.core.errors import SaccadeError
+from saccade.study import words
+from saccade.study.results import Change, Results, Row, Score
+from saccade.tasks.exam import Scale
+
+BASELINE_MARK = "○"
+
+
+def table(results: Results) -> Table:
+    """Rows with most visual tokens first, a rule where the count changes; fits 80 columns.
+
+    Accuracies are per cent with half of their 95 % interval; Δ is the paired difference to the
+    full-token reader in points; a baseline's policy carries a mark.
+    """
+    scales = results.scales
+    if not scales:
+        raise SaccadeError(f"none of the {len(results.rows)} rows has a score; ask at least 1 question")
+    made = Table(
+        title=f"{results.exam.name}: {results.exam.questions} questions on {results.exam.pictures} pictures",
+        caption=_caption(results),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+    )
+    made.add_column("reader", overflow="fold")
+    made.add_column("policy", overflow="fold")
+    for name in ("tokens", *scales, f"Δ{scales[0]}", "GFLOPs", "ms"):
+        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column("fidelity", no_wrap=True)
+    ranked = results.ranked
+    tiers = Counter(round(row.visual_tokens) for row in ranked)
+    for row, below in zip(ranked, (*ranked[1:], None), strict=True):
+        here, there = round(row.visual_tokens), None if below is None else round(below.visual_tokens)
+        # Single rows under one another need no gap.
+        parted = there is not None and here != there and max(tiers[here], tiers[there]) > 1
+        made.add_row(*_cells(results, row, scales), end_section=parted)
+    return made
+
+
+def _cells(results: Results, row: Row, scales: tuple[Scale, ...]) -> list[Text]:
+    quiet = "dim" if row.baseline else ""
+    strong = "bold" if results.leads(row) else quiet
+    mark = f"{BASELINE_MARK} " if row.baseline else ""
+    return [
+        # Text, never markup: a reader may be called "[mine]".
+        Text(row.reader, style=strong),
+        Text(mark + row.policy, style=quiet),
+        Text(words.tokens(row.visual_tokens), style=strong),
+        *(_score(row.score(scale)) for scale in scales),
+        _change(row.change(scales[0])),
+        Text(words.giga(row.flops.predicted)),
+        Text(words.significant(row.ms.p50)),
+        Text(row.fidelity, style=quiet),
+    ]
+
+
+def _score(score: Score | None) -> Text:
+    if score is None:
+        return Text(words.NONE)
+    return Text.assemble(words.percent(score.accuracy), (words.spread(score) or f" {words.NONE}", "dim"))
+
+
+def _change(change: Change | None) -> Text:
+    return Text(words.NONE if change is None else words.signed(change.mean))
+
+
+def _caption(results: Results) -> str:
+    lines = [
+        f"per cent right ± half of the 95 % interval; Δ in points, paired to {results.reference} at full tokens",
+        f"{BASELINE_MARK} baseline that a method has to beat at equal tokens",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""How numbers are written in tables and pages. A dash stands for what was not measured."""
+
+from math import floor, log10
+
+from saccade.study.results import Change, Score
+
+NONE = "–"
+
+
+def percent(fraction: float) -> str:
+    """``96.4``; no sign for per cent."""
+    return f"{100 * fraction:.1f}"
+
+
+def signed(fraction: float) -> str:
+    """Percentage points with their sign, ``−3.2``; zero has none."""
+    points = round(100 * fraction, 1)
+    return "0.0" if points == 0 else f"{points:+.1f}".replace("-", "−")
+
+
+def spread(found: Score | Change | None) -> str:
+    """Half of the interval in percentage points, ``±1.2``; empty without an interval."""
+    if found is None or found.ci95 is None:
+        return ""
+    return f"±{50 * (found.ci95[1] - found.ci95[0]):.1f}"
+
+
+def ends(found: Score | Change | None) -> str:
+    """The interval in words, ``95.1 to 97.6``; a dash without one."""
+    if found is None or found.ci95 is None:
+        return NONE
+    low, high = (f"{100 * end:.1f}".replace("-", "−") for end in found.ci95)
+    return f"{low} to {high}"
+
+
+def tokens(mean: float) -> str:
+    """``256``, or ``113.4`` where pictures differ."""
+    return f"{mean:.0f}" if abs(mean - round(mean)) < 0.05 else f"{mean:.1f}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Three digits that count, never an exponent: ``0.0412``, ``8.73``, ``1,230``."""
+    if value == 0:
+        return "0"
+    places = digits - 1 - floor(log10(abs(value)))
+    return f"{round(value, places):,.{max(0, places)}f}"
+
+
+def giga(value: float | None) -> str:
+    """Units of 10⁹."""
+    return NONE if value is None else significant(value / 1e9)
+
+
+def mega(value: float) -> str:
+    """Units of 10⁶."""
+    return significant(value / 1e6)

@@ -1,0 +1,88 @@
+"""The command line as a user meets it: tables, files, one clear error, exit status."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+def saccade(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "saccade.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    Image.new("RGB", (90, 60), (200, 30, 30)).save(tmp_path / "red.png")
+    lines = [
+        {"image": "red.png", "question": "What color is the background?", "answer": "red"},
+        {"image": "red.png", "question": "What kind of picture is this?", "answers": ["scene", "page"]},
+    ]
+    (tmp_path / "mine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return tmp_path
+
+
+def test_compares_on_ones_own_pictures(own: Path) -> None:
+    done = saccade("compare", "--data", "mine.jsonl", "--models", "llava,pool-4", "--budgets", "4", "--out", "out", cwd=own)
+    assert done.returncode == 0, done.stderr
+    results = json.loads((own / "out" / "results.json").read_text())
+    assert results["schema"] == "saccade.compare/1"
+    assert {row["reader"] for row in results["rows"]} == {"llava", "pool-4", "llava-thin"}
+    page = (own / "out" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert str(Path("out") / "report.html") in done.stdout
+
+
+def test_json_goes_to_standard_output_alone(own: Path) -> None:
+    done = saccade("compare", "--data", "mine.jsonl", "--models", "pool-4", "--budgets", "1", "--json", cwd=own)
+    assert json.loads(done.stdout)["schema"] == "saccade.compare/1"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"image": "gone.png", "question": "a?", "answer": "b"}', "gone.png"),
+        ('{"image": "red.png", "question": "a?"', "line 3"),
+        ('{"image": "red.png", "qestion": "a?", "answer": "b"}', "did you mean question"),
+    ],
+)
+def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: str) -> None:
+    with (own / "mine.jsonl").open("a") as file:
+        file.write(line + "\n")
+    done = saccade("compare", "--data", "mine.jsonl", "--out", "out", cwd=own)
+    assert done.returncode == 2
+    assert "line 3" in done.stderr
+    assert said in done.stderr
+    assert not (own / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compare", "--models", "lava"), "did you mean llava"),
+        (("compare", "--budgets", "4,-1"), "got -1"),
+        (("compare", "--budgets", "four"), "whole numbers"),
+        (("compare", "--pictures", "0"), "at least 1 picture, got 0"),
+        (("train", "embeded"), "did you mean embedded"),
+        (("train", "--demo", "resampeler"), "did you mean resampler"),
+        (("train",), "--demo"),
+        (("train", "embedded", "--set", "vision.stpes=3"), "steps"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = saccade(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_catalogue_lists_fidelity(tmp_path: Path) -> None:
+    done = saccade("models", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "llava-uhd" in done.stdout
+    assert "faithful" in done.stdout

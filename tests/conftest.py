@@ -1,0 +1,28 @@
+"""What every test runs under: no network, one thread, fixed seeds."""
+
+import os
+import random
+import sys
+
+# Before anything imports torch or transformers, which read them once.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# The models are tiny: a second thread costs more than it gives, and one thread adds in one order.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+# The same examples on every run, and no clock: a busy machine is no failure.
+settings.register_profile("house", deadline=None, derandomize=True)
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """Each test starts from the same seeds, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)

@@ -1,0 +1,66 @@
+"""The embedded family: what the manifest says is what the files hold, and it reads the exam."""
+
+import hashlib
+
+import pytest
+import torch
+
+from saccade.core.errors import SaccadeError
+from saccade.core.recipe import from_dict, to_dict
+from saccade.models.embedded import TYPES, cards, embedded, family, shelf
+from saccade.tasks.exam import is_right
+from saccade.tasks.scenes import RESOLVABLE, Scenes
+
+
+def test_files_are_named_by_their_bytes_and_shared() -> None:
+    named = {file for card in cards().values() for file in card.parts.values()}
+    for file in named:
+        data = (shelf() / file).read_bytes()
+        assert file == f"{hashlib.sha256(data).hexdigest()[:16]}.safetensors"
+    assert len({card.parts["tower"] for card in cards().values()}) == 1
+    shared = [card.parts["language"] for name, card in cards().items() if name != "llava-thin"]
+    assert len(set(shared)) == 1
+
+
+def test_the_family_is_small() -> None:
+    assert sum(len(entry.read_bytes()) for entry in shelf().iterdir() if entry.is_file()) < 40e6
+
+
+@pytest.mark.parametrize("name", sorted(cards()))
+def test_each_card_is_its_path_in_the_code(name: str) -> None:
+    card = cards()[name]
+    assert card.spec == family()["llava" if name == "llava-thin" else name]
+    assert from_dict(to_dict(card.spec, TYPES), TYPES) == card.spec
+    assert card.fidelity in {"exact", "faithful", "survey"}
+
+
+def test_the_full_token_reader_reads_what_its_view_resolves() -> None:
+    reader = embedded("llava")
+    right: dict[str, list[bool]] = {"digit": [], "gist": []}
+    pictures = list(Scenes("test", 40))
+    encoded = reader.encode([picture.image() for picture in pictures])
+    answers = reader.ask(encoded, [[q.text for q in picture.questions] for picture in pictures])
+    for picture, said in zip(pictures, answers, strict=True):
+        for question, answer in zip(picture.questions, said, strict=True):
+            hit = is_right(answer.text, question.answers)
+            if question.scale == "gist":
+                right["gist"].append(hit)
+            elif question.kind == "digit" and question.glyph * 128 / picture.size.long >= RESOLVABLE:
+                right["digit"].append(hit)
+    # Far above chance (a tenth and about a quarter); the figures themselves are measured, not tested.
+    assert sum(right["digit"]) > 0.5 * len(right["digit"])
+    assert sum(right["gist"]) > 0.8 * len(right["gist"])
+
+
+def test_every_weight_came_from_the_file() -> None:
+    one, other = embedded("pool-4"), embedded("pool-4")
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    assert not torch.equal(
+        one.connector.state_dict()["project.linear_1.weight"],
+        embedded("pool-16").connector.state_dict()["project.linear_1.weight"],
+    )
+
+
+def test_unknown_names_get_near_matches() -> None:
+    with pytest.raises(SaccadeError, match="did you mean pool-16"):
+        embedded("pool-61")

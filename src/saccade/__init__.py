@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from saccade.api import compare as compare
+    from saccade.api import train as train
     from saccade.models import build as build
     from saccade.models import from_pretrained as from_pretrained
     from saccade.models import load as load
@@ -16,9 +18,11 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "build": "saccade.models",
+    "compare": "saccade.api",
     "from_pretrained": "saccade.models",
     "load": "saccade.models",
     "save_pretrained": "saccade.models",
+    "train": "saccade.api",
 }
 
 

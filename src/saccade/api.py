@@ -17,6 +17,7 @@ from saccade.study.files import write_whole
 from saccade.study.report import render
 from saccade.study.results import Results
 from saccade.study.shown import Shown
+from saccade.study.table import print_table as print_table
 from saccade.study.table import table as table
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam

@@ -15,7 +15,9 @@ from saccade.specs.decoder import DecoderSpec
 from saccade.train.answers import AnswerJob, Route, assemble, exact
 from saccade.train.features import Asked, Bank, Seen
 
-SMALL = DecoderSpec(config=json.dumps({**json.loads(LANGUAGE.config), "num_hidden_layers": 2, "initializer_range": 0.3}))
+SMALL = DecoderSpec(
+    config=json.dumps({**json.loads(LANGUAGE.config), "num_hidden_layers": 2, "initializer_range": 0.3})
+)
 ASKED = (
     Asked((300, 301, 220), (70, 71, 2), "code", 12.0),
     Asked((310, 220), (80, 2), "digit", 9.0),

@@ -33,7 +33,7 @@ SCHEDULE = Schedule(steps=12, batch=16, lr=0.01, warmup=3)
 def curve(job: Line, path: Path | None, steps: int | None = None) -> list[float]:
     seen: list[float] = []
 
-    class Stop(Exception):  # noqa: N818 - no error, a way out
+    class Stop(Exception):
         pass
 
     def report(step: int, terms: Mapping[str, float]) -> None:
@@ -93,7 +93,9 @@ def test_matrices_go_to_muon_and_tables_to_adamw() -> None:
     assert len(adamw.param_groups[0]["params"]) == 4
 
 
-@pytest.mark.parametrize("bad", [{"steps": 0, "batch": 1}, {"steps": 1, "batch": 0}, {"steps": 1, "batch": 1, "lr": 0.0}])
+@pytest.mark.parametrize(
+    "bad", [{"steps": 0, "batch": 1}, {"steps": 1, "batch": 0}, {"steps": 1, "batch": 1, "lr": 0.0}]
+)
 def test_refuses_empty_schedules(bad: dict[str, float]) -> None:
     with pytest.raises(SaccadeError, match="above 0"):
         Schedule(**bad)  # type: ignore[arg-type]

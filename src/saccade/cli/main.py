@@ -62,9 +62,7 @@ def compare(
     if json:
         OUT.out(found.results.to_json(), highlight=False)
         return
-    OUT.print(api.table(found.results))
-    for path in found.files:
-        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    _tell(found)
 
 
 def train(
@@ -91,9 +89,7 @@ def train(
             OUT.print(f"wrote {folder}", highlight=False, soft_wrap=True)
             return
         found = api.train_demo(demo, out=out, tell=tell)
-    OUT.print(api.table(found.results))
-    for path in found.files:
-        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
+    _tell(found)
 
 
 def models() -> None:
@@ -111,6 +107,17 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _tell(found: api.Compared) -> None:
+    """The tables, then the files."""
+    OUT.print(api.table(found.results))
+    prints = api.print_table(found.results)
+    if prints is not None:
+        OUT.print(prints)
+    OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
+    for path in found.files:
+        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 class _Teller(api.Tell):

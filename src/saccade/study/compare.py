@@ -10,6 +10,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from saccade import __version__
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
@@ -342,7 +343,7 @@ def environment() -> Environment:
         python=sys.version.split()[0],
         torch=torch.__version__,
         transformers=version("transformers"),
-        saccade=version("saccade"),
+        saccade=__version__,
         threads=torch.get_num_threads(),
         machine=platform.machine(),
     )

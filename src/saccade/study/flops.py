@@ -50,9 +50,11 @@ class Counter:
 
     def _length(self, length: int) -> int:
         vectors = torch.empty(1, length, self.spec.language.width, device="meta")
+        # A mask in full: with less than that, transformers looks at positions' values, which meta tensors have not.
+        seen = torch.ones(1, 1, length, length, dtype=torch.bool, device="meta").tril()
         places = torch.arange(length, device="meta")[None]
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.language.model(inputs_embeds=vectors, position_ids=places, use_cache=False, logits_to_keep=1)
+            self.language(vectors, seen, places, keep=1)
         return counter.get_total_flops()
 
 

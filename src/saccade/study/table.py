@@ -12,6 +12,7 @@ from saccade.study.results import Change, Results, Row, Score
 from saccade.tasks.exam import Scale
 
 BASELINE_MARK = "○"
+PRINT = ("digit (resolvable)", "code (resolvable)", "digit (small print)", "code (small print)")
 
 
 def table(results: Results) -> Table:
@@ -48,6 +49,29 @@ def table(results: Results) -> Table:
     return made
 
 
+def print_table(results: Results) -> Table | None:
+    """Questions of print alone: resolvable and small, digits and codes; None where the exam has no known heights."""
+    kinds = [kind for kind in PRINT if any(kind in row.kinds for row in results.rows)]
+    if not kinds:
+        return None
+    made = Table(
+        title=f"print of at least {results.exam.resolvable_px:g} px on {results.reference}'s view, and smaller",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 0),
+        pad_edge=False,
+        title_justify="left",
+        title_style="bold",
+    )
+    for name in ("reader", "policy"):
+        made.add_column(name, overflow="fold")
+    for name in ("tokens", *kinds):
+        made.add_column(name, justify="right")
+    for row in results.ranked:
+        cells = _cells(results, row, ())[:3]
+        made.add_row(*cells, *(_score(row.kinds.get(kind)) for kind in kinds))
+    return made
+
+
 def _cells(results: Results, row: Row, scales: tuple[Scale, ...]) -> list[Text]:
     quiet = "dim" if row.baseline else ""
     strong = "bold" if results.leads(row) else quiet
@@ -58,7 +82,7 @@ def _cells(results: Results, row: Row, scales: tuple[Scale, ...]) -> list[Text]:
         Text(mark + row.policy, style=quiet),
         Text(words.tokens(row.visual_tokens), style=strong),
         *(_score(row.score(scale)) for scale in scales),
-        _change(row.change(scales[0])),
+        *(_change(row.change(scale)) for scale in scales[:1]),
         Text(words.giga(row.flops.predicted)),
         Text(words.significant(row.ms.p50)),
         Text(row.fidelity, style=quiet),

@@ -103,7 +103,7 @@ class Workshop:
         for stage, frozen in FROZEN.items():
             trained = _weights(*(module for part, module in whole.items() if part not in frozen))
             lines.append(
-                f"{stage}: frozen {' and '.join(frozen)}; trains {trained:,} of {total:,} weights ({trained / total:.1%})"
+                f"{stage}: frozen {', '.join(frozen)}; trains {trained:,} of {total:,} weights ({trained / total:.1%})"
             )
         return "\n".join(lines)
 
@@ -214,7 +214,8 @@ def train_family(
 
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
-    own = f"connector aligned on the frozen tower and language model, {recipe.align.steps} steps of {recipe.align.batch} pictures"
+    align = recipe.align
+    own = f"connector aligned on the frozen tower and language model, {align.steps} steps of {align.batch} pictures"
     thin = (
         f"connector and language model trained on, {recipe.thin.steps} steps of {recipe.thin.batch} pictures, "
         "with smaller pictures and random token dropout"

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,7 @@ class Schedule:
         return warm * (self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / self.steps))))
 
 
+@runtime_checkable
 class Job(Protocol):
     """What is trained: ``trained`` modules by name, and the loss terms of a step, already weighted."""
 
@@ -65,7 +66,7 @@ Report = Callable[[int, Mapping[str, float]], None]
 def run(
     job: Job, schedule: Schedule, *, checkpoint: Path | None = None, every: int = 100, report: Report | None = None
 ) -> None:
-    """Train ``job`` to the end of ``schedule``; with ``checkpoint``, save there every so many steps and resume from it."""
+    """Train ``job`` to the end of ``schedule``, saving ``checkpoint`` every so many steps and resuming from it."""
     named = [
         (f"{part}.{name}", weight) for part, module in job.trained.items() for name, weight in module.named_parameters()
     ]

@@ -6,6 +6,8 @@ Importing it brings neither torch nor transformers: each name below is fetched w
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from saccade.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from saccade.api import compare as compare
     from saccade.api import train as train
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from saccade.models import from_pretrained as from_pretrained
     from saccade.models import load as load
     from saccade.models import save_pretrained as save_pretrained
-
-__version__ = "0.1.0"
 
 _LAZY = {
     "build": "saccade.models",

@@ -10,11 +10,11 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from saccade import __version__
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.recipe import digest, to_dict
+from saccade.core.version import __version__
 from saccade.models.base import Encoded, Reader
 from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.study.baselines import Framed, keep_random, keep_uniform, smaller

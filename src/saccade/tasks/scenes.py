@@ -101,9 +101,13 @@ class Scene:
         """Give back the drawing's memory; it is drawn again, the same, when next looked at."""
         self.__dict__.pop("_drawn", None)
 
-    @cached_property
+    @property
     def questions(self) -> tuple[Question, ...]:
         """Every question this picture can answer, detail first."""
+        return self._asked
+
+    @cached_property
+    def _asked(self) -> tuple[Question, ...]:
         return (*_detail(self), *_gist(self))
 
 

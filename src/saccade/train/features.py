@@ -124,13 +124,13 @@ def colour_of(views: ViewsSpec) -> tuple[int, int, int]:
 def ask(scene: Scene, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
     """All questions of a picture as ids."""
     after = template.split("<image>")[1]
-    end = tokenizer.convert_tokens_to_ids("</s>")
+    end = tokenizer("</s>", add_special_tokens=False)["input_ids"]
     made = []
     for question in scene.questions:
         ids = tokenizer(after.replace("{question}", question.text), add_special_tokens=False)["input_ids"]
         reply = tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
         height = seen_height(question, layout) if question.glyph else inf
-        made.append(Asked(tuple(ids), (*reply, end), question.kind, height))
+        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height))
     return tuple(made)
 
 

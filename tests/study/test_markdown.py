@@ -30,4 +30,4 @@ def test_print_is_told_apart_by_height() -> None:
     table = print_table(measured)
     assert table is not None
     assert table.row_count == len(measured.rows)
-    assert "digit (resolvable)" in [column.header for column in table.columns]
+    assert "small digits" in [column.header for column in table.columns]

@@ -2,13 +2,7 @@
 
 from saccade.study import words
 from saccade.study.results import Results, Row, Score
-
-PRINT = {
-    "digit (resolvable)": "digits, resolvable",
-    "code (resolvable)": "codes, resolvable",
-    "digit (small print)": "digits, small",
-    "code (small print)": "codes, small",
-}
+from saccade.study.table import PRINT
 
 
 def markdown(results: Results) -> str:

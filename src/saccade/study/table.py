@@ -12,7 +12,13 @@ from saccade.study.results import Change, Results, Row, Score
 from saccade.tasks.exam import Scale
 
 BASELINE_MARK = "○"
-PRINT = ("digit (resolvable)", "code (resolvable)", "digit (small print)", "code (small print)")
+PRINT = {
+    "digit (resolvable)": "digits",
+    "code (resolvable)": "codes",
+    "digit (small print)": "small digits",
+    "code (small print)": "small codes",
+}
+"""Kinds of question of print, and what their columns are called."""
 
 
 def table(results: Results) -> Table:
@@ -55,16 +61,17 @@ def print_table(results: Results) -> Table | None:
     if not kinds:
         return None
     made = Table(
-        title=f"print of at least {results.exam.resolvable_px:g} px on {results.reference}'s view, and smaller",
+        title=f"print: digits and codes of at least {results.exam.resolvable_px:g} px on {results.reference}'s view, "
+        "and smaller ones",
         box=box.SIMPLE_HEAD,
         padding=(0, 0),
         pad_edge=False,
         title_justify="left",
         title_style="bold",
     )
-    for name in ("reader", "policy"):
-        made.add_column(name, overflow="fold")
-    for name in ("tokens", *kinds):
+    made.add_column("reader", no_wrap=True)
+    made.add_column("policy", no_wrap=True)
+    for name in ("tokens", *(PRINT[kind] for kind in kinds)):
         made.add_column(name, justify="right")
     for row in results.ranked:
         cells = _cells(results, row, ())[:3]

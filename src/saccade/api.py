@@ -11,11 +11,11 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.models import READERS
 from saccade.models.embedded import cards, embedded
 from saccade.models.store import load
-from saccade.study.compare import Entrant, Progress
 from saccade.study.compare import compare as run_compare
 from saccade.study.files import write_whole
 from saccade.study.report import render
 from saccade.study.results import Results
+from saccade.study.sheets import Entrant, Progress
 from saccade.study.shown import Shown
 from saccade.study.table import print_table as print_table
 from saccade.study.table import table as table
@@ -54,6 +54,7 @@ def compare(
     data: str | Path | None = None,
     *,
     models: Sequence[str] | None = None,
+    families: Sequence[str | Path] = (),
     budgets: Sequence[int] = BUDGETS,
     out: str | Path | None = None,
     pictures: int = PICTURES,
@@ -64,10 +65,13 @@ def compare(
 
     ``data`` is a JSONL, a LLaVA JSON or a folder with a CSV; without it, ``pictures`` of the generated exam's
     test split are asked. ``models`` are embedded readers' names or folders that ``load`` reads; all embedded
-    readers unless given. Where an embedded reader takes part, the full-token reader and the one trained for
-    dropping do too, since the baselines are made from them; else the first model is the reference. ``out``
-    receives ``results.json`` and ``report.html``, written only when everything is done.
+    readers unless given. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
+    are pooled with those of the embedded readers of the same name. Where an embedded reader takes part, the
+    full-token reader and the one trained for dropping do too, since the baselines are made from them; else the
+    first model is the reference. ``out`` receives ``results.json`` and ``report.html``, written only when
+    everything is done.
     """
+    _writable(out)
     exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
     chosen = list(dict.fromkeys(models if models is not None else cards()))
     if not chosen:
@@ -75,7 +79,7 @@ def compare(
     if any(name in cards() for name in chosen):
         chosen = list(dict.fromkeys((REFERENCE, *chosen, THIN)))
     reference = REFERENCE if REFERENCE in chosen else chosen[0]
-    entrants = {name: _entrant(name) for name in chosen}
+    entrants = {name: _entrant(name, families) for name in chosen}
     entrants[reference] = replace(entrants[reference], baseline=True)
     resolvable = RESOLVABLE if data is None else None
     results, shown = run_compare(
@@ -91,6 +95,7 @@ def train(
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
+    _writable(out)
     plan, data = family_recipe(recipe, changes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +110,7 @@ def train_demo(
     connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
 ) -> Compared:
     """Train one connector again from nothing and compare it with the shipped one on a short exam."""
+    _writable(out)
     name = demo_name(connector)
     fresh = retrain(name, Path(out), tell or Tell())
     entrants = {one: _entrant(one) for one in (REFERENCE, name)}
@@ -131,6 +137,12 @@ def catalogue() -> Table:
     return made
 
 
+def _writable(out: str | Path | None) -> None:
+    """Refuses a place for results that is a file, before anything runs."""
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")
+
+
 def _stored(results: Results, shown: Sequence[Shown], out: str | Path | None) -> Compared:
     if out is None:
         return Compared(results)
@@ -142,10 +154,17 @@ def _stored(results: Results, shown: Sequence[Shown], out: str | Path | None) ->
     return Compared(results, (folder / "results.json", folder / "report.html"))
 
 
-def _entrant(name: str) -> Entrant:
+def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:
     if name in cards():
         card = cards()[name]
-        return Entrant(embedded(name), card.fidelity, card.trained, baseline=name == THIN, seed=card.seed)
+        folders = [Path(family) for family in families]
+        others = tuple(
+            (cards(folder)[name].seed, embedded(name, folder)) for folder in folders if name in cards(folder)
+        )
+        seeds = [card.seed, *(seed for seed, _ in others)]
+        if len(set(seeds)) < len(seeds):
+            raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
+        return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)
     if Path(name).is_dir():
         return Entrant(load(name), "exact", f"as loaded from {name}")
     raise unknown("model", name, cards())

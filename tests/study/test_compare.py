@@ -9,9 +9,10 @@ from PIL import Image
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.models import build
-from saccade.study.compare import Entrant, compare
+from saccade.study.compare import compare
 from saccade.study.report import render
 from saccade.study.results import Results, Row
+from saccade.study.sheets import Entrant
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 
@@ -119,10 +120,28 @@ def test_right_answers_count_as_right() -> None:
     assert (own.n, own.correct) == (2, 1 if said.strip().strip(".") else own.correct)
 
 
+def test_seeds_are_pooled_and_clustered_apart() -> None:
+    readers = {seed: build("llava", seed=seed) for seed in (0, 1)}
+    single = {
+        s: compare(Scenes("test", 8), {"llava": Entrant(r, "exact", "no", seed=s)}, reference="llava")[0]
+        for s, r in readers.items()
+    }
+    pooled = Entrant(readers[0], "exact", "no", others=((1, readers[1]),))
+    both, shown = compare(Scenes("test", 8), {"llava": pooled}, reference="llava")
+    row, ones = find(both, "llava"), [find(single[seed], "llava") for seed in (0, 1)]
+    assert row.seed == (0, 1)
+    assert row.gist is not None
+    assert row.gist.n == sum(one.gist.n for one in ones if one.gist is not None)
+    assert row.gist.correct == sum(one.gist.correct for one in ones if one.gist is not None)
+    assert all(len(picture.seen) == 1 for picture in shown)
+
+
 def test_refusals() -> None:
     with pytest.raises(SaccadeError, match="takes no part"):
         compare(Scenes("test", 1), entrants("llava-uhd"), reference="llava")
     with pytest.raises(SaccadeError, match="at least 1 visual token, got -1"):
         compare(Scenes("test", 1), entrants("llava"), reference="llava", budgets=(4, -1))
+    with pytest.raises(SaccadeError, match=r"below the \d+ visual tokens of llava, got 900; try"):
+        compare(Scenes("test", 1), entrants("llava"), reference="llava", budgets=(900,))
     with pytest.raises(SaccadeError, match="asks nothing"):
         compare(OwnExam([Own("a", ())]), entrants("llava"), reference="llava")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from saccade.api import compare
 from saccade.core.errors import SaccadeError
-from saccade.models.embedded import LANGUAGE, TOWER, family
+from saccade.models.embedded import LANGUAGE, TOWER, embedded, family
 from saccade.train.demo import demo_name
 from saccade.train.family import FROZEN, THIN, Tell, train_family
 from saccade.train.recipe import family_recipe, shipped
@@ -40,6 +41,11 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
     parts = {name: card["parts"] for name, card in manifest["readers"].items()}
     assert parts["pool-4"]["language"] == parts["llava-uhd"]["language"] != parts[THIN]["language"]
     assert all(stage in told[0] for stage in FROZEN)
+    assert embedded("pool-4", tmp_path / "family").spec == family()["pool-4"]
+    with pytest.raises(SaccadeError, match="different training seeds"):
+        compare(models=["pool-4"], families=[tmp_path / "family"], pictures=1)
+    with pytest.raises(SaccadeError, match="holds no family"):
+        compare(models=["pool-4"], families=[tmp_path], pictures=1)
     train_family(plan, data, tmp_path, tmp_path / "again", Tell(), told.append)
     assert (tmp_path / "again" / "manifest.json").read_text() == (tmp_path / "family" / "manifest.json").read_text()
 

@@ -24,6 +24,7 @@ ERR = Console(stderr=True)
 def compare(
     data: Path | None = None,
     models: str | None = None,
+    families: str | None = None,
     budgets: str = "64,16,4",
     out: Path | None = None,
     pictures: int = api.PICTURES,
@@ -36,6 +37,7 @@ def compare(
         data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, or a folder with a .csv.
             Without it, the generated exam is asked.
         models: Readers, by name or checkpoint folder, separated by commas. Without it, every embedded reader.
+        families: Folders that saccade train wrote with other seeds, separated by commas: pooled with the embedded ones.
         budgets: Visual tokens of the baseline rows, square numbers separated by commas.
         out: Folder for report.html and results.json.
         pictures: How many pictures of the generated exam.
@@ -53,6 +55,7 @@ def compare(
         found = api.compare(
             data,
             models=None if models is None else _split(models),
+            families=() if families is None else _split(families),
             budgets=_numbers(budgets, "--budgets"),
             out=out,
             pictures=pictures,

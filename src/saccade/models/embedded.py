@@ -125,27 +125,29 @@ def shelf() -> Traversable:
 
 
 @cache
-def cards() -> dict[str, Card]:
-    """Every embedded reader's card, in the manifest's order."""
-    manifest = json.loads((shelf() / "manifest.json").read_text())
+def cards(folder: Path | None = None) -> dict[str, Card]:
+    """Every reader's card, in the manifest's order: of the embedded family, or of one that ``pack`` wrote."""
+    place = shelf() if folder is None else folder
+    if not (place / "manifest.json").is_file():
+        raise SaccadeError(f"{folder} holds no family: manifest.json is missing; train one with saccade train embedded")
+    manifest = json.loads((place / "manifest.json").read_text())
     if manifest["schema"] != SCHEMA:
-        raise SaccadeError(
-            f"the embedded family is {manifest['schema']}, this version reads {SCHEMA}; reinstall saccade"
-        )
+        raise SaccadeError(f"the family is {manifest['schema']}, this version reads {SCHEMA}; train it again")
     return {
         name: Card(from_dict(card["spec"], TYPES), card["parts"], card["fidelity"], card["trained"], card["seed"])
         for name, card in manifest["readers"].items()
     }
 
 
-def embedded(name: str) -> Reader:
-    """One embedded reader with its trained weights, float32."""
-    if name not in cards():
-        raise unknown("embedded reader", name, cards())
-    card = cards()[name]
-    reader = Reader(card.spec, _tokenizer())
+def embedded(name: str, folder: Path | None = None) -> Reader:
+    """One reader of the family with its trained weights, float32."""
+    place, known = shelf() if folder is None else folder, cards(folder)
+    if name not in known:
+        raise unknown("embedded reader", name, known)
+    card = known[name]
+    reader = Reader(card.spec, _tokenizer(folder))
     for part, file in card.parts.items():
-        weights = {key: value.float() for key, value in load((shelf() / file).read_bytes()).items()}
+        weights = {key: value.float() for key, value in load((place / file).read_bytes()).items()}
         getattr(reader, part).load_state_dict(weights)
     return reader.eval()
 
@@ -182,5 +184,5 @@ def _store(folder: Path, module: nn.Module) -> str:
 
 
 @cache
-def _tokenizer() -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(str(shelf()))
+def _tokenizer(folder: Path | None) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(str(shelf() if folder is None else folder))

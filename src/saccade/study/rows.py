@@ -1,0 +1,102 @@
+"""Rows: what the answers on a sheet add up to.
+
+Intervals resample pictures, and pictures under each training seed where there are several.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from saccade.core.errors import SaccadeError
+from saccade.specs.reader import ReaderSpec
+from saccade.study.intervals import clustered, paired
+from saccade.study.results import Change, Changes, Flops, Milliseconds, Row, Score
+from saccade.study.sheets import Sheet
+from saccade.tasks.exam import Exam, Question, Scale
+
+BYTES = 4
+"""Of one number in float32, in which everything here runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the name of its picture, and the height of its print on the reference reader's view."""
+
+    picture: str
+    question: Question
+    height: float
+
+
+def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | None) -> Row:
+    """One sheet's row. Differences are to ``base``, the full-token reader's sheet, over the seeds that both have."""
+    right, reference = np.asarray(sheet.right), np.asarray(base.right)
+    seeds = list(sheet.entrant.seeds)
+    reference = reference[: len(right)]
+    everything = list(asked) * len(seeds)
+    names = [f"{seed} {one.picture}" for seed in seeds for one in asked]
+    scales = np.asarray([one.question.scale for one in everything])
+
+    def score(chosen: np.ndarray) -> Score | None:
+        if not chosen.any():
+            return None
+        values = right[chosen]
+        ends = clustered(values, [name for name, take in zip(names, chosen, strict=True) if take]).ends
+        return Score(len(values), int(values.sum()), float(values.mean()), ends)
+
+    def change(scale: Scale) -> Change | None:
+        chosen = scales == scale
+        if sheet is base or not chosen.any() or len(reference) != len(right):
+            return None
+        found = paired(right[chosen], reference[chosen], [n for n, take in zip(names, chosen, strict=True) if take])
+        return Change(found.mean, found.ends)
+
+    plans = sheet.plans
+    spec = sheet.entrant.reader.spec
+    kinds = {kind: score(chosen) for kind, chosen in _kinds(everything, resolvable).items()}
+    predicted = [p.flops - p.language.flops + spec.language.cost(p.length - gone).flops for p, gone in plans]
+    cache = max(spec.language.cache_bytes(p.length - gone, BYTES) for p, gone in plans)
+    params = sum(weight.numel() for weight in sheet.entrant.reader.parameters())
+    return Row(
+        reader=sheet.name,
+        policy=sheet.policy,
+        budget=sheet.budget,
+        seed=seeds[0] if len(seeds) == 1 else tuple(seeds),
+        visual_tokens=float(np.mean([p.visual_tokens - gone for p, gone in plans])),
+        slots=float(np.mean([p.slots - gone for p, gone in plans])),
+        detail=score(scales == "detail"),
+        gist=score(scales == "gist"),
+        own=score(scales == "own"),
+        kinds={kind: found for kind, found in kinds.items() if found is not None},
+        flops=Flops(float(np.mean(predicted)), float(np.mean(sheet.counted))),
+        ms=Milliseconds(*(float(value) for value in np.percentile(sheet.ms, (50, 95)))),
+        bytes=params * BYTES + cache,
+        params=params,
+        fidelity=sheet.entrant.fidelity,
+        trained=sheet.entrant.trained,
+        difference=Changes(change("detail"), change("gist"), change("own")),
+    )
+
+
+def _kinds(asked: Sequence[Asked], resolvable: float | None) -> dict[str, np.ndarray]:
+    """Questions of each kind; those of print also by whether the reference reader's view resolves it."""
+    kinds = np.asarray([one.question.kind for one in asked])
+    heights = np.asarray([one.height for one in asked])
+    found: dict[str, np.ndarray] = {}
+    for kind in dict.fromkeys(kinds.tolist()):
+        found[kind] = kinds == kind
+        if resolvable is not None and bool((heights[kinds == kind] > 0).any()):
+            found[f"{kind} (resolvable)"] = (kinds == kind) & (heights >= resolvable)
+            found[f"{kind} (small print)"] = (kinds == kind) & (heights < resolvable)
+    return found
+
+
+def questions(exam: Exam, reference: ReaderSpec) -> list[Asked]:
+    """Every question in order; print measured on the reference reader's largest whole view."""
+    asked = []
+    for picture in exam:
+        scale = max(min(view.scale) for view in reference.views.layout(picture.size).views if view.role == "whole")
+        asked += [Asked(picture.name, question, question.glyph * scale) for question in picture.questions]
+    if not asked:
+        raise SaccadeError(f"the exam {exam.name} asks nothing; give at least one question")
+    return asked

@@ -9,6 +9,7 @@ from PIL import Image
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.models import build
+from saccade.models.embedded import embedded
 from saccade.study.compare import compare
 from saccade.study.report import render
 from saccade.study.results import Results, Row
@@ -134,6 +135,21 @@ def test_seeds_are_pooled_and_clustered_apart() -> None:
     assert row.gist.n == sum(one.gist.n for one in ones if one.gist is not None)
     assert row.gist.correct == sum(one.gist.correct for one in ones if one.gist is not None)
     assert all(len(picture.seen) == 1 for picture in shown)
+
+
+def test_a_picture_under_another_seed_is_another_draw() -> None:
+    reader = embedded("pool-4")
+    twice = Entrant(reader, "exact", "no", others=((1, reader),))
+    single, pooled = (
+        find(compare(Scenes("test", 12), {"llava": entrant}, reference="llava")[0], "llava").detail
+        for entrant in (Entrant(reader, "exact", "no"), twice)
+    )
+    assert single is not None
+    assert pooled is not None
+    assert pooled.accuracy == single.accuracy
+    assert single.ci95 is not None
+    assert pooled.ci95 is not None
+    assert pooled.ci95[1] - pooled.ci95[0] < 0.9 * (single.ci95[1] - single.ci95[0])
 
 
 def test_refusals() -> None:

@@ -79,6 +79,17 @@ def test_the_rate_warms_up_and_falls_to_the_floor() -> None:
     assert rates[12] == pytest.approx(0.05)
 
 
+def test_the_rate_is_the_one_that_is_used() -> None:
+    curves = []
+    for floor in (0.05, 1.0):
+        seen: list[float] = []
+        schedule = Schedule(steps=12, batch=16, lr=0.01, warmup=3, floor=floor)
+        run(Line(), schedule, report=lambda step, terms, seen=seen: seen.append(terms["fit"]))
+        curves.append(seen)
+    assert curves[0][:4] == pytest.approx(curves[1][:4], rel=0.05)
+    assert curves[0][-1] != pytest.approx(curves[1][-1], rel=1e-3)
+
+
 def test_matrices_go_to_muon_and_tables_to_adamw() -> None:
     weights = {
         "linear": torch.zeros(4, 4),

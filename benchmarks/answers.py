@@ -32,7 +32,7 @@ import saccade
 from saccade.models.base import Reader
 from saccade.models.embedded import IDS, LANGUAGE, SIDE, TEMPLATE, TOWER
 from saccade.nn.hub import parse_config
-from saccade.study.compare import PICTURES_AT_ONCE
+from saccade.study.sheets import PICTURES_AT_ONCE
 from saccade.tasks.scenes import Scenes
 from saccade.train.vocabulary import exam_tokenizer
 

@@ -100,8 +100,11 @@ def train(
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(data, sort_keys=False)
+    before = folder / "recipe.yaml"
+    if before.exists() and before.read_text() != resolved:
+        raise SaccadeError(f"{folder} holds a run of another recipe ({before}); train into another folder with --out")
     announce(resolved)
-    write_whole(folder / "recipe.yaml", resolved)
+    write_whole(before, resolved)
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
     return folder / "family"
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.api import compare
+from saccade.api import compare, train
 from saccade.core.errors import SaccadeError
 from saccade.models.embedded import LANGUAGE, TOWER, embedded, family
 from saccade.train.demo import demo_name
@@ -48,6 +48,13 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
         compare(models=["pool-4"], families=[tmp_path], pictures=1)
     train_family(plan, data, tmp_path, tmp_path / "again", Tell(), told.append)
     assert (tmp_path / "again" / "manifest.json").read_text() == (tmp_path / "family" / "manifest.json").read_text()
+
+
+def test_another_recipe_never_goes_on_from_a_run(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").write_text("kind: family\nseed: 0\n")
+    with pytest.raises(SaccadeError, match="a run of another recipe"):
+        train("embedded", out=tmp_path, changes=("seed=1",))
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
 
 
 def test_the_shipped_recipe_is_whole() -> None:

@@ -54,6 +54,12 @@ class Encoded:
         return self.spec.ledger(self.layout, list(self.groups))
 
 
+def pixels_of(spec: ReaderSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
+    """Each view's pixels as ``spec`` samples and frames them."""
+    colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
+    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour)
+
+
 class Reader(nn.Module):
     """picture → views → tower → connector → fusion → language → answer, from the parts that ``spec`` names."""
 
@@ -92,7 +98,7 @@ class Reader(nn.Module):
         """
         pictures = [open_picture(image) for image in images]
         layouts = [self.layout(picture) for picture in pictures]
-        pixels = [array for pair in zip(pictures, layouts, strict=True) for array in self._sample(*pair)]
+        pixels = [array for pair in zip(pictures, layouts, strict=True) for array in pixels_of(self.spec, *pair)]
         sizes = [view.size for layout in layouts for view in layout.views]
         grids = [grid for layout in layouts for grid in self.spec.grids(layout)]
         done: dict[int, tuple[Tensor, Groups]] = {}
@@ -103,11 +109,6 @@ class Reader(nn.Module):
             done |= dict(zip(batch, zip(tokens, groups, strict=True), strict=True))
         following = (done[index] for index in range(len(sizes)))
         return [self._joined(layout, [next(following) for _ in layout.views]) for layout in layouts]
-
-    def _sample(self, picture: Image.Image, layout: Layout) -> list[Pixels]:
-        views = self.spec.views
-        colour = views.colour if isinstance(views, PadSpec) else CLIP_MEAN_COLOUR
-        return sample_all(picture, layout, resample=Image.Resampling[self.spec.resample.upper()], colour=colour)
 
     def _joined(self, layout: Layout, views: list[tuple[Tensor, Groups]]) -> Encoded:
         tokens, groups = zip(*views, strict=True)

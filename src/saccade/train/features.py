@@ -13,12 +13,12 @@ from transformers import PreTrainedTokenizerBase
 
 from saccade.core.grid import Grid
 from saccade.core.view import Layout
-from saccade.specs.reader import ReaderSpec, ViewsSpec
-from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
+from saccade.models.base import pixels_of
+from saccade.specs.reader import ReaderSpec
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scene, Split
 from saccade.train.loop import Report
-from saccade.views.sample import normalise, sample_all
+from saccade.views.sample import normalise
 
 CHUNK = 32
 """Pictures whose views go through the tower together."""
@@ -104,7 +104,7 @@ def _look(
     for start in range(0, len(scenes), CHUNK):
         waiting: dict[Grid, list[tuple[int, np.ndarray]]] = {}
         for scene, picture in zip(scenes[start : start + CHUNK], pictures[start : start + CHUNK], strict=True):
-            arrays = sample_all(scene.image(), picture.layout, colour=colour_of(path.views))
+            arrays = pixels_of(path, scene.image(), picture.layout)
             for (grid, row), array in zip(picture.rows, arrays, strict=True):
                 waiting.setdefault(grid, []).append((row, array))
             scene.forget()
@@ -114,11 +114,6 @@ def _look(
         if report is not None:
             report(min(start + CHUNK, len(scenes)), {})
     return features
-
-
-def colour_of(views: ViewsSpec) -> tuple[int, int, int]:
-    """What a frame is filled with; views without a frame fill nothing."""
-    return views.colour if isinstance(views, PadSpec) else CLIP_MEAN_COLOUR
 
 
 def ask(scene: Scene, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from saccade.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from saccade.api import compare as compare
-    from saccade.api import train as train
+    from saccade.api.comparing import compare as compare
+    from saccade.api.comparing import train as train
+    from saccade.api.planning import plan as plan
     from saccade.models import build as build
     from saccade.models import from_pretrained as from_pretrained
     from saccade.models import load as load
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "build": "saccade.models",
-    "compare": "saccade.api",
+    "compare": "saccade.api.comparing",
     "from_pretrained": "saccade.models",
     "load": "saccade.models",
+    "plan": "saccade.api.planning",
     "save_pretrained": "saccade.models",
-    "train": "saccade.api",
+    "train": "saccade.api.comparing",
 }
 
 

@@ -5,6 +5,7 @@ import torch
 
 from saccade.connectors import CONNECTORS, build_connector
 from saccade.core.grid import Grid
+from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
@@ -25,7 +26,7 @@ def test_a_patch_changes_the_tokens_whose_groups_hold_it_and_no_others(spec):
     part = build_connector(spec)
     patches = torch.randn(1, GRID.tokens, 6)
     base = part(patches, GRID)
-    groups = spec.groups(GRID)
+    groups = groups_of(spec, GRID)
     assert len(groups) == base.shape[1] == spec.tokens(GRID)
     for patch in range(GRID.tokens):
         moved = patches.clone()

@@ -42,7 +42,7 @@ def test_the_plan_is_what_runs(name, size):
     assert plan.length == len(prompt.ids) == plan.slots + text
     assert plan.visual_tokens == sum(span.count for span in made.spec.spans(encoded.layout) if isinstance(span, Tokens))
     assert plan.layout == encoded.layout
-    assert plan.cache_bytes > 0
+    assert plan.kv_bytes > 0
 
 
 @pytest.mark.parametrize("name", NAMES)

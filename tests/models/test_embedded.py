@@ -7,7 +7,8 @@ import torch
 
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models.embedded import TYPES, cards, embedded, family, shelf
+from saccade.models.cards import TYPES, cards, shelf
+from saccade.models.embedded import embedded, family
 from saccade.tasks.exam import is_right
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 

@@ -37,9 +37,9 @@ def test_cost_is_what_torch_counts(changes, length):
 
 
 def test_the_cache_holds_keys_and_values_of_every_layer():
-    assert spec().cache_bytes(10) == 2 * 2 * 10 * (2 * 4) * 4
-    assert spec().cache_bytes(10, number=2) == spec().cache_bytes(10) // 2
-    assert spec(head_dim=6).cache_bytes(1) == 2 * 2 * (2 * 6) * 4
+    assert spec().numbers.kv_bytes(10, 4) == 2 * 2 * 10 * (2 * 4) * 4
+    assert spec().numbers.kv_bytes(10, 2) == spec().numbers.kv_bytes(10, 4) // 2
+    assert spec(head_dim=6).numbers.kv_bytes(1, 4) == 2 * 2 * (2 * 6) * 4
 
 
 def test_several_ids_may_end_an_answer():

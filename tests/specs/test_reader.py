@@ -13,6 +13,7 @@ from saccade.core.size import Size
 from saccade.models import READERS, build
 from saccade.models.base import Reader
 from saccade.models.store import TYPES
+from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import ReaderSpec
@@ -47,7 +48,7 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
         for grid in grids:
             reader.connector(torch.empty(1, grid.tokens + made.tower.extra, made.tower.width), grid)
 
-    stages = {"tower": tower, "connector": connector, "language": language}
+    stages = {"vision": tower, "connector": connector, "language": language}
     for stage, run in stages.items():
         found = counted(lambda: build(name), run)
         assert getattr(plan, stage).flops == found.flops
@@ -79,15 +80,15 @@ def test_weights_count_once_however_many_views():
     one, many = uhd.plan(Size(28, 28), 0), uhd.plan(Size(90, 41), 0)
     assert len(many.layout.views) > 1
     assert one.params == many.params
-    assert many.tower.flops > one.tower.flops
-    assert isinstance(many.tower, Cost)
+    assert many.vision.flops > one.vision.flops
+    assert isinstance(many.vision, Cost)
 
 
 def test_a_class_token_has_looked_at_its_whole_view():
     tower = HubTowerSpec(config=json.dumps(CLIP), layers=(-2,), keep_class=True)
     made = replace(spec(), tower=tower, connector=MlpSpec(width_in=16, width_out=16, extra=1))
     layout = made.views.layout(Size(56, 56))
-    ledger = made.ledger(layout, [made.connector.groups(grid) for grid in made.grids(layout)])
+    ledger = made.ledger(layout, [groups_of(made.connector, grid) for grid in made.grids(layout)])
     assert len(ledger) == 17
     assert ledger.exact == (False, *[True] * 16)
     assert ledger.area(0) == pytest.approx(56 * 56)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.api import compare, train
+from saccade.api.comparing import compare, train
 from saccade.core.errors import SaccadeError
 from saccade.models.embedded import LANGUAGE, TOWER, embedded, family
 from saccade.train.demo import demo_name

@@ -73,9 +73,11 @@ class Layout:
     """How a picture of ``size`` is looked at: ``views`` in the order in which the language model reads them.
 
     ``slices`` is the grid of the slices, None for an unsliced picture. ``why`` says in words how it came about.
+    ``times`` is how often it is looked at so: once, or for every step of a video.
     """
 
     size: Size
     views: tuple[View, ...]
     slices: Grid | None = None
     why: str = ""
+    times: int = 1

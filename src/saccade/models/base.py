@@ -25,6 +25,7 @@ from saccade.fusion.splice import splice
 from saccade.language.generate import Prefix, answer, counted, read
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
+from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
 from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
@@ -123,7 +124,7 @@ class Reader(nn.Module):
             part = cast(Merge, self.connector)
             merged = part.melt(patches, grid)
             return part.project(merged.tokens), merged.groups
-        return self.connector(patches, grid), [spec.groups(grid)] * len(patches)
+        return self.connector(patches, grid), [groups_of(spec, grid)] * len(patches)
 
     def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:
         """``text`` with literal placeholders, expanded for these pictures."""

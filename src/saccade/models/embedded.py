@@ -8,10 +8,7 @@ They answer the exam's kinds of question about the exam's kinds of picture, and 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import torch
@@ -19,17 +16,17 @@ from safetensors.torch import load, save
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from saccade.core.errors import SaccadeError, unknown
-from saccade.core.recipe import from_dict, to_dict
+from saccade.core.errors import unknown
+from saccade.core.recipe import to_dict
 from saccade.core.size import Size
-from saccade.models import Fidelity
 from saccade.models.base import Reader
+from saccade.models.cards import SCHEMA, TYPES, cards, shelf
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
-from saccade.specs.reader import PARTS, ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
+from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import PadSpec
 from saccade.specs.sequence import PlainSequence, SeparatedSequence, TaggedSequence
@@ -37,8 +34,6 @@ from saccade.specs.slices import ArxivSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import StemTowerSpec
 
-SCHEMA = "saccade.embedded/1"
-TYPES: Mapping[str, type] = {**PARTS, "reader": ReaderSpec}
 WIDTH = 128
 SIDE = 128
 TEMPLATE = "<image>{question}\n"
@@ -106,37 +101,6 @@ def _path(views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec) ->
         template=TEMPLATE,
         image_id=IDS["image"],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What the manifest says of one reader; ``parts`` are file names, ``trained`` is one sentence."""
-
-    spec: ReaderSpec
-    parts: Mapping[str, str]
-    fidelity: Fidelity
-    trained: str
-    seed: int
-
-
-def shelf() -> Traversable:
-    """The folder of package data that holds the family."""
-    return files("saccade") / "embedded"
-
-
-@cache
-def cards(folder: Path | None = None) -> dict[str, Card]:
-    """Every reader's card, in the manifest's order: of the embedded family, or of one that ``pack`` wrote."""
-    place = shelf() if folder is None else folder
-    if not (place / "manifest.json").is_file():
-        raise SaccadeError(f"{folder} holds no family: manifest.json is missing; train one with saccade train embedded")
-    manifest = json.loads((place / "manifest.json").read_text())
-    if manifest["schema"] != SCHEMA:
-        raise SaccadeError(f"the family is {manifest['schema']}, this version reads {SCHEMA}; train it again")
-    return {
-        name: Card(from_dict(card["spec"], TYPES), card["parts"], card["fidelity"], card["trained"], card["seed"])
-        for name, card in manifest["readers"].items()
-    }
 
 
 def embedded(name: str, folder: Path | None = None) -> Reader:

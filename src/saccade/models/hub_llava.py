@@ -14,7 +14,7 @@ from saccade.core.size import Size
 from saccade.language.prompt import PLACEHOLDER
 from saccade.models.llava import CLIP_MEAN, CLIP_STD, TEMPLATE
 from saccade.nn.hub import config_text
-from saccade.specs.decoder import GATED, DecoderSpec
+from saccade.specs.decoder import DecoderSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
@@ -28,6 +28,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "vit": {"do_center_crop": False, "image_mean": (0.5,) * 3, "image_std": (0.5,) * 3},
 }
 """What each tower's own image processor does where the folder does not say."""
+DECODERS = ("llama", "mistral", "qwen2", "qwen3")
+"""Language models that composed LLaVAs are tested with."""
 _FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
@@ -73,10 +75,10 @@ def _tower(config: LlavaConfig) -> HubTowerSpec:
 
 def _language(config: LlavaConfig, folder: Path) -> DecoderSpec:
     text = cast(PreTrainedConfig, config.text_config)
-    if text.model_type not in GATED:
+    if text.model_type not in DECODERS:
         raise SaccadeError(
-            f"the language model is a {text.model_type!r}; composed LLaVAs have one of {', '.join(GATED)}: load this "
-            "one with transformers itself"
+            f"the language model is a {text.model_type!r}; composed LLaVAs have one of {', '.join(DECODERS)}: load "
+            "this one with transformers itself"
         )
     text.tie_word_embeddings = bool(config.tie_word_embeddings or text.tie_word_embeddings)
     generation = folder / "generation_config.json"

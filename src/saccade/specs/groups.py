@@ -1,9 +1,34 @@
-"""Which patches stand together in a token, for the parts whose grouping depends on the grid alone."""
+"""Which patches stand together in a token, for the parts whose grouping depends on the grid alone: most of them."""
+
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
+
+
+@runtime_checkable
+class Placing(Protocol):
+    """A connector that says where its tokens lie."""
+
+    def tokens(self, grid: Grid, /) -> int:
+        """Tokens a view."""
+        ...
+
+    def grid_out(self, grid: Grid, /) -> Grid | None:
+        """How they lie, None for learned queries."""
+        ...
+
+
+def groups_of(connector: Placing, grid: Grid) -> Groups:
+    """The patches of each token of a view: those under its place, or all of them where it has none."""
+    out = connector.grid_out(grid)
+    if out is None:
+        return everything(grid.tokens, connector.tokens(grid))
+    if out == grid:
+        return identity(connector.tokens(grid))  # a kept class token stands in front
+    return blocks(grid, out.rows, out.cols)
 
 
 def identity(tokens: int) -> Groups:

@@ -7,6 +7,7 @@ Source  ToMe, arXiv:2210.09461: bipartite soft matching by cosine similarity, si
         Here the keys are the tower's own output, as there is no attention layer to take them from.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
@@ -31,6 +32,10 @@ class MergeSpec:
         """Tokens a view."""
         return min(self.budget, grid.tokens)
 
+    def grid_out(self, grid: Grid) -> None:
+        """Which patches melt together depends on the picture."""
+        del grid
+
     def rounds(self, grid: Grid) -> list[int]:
         """Tokens melted in each round: at most half of what is left can find a partner."""
         left, melted = grid.tokens, []
@@ -52,3 +57,9 @@ class MergeSpec:
             left -= melted
         mlp = count.linear(left, self.width_in, self.width_out) + count.linear(left, self.width_out, self.width_out)
         return Cost(flops) + mlp
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: the first round's similarities beside the patches."""
+        del eager
+        similar = sum((grid.tokens // 2) ** 2 + 2 * grid.tokens * self.width_in for grid in grids)
+        return max(similar, sum(self.tokens(grid) for grid in grids) * (self.width_in + 2 * self.width_out)) * number

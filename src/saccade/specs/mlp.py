@@ -6,13 +6,12 @@ Loses   nothing; the language model pays for every patch.
 Source  LLaVA-1.5, arXiv:2310.03744; names and the exact GELU as in transformers' LlavaMultiModalProjector.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.groups import identity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,9 +26,9 @@ class MlpSpec:
         """Tokens a view."""
         return grid.tokens + self.extra
 
-    def groups(self, grid: Grid) -> Groups:
-        """Which patches each token holds."""
-        return identity(self.tokens(grid))
+    def grid_out(self, grid: Grid) -> Grid:
+        """Every patch keeps its place."""
+        return grid
 
     @property
     def exact(self) -> bool:
@@ -42,3 +41,8 @@ class MlpSpec:
         return count.linear(tokens, self.width_in, self.width_out) + count.linear(
             tokens, self.width_out, self.width_out
         )
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: tokens before and after the activation."""
+        del eager
+        return sum(self.tokens(grid) for grid in grids) * (self.width_in + 2 * self.width_out) * number

@@ -6,14 +6,13 @@ Loses   nothing before the projection; neighbours must share a token.
 Source  Idefics3, arXiv:2408.12637; order of the fold as in transformers' Idefics3Connector.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.groups import blocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,11 +40,6 @@ class PixelShuffleSpec:
         """Tokens a view."""
         return self.grid_out(grid).tokens
 
-    def groups(self, grid: Grid) -> Groups:
-        """Which patches each token holds."""
-        out = self.grid_out(grid)
-        return blocks(grid, out.rows, out.cols)
-
     @property
     def exact(self) -> bool:
         """Tokens carry their own patches."""
@@ -54,3 +48,8 @@ class PixelShuffleSpec:
     def cost(self, grid: Grid) -> Cost:
         """One view; the fold itself moves memory and counts no FLOPs."""
         return count.linear(self.tokens(grid), self.width_in * self.ratio**2, self.width_out, bias=False)
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: folded patches and what comes out."""
+        del eager
+        return sum(self.tokens(grid) for grid in grids) * (2 * self.width_in * self.ratio**2 + self.width_out) * number

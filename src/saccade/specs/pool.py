@@ -6,14 +6,13 @@ Loses   what differs inside a place: print smaller than the place fades into its
 Source  DeCo, arXiv:2405.20985 (adaptive average pooling before the projector).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.groups import blocks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,10 +37,10 @@ class PoolSpec:
             )
         return self.rows * self.cols
 
-    def groups(self, grid: Grid) -> Groups:
-        """Which patches each token holds."""
+    def grid_out(self, grid: Grid) -> Grid:
+        """Places, whatever the view."""
         self.tokens(grid)
-        return blocks(grid, self.rows, self.cols)
+        return Grid(self.rows, self.cols)
 
     @property
     def exact(self) -> bool:
@@ -54,3 +53,8 @@ class PoolSpec:
         return count.linear(tokens, self.width_in, self.width_out) + count.linear(
             tokens, self.width_out, self.width_out
         )
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: tokens before and after the activation."""
+        del eager
+        return sum(self.tokens(grid) for grid in grids) * (self.width_in + 2 * self.width_out) * number

@@ -1,6 +1,7 @@
 """A reader's spec: one path of parts, which adds up what they count."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -8,17 +9,18 @@ import numpy as np
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups, Ledger
-from saccade.core.plan import Cost, Plan
+from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.path import PathSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
-from saccade.specs.sequence import PlainSequence, SeparatedSequence, Span, TaggedSequence, slots
+from saccade.specs.sequence import PlainSequence, SeparatedSequence, Span, TaggedSequence
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
@@ -27,6 +29,9 @@ ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | 
 TowerSpec = HubTowerSpec | StemTowerSpec
 ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec
 SequenceSpec = PlainSequence | SeparatedSequence | TaggedSequence
+
+SINGLE = Setting(dtype="float32")
+"""How readers run here."""
 
 PARTS: dict[str, type] = {
     "stretch": StretchSpec,
@@ -122,18 +127,17 @@ class ReaderSpec:
             first += grid.tokens
         return replace(ledger.merge(joined), exact=tuple(sure))
 
-    def plan(self, picture: Size, text: int) -> Plan:
-        """Cost of one picture and ``text`` positions of prompt beside it."""
-        layout = self.views.layout(picture)
-        grids, spans = self.grids(layout), self.spans(layout)
-        tower = _each([self.tower.cost(grid) for grid in grids])
-        connector = _each([self.connector.cost(grid) for grid in grids])
-        length = slots(spans) + text
-        visual = sum(self.tokens(layout))
-        language = self.language.cost(length)
-        return Plan(layout, visual, slots(spans), length, tower, connector, language, self.language.cache_bytes(length))
+    @cached_property
+    def path(self) -> PathSpec:
+        """The same parts as a path that counts."""
+        return PathSpec(
+            views=self.views,
+            tower=self.tower,
+            connector=self.connector,
+            sequence=self.sequence,
+            language=self.language.numbers,
+        )
 
-
-def _each(costs: list[Cost]) -> Cost:
-    """One module over several views: FLOPs add, weights do not."""
-    return Cost(sum(cost.flops for cost in costs), max(cost.params for cost in costs))
+    def plan(self, picture: Size, text: int, setting: Setting = SINGLE) -> Plan:
+        """Cost of one picture and ``text`` positions of prompt beside it, in single precision unless told otherwise."""
+        return self.path.plan([picture], text, setting)

@@ -7,15 +7,14 @@ Source  LLaVA-UHD, arXiv:2403.11703: the plain resampler of the arXiv version (o
         queries on a square grid, fixed sin-cos positions for queries and keys).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.groups import everything
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,9 +42,9 @@ class ResamplerSpec:
         del grid
         return self.queries
 
-    def groups(self, grid: Grid) -> Groups:
-        """Every query may hold any patch."""
-        return everything(grid.tokens, self.queries)
+    def grid_out(self, grid: Grid) -> None:
+        """A learned query has no place."""
+        del grid
 
     @property
     def exact(self) -> bool:
@@ -63,3 +62,9 @@ class ResamplerSpec:
             *(count.norm(width) for _ in range(3)),
             count.linear(self.queries, width, width, bias=False),
         )
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: patches as keys and values, before and after their matrices."""
+        keys = sum(grid.tokens for grid in grids)
+        scores = self.heads * self.queries * keys if eager else 0
+        return keys * 4 * self.width_out * number + scores * (number + 8)

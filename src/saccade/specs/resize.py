@@ -90,3 +90,36 @@ class PadSpec:
             return Box(left * height / picture.height, 0, (left + picture.width) * height / picture.height, height)
         top = -slack // (2 * width)
         return Box(0, top * width / picture.width, width, (top + picture.height) * width / picture.width)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResizeThenCropSpec:
+    """All of the picture stretched to ``size``, of which the middle ``crop`` is kept (pixels): EfficientNet, ALIGN."""
+
+    size: Size
+    crop: Size
+
+    def layout(self, picture: Size) -> Layout:
+        """One view of the middle."""
+        across, down = picture.width / self.size.width, picture.height / self.size.height
+        left, top = (self.size.width - self.crop.width) // 2, (self.size.height - self.crop.height) // 2
+        source = Box.of(self.crop).shift(left, top).scale(across, down)
+        why = f"all of {picture} is stretched to {self.size}, the middle {self.crop} is kept"
+        return Layout(picture, (View(source, self.crop),), why=why)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CropThenResizeSpec:
+    """The middle square of ``size`` / ``of`` of the short side, stretched to ``size`` (pixels): Perceiver."""
+
+    size: Size
+    of: int
+
+    def layout(self, picture: Size) -> Layout:
+        """One view of the middle."""
+        short = min(picture.width, picture.height)
+        side = max(int(self.size.height / self.of * short), 1)
+        left, top = (picture.width - side) // 2, (picture.height - side) // 2
+        source = Box.of(Size(side, side)).shift(left, top)
+        why = f"the middle {side}×{side} of {picture} is scaled to {self.size}"
+        return Layout(picture, (View(source, self.size),), why=why)

@@ -43,6 +43,10 @@ class PlainSequence:
         _check(layout, tokens)
         return tuple(Tokens(view, count) for view, count in enumerate(tokens))
 
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeparatedSequence:
@@ -65,6 +69,10 @@ class SeparatedSequence:
                 last = layout.views[view].col == layout.slices.cols - 1
                 spans.append(Marker((self.newline if last else self.comma,)))
         return tuple(spans)
+
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +104,10 @@ class TaggedSequence:
             if rows is not None and view.col == rows.cols - 1 and view.row < rows.rows - 1:
                 spans.append(Marker(self.newline))
         return tuple(spans)
+
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
 
     def _place(self, row: int, col: int) -> int:
         if row >= len(self.places) or col >= len(self.places[row]):

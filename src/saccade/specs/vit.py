@@ -8,6 +8,7 @@ Source  CLIP arXiv:2103.00020, SigLIP arXiv:2303.15343, DINOv2 arXiv:2304.07193;
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
+from saccade.specs.encoder import EncoderSpec
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1}
 """Leading tokens that are no patch, per ``model_type`` with a cost law here."""
@@ -120,38 +123,43 @@ class HubTowerSpec:
         """Patches of a view."""
         return view.grid(self.patch)
 
+    @cached_property
+    def encoder(self) -> EncoderSpec:
+        """The layers that must run, and the weights of those alone."""
+        kind, inner = self.model_type, self.inner
+        clip, scales = kind == "clip_vision_model", 2 if kind == "dinov2" else 0
+        bias = kind != "vit" or self.fields.get("qkv_bias") is not False
+        heads = self._number("num_attention_heads")
+        attention = AttentionSpec(
+            width=inner, heads=heads, head=inner // heads, kv_heads=heads, bias=bias, bias_out=True
+        )
+        feed = FeedForwardSpec(width=inner, middle=self._mlp, bias=True)
+        places = (self.side // self.patch) ** 2 + 2 * self.class_tokens  # a class token has a place too
+        # CLIP has a norm in front of its layers; the others may have one after them.
+        norms = 2 * inner * (clip + self.final_norm)
+        return EncoderSpec(
+            patch=self.patch,
+            layer=LayerSpec(attention=attention, feed=feed, norms=(4 + scales) * inner),
+            depth=self.needed,
+            stem_bias=not clip,
+            class_tokens=self.class_tokens,
+            held=places * inner + norms,
+        )
+
     def cost(self, grid: Grid) -> Cost:
         """One view through the layers that must run, and the weights of those alone."""
-        kind, inner, mlp = self.model_type, self.inner, self._mlp
-        length = grid.tokens + self.class_tokens
-        bias = kind != "vit" or self.fields.get("qkv_bias") is not False
-        scales = 2 if kind == "dinov2" else 0
-        block = count.total(
-            *(count.linear(length, inner, inner, bias=bias) for _ in range(3)),
-            count.attention(length, length, inner),
-            count.linear(length, inner, inner),
-            count.linear(length, inner, mlp),
-            count.linear(length, mlp, inner),
-            count.norm(inner),
-            count.norm(inner),
-            count.weights(scales * inner),
-        )
-        # CLIP has a norm in front of its layers; the others may have one after them.
-        norms = (kind == "clip_vision_model") + self.final_norm
-        return count.total(
-            self._embedding(grid), count.stack(block, self.needed), *(count.norm(inner) for _ in range(norms))
-        )
+        return self.encoder.cost(grid)
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment, the chosen hidden states kept."""
+        kept = sum(grid.tokens + self.class_tokens for grid in grids) * self.width * number
+        return self.encoder.peak(grids, number, eager=eager) + kept
 
     @property
     def _mlp(self) -> int:
         if self.model_type == "dinov2":
             return self.inner * self._number("mlp_ratio")
         return self._number("intermediate_size")
-
-    def _embedding(self, grid: Grid) -> Cost:
-        places = (self.side // self.patch) ** 2 + 2 * self.class_tokens  # a class token has a place too
-        stem = count.convolution(grid.tokens, self.patch, 3, self.inner, bias=self.model_type != "clip_vision_model")
-        return stem + count.weights(places * self.inner)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,3 +220,10 @@ class StemTowerSpec:
         )
         positions = count.weights((self.side // self.patch) ** 2 * self.width)
         return count.total(stem, positions, count.stack(block, self.depth), count.norm(self.width))
+
+    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
+        """Bytes alive at the worst moment: the stem's first maps, before and after their norm, or a block."""
+        cells = sum(grid.tokens for grid in grids)
+        scores = self.heads * sum(grid.tokens**2 for grid in grids) if eager else 0
+        block = plain(self.width, self.heads, self.mlp).peak(cells, scores, number)
+        return cells * self.patch**2 * 3 * number + max(cells * 16 * 32 * 3 * number, block)

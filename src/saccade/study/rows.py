@@ -55,7 +55,7 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
     spec = sheet.entrant.reader.spec
     kinds = {kind: score(chosen) for kind, chosen in _kinds(everything, resolvable).items()}
     predicted = [p.flops - p.language.flops + spec.language.cost(p.length - gone).flops for p, gone in plans]
-    cache = max(spec.language.cache_bytes(p.length - gone, BYTES) for p, gone in plans)
+    cache = max(spec.language.numbers.kv_bytes(p.length - gone, BYTES) for p, gone in plans)
     params = sum(weight.numel() for weight in sheet.entrant.reader.parameters())
     return Row(
         reader=sheet.name,

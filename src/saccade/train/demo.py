@@ -7,7 +7,8 @@ import torch
 from saccade.connectors import build_connector
 from saccade.core.errors import unknown
 from saccade.models.base import Reader
-from saccade.models.embedded import cards, embedded
+from saccade.models.cards import cards
+from saccade.models.embedded import embedded
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.family import FIRST, THIN, Tell
 from saccade.train.features import fill

@@ -1,15 +1,14 @@
-"""The verbs as functions: what the command line and a notebook call."""
+"""Comparing and training as functions: what the command line and a notebook call."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
-from rich.table import Table
 
 from saccade.core.errors import SaccadeError, unknown
-from saccade.models import READERS
-from saccade.models.embedded import cards, embedded
+from saccade.models.cards import cards
+from saccade.models.embedded import embedded
 from saccade.models.store import load
 from saccade.study.compare import compare as run_compare
 from saccade.study.files import write_whole
@@ -128,16 +127,6 @@ def train_demo(
         progress=progress,
     )
     return _stored(results, shown, out)
-
-
-def catalogue() -> Table:
-    """Every reader: its fidelity mark, its presets, and whether a trained one is embedded."""
-    made = Table("reader", "fidelity", "what it is", "presets")
-    for name, entry in READERS.items():
-        made.add_row(name, entry.fidelity, entry.summary, ", ".join(entry.presets))
-    for name, card in cards().items():
-        made.add_row(f"{name} (embedded)", card.fidelity, card.trained, "trained")
-    return made
 
 
 def _writable(out: str | Path | None) -> None:

@@ -1,0 +1,55 @@
+"""One model's views and token boxes, drawn on the picture that was planned."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from saccade.api.planning import Planned, Planning, Refused
+from saccade.core.errors import SaccadeError
+from saccade.core.plan import Plan
+from saccade.core.units import scaled
+from saccade.views.draw import Drawn, draw
+from saccade.views.media import DPI, find, picture_of
+
+
+def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int | None = None) -> Path:
+    """Draw the first model over the first picture, page or frame into ``target``, a PNG; the file.
+
+    Raises SaccadeError where several models were planned, where there is no picture to draw on, and where ``target``
+    cannot be written.
+    """
+    if len(planning.rows) != 1:
+        raise SaccadeError(f"--show draws one model, {len(planning.rows)} were planned; name it with --models")
+    if not paths:
+        raise SaccadeError("--show draws on a picture; give its path instead of --size")
+    if target.suffix.lower() != ".png":
+        raise SaccadeError(f"--show writes a PNG, got {target}; name a file that ends in .png")
+    if not target.absolute().parent.is_dir():
+        raise SaccadeError(f"there is no folder {target.absolute().parent}; make it first")
+    (row,) = planning.rows
+    plan = row.plans[0]
+    if isinstance(plan, Refused):
+        raise SaccadeError(f"{row.system.name} refuses {planning.documents[0].name}: {plan.why}")
+    shown = find(paths[:1], dpi=DPI if dpi is None else dpi)[0]
+    made = draw(
+        picture_of(shown, dpi=DPI if dpi is None else dpi),
+        _drawn(row, plan, planning),
+        title=_title(row, plan, shown.name),
+        lines=(plan.why[0], *plan.notes),
+    )
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    try:
+        made.save(draft, format="PNG")
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def _drawn(row: Planned, plan: Plan, planning: Planning) -> list[Drawn]:
+    path = row.system.path(planning.options)
+    return [Drawn(view=view, tokens=path.token_grid(view)) for view in plan.layout.views]
+
+
+def _title(row: Planned, plan: Plan, name: str) -> str:
+    return f"{row.system.name} on {Path(name).name}: {plan.visual_tokens:,} visual tokens, {scaled(plan.flops)}FLOPs"

@@ -1,0 +1,113 @@
+"""``saccade compare`` and ``saccade train``."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from rich.progress import Progress
+from tyro.conf import Positional, arg
+
+from saccade.api import comparing as api
+from saccade.cli.console import OUT, Reporter, bar, split
+from saccade.core.errors import SaccadeError
+
+
+def compare(
+    data: Path | None = None,
+    models: str | None = None,
+    families: str | None = None,
+    budgets: str = "64,16,4",
+    out: Path | None = None,
+    pictures: int = api.PICTURES,
+    seed: int = 0,
+    json: bool = False,
+) -> None:
+    """Accuracy against visual tokens: readers × budgets, with honest baselines.
+
+    Args:
+        data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, or a folder with a .csv.
+            Without it, the generated exam is asked.
+        models: Readers, by name or checkpoint folder, separated by commas. Without it, every embedded reader.
+        families: Folders that saccade train wrote with other seeds, separated by commas: pooled with the embedded ones.
+        budgets: Visual tokens of the baseline rows, square numbers separated by commas.
+        out: Folder for report.html and results.json.
+        pictures: How many pictures of the generated exam.
+        seed: Seed of the random baseline.
+        json: Print the results as JSON instead of a table.
+    """
+    with bar() as shown:
+        found = api.compare(
+            data,
+            models=None if models is None else split(models),
+            families=() if families is None else split(families),
+            budgets=_numbers(budgets, "--budgets"),
+            out=out,
+            pictures=pictures,
+            seed=seed,
+            progress=Reporter(shown),
+        )
+    if json:
+        OUT.out(found.results.to_json(), highlight=False)
+        return
+    _tell(found)
+
+
+def train(
+    recipe: Positional[str] = "",
+    demo: str | None = None,
+    out: Path = Path("out/train"),
+    set: Annotated[tuple[str, ...], arg(metavar="A.B=C")] = (),
+) -> None:
+    """Train the embedded family by a recipe, or one of its connectors anew.
+
+    Args:
+        recipe: A shipped recipe's name (embedded) or a YAML file.
+        demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
+            the shipped one's.
+        out: Folder for checkpoints; a run that was stopped goes on from there.
+        set: Changes to the recipe, such as vision.steps=100.
+    """
+    if bool(recipe) == (demo is not None):
+        raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")
+    with bar() as shown:
+        tell = _Teller(shown)
+        if demo is None:
+            folder = api.train(recipe, out=out, changes=set, tell=tell, announce=OUT.print)
+            OUT.print(f"wrote {folder}", highlight=False, soft_wrap=True)
+            return
+        found = api.train_demo(demo, out=out, tell=tell)
+    _tell(found)
+
+
+def _tell(found: api.Compared) -> None:
+    """The tables, then the files."""
+    OUT.print(api.table(found.results))
+    prints = api.print_table(found.results)
+    if prints is not None:
+        OUT.print(prints)
+    OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
+    for path in found.files:
+        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
+
+
+class _Teller(api.Tell):
+    """Progress of training stages, the last loss beside the bar."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown = shown
+
+    def __call__(self, stage: str, steps: int) -> Callable[[int, Mapping[str, float]], None]:
+        task = self.shown.add_task(stage, total=steps)
+
+        def report(step: int, terms: Mapping[str, float]) -> None:
+            loss = f" · loss {sum(terms.values()):.3f}" if terms else ""
+            self.shown.update(task, completed=step, description=f"{stage}{loss}")
+
+        return report
+
+
+def _numbers(text: str, flag: str) -> list[int]:
+    try:
+        return [int(part) for part in split(text)]
+    except ValueError as error:
+        raise SaccadeError(f"{flag} takes whole numbers separated by commas, got {text!r}") from error

@@ -1,0 +1,42 @@
+"""The two streams of the command line, and its progress display."""
+
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from saccade.core.errors import SaccadeError
+
+WIDE = 140
+"""Columns where no terminal says how many there are: tables in files and pipes are not folded."""
+
+OUT = Console(width=None if sys.stdout.isatty() else WIDE)
+ERR = Console(stderr=True)
+
+
+def bar() -> Progress:
+    """A progress display on standard error; silent where no terminal watches."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=ERR, disable=not ERR.is_terminal, transient=True)
+
+
+class Reporter:
+    """Progress by name: each name gets a bar of its own."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown = shown
+        self.tasks: dict[str, object] = {}
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """``done`` of ``total`` under ``name``."""
+        if name not in self.tasks:
+            self.tasks[name] = self.shown.add_task(name, total=total)
+        self.shown.update(self.tasks[name], completed=done)  # type: ignore[arg-type]
+
+
+def split(text: str) -> list[str]:
+    """Names separated by commas."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise SaccadeError(f"expected names separated by commas, got {text!r}")
+    return names

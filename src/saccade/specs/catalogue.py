@@ -1,0 +1,110 @@
+"""Published models as data: presets with provenance, and checkpoint folders, whose own JSON wins.
+
+A preset is a JSON file under ``presets/``: what the checkpoint's ``config.json`` and ``preprocessor_config.json`` say
+of shapes and counts, and for each value where it was seen (``released`` file, ``code``, ``paper``, or *unverified*).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.specs.families import FAMILIES
+from saccade.specs.fields import Json
+from saccade.specs.system import System
+
+PRESETS = (
+    "llava-1.5-7b", "llava-uhd-64", "llava-uhd-144", "llava-uhd-v2-7b", "blip2-opt-2.7b", "instructblip-7b",
+    "openflamingo-9b", "idefics-9b", "idefics2-8b", "idefics3-8b", "smolvlm-256m", "smolvlm-2.2b", "deepseek-ocr",
+    "deepseek-ocr-2", "qwen2.5-vl-7b", "qwen3-vl-8b", "gemma-3-4b", "paligemma-3b-448", "kimi-vl-a3b", "kimi-k2.5",
+    "ovis2-8b", "ovis2.5-9b", "internvl3-8b", "longvu-7b", "colpali-v1.3", "colqwen2-v1.0", "clip-vit-l-14-336",
+    "align-base", "perceiver-fourier",
+)  # fmt: skip
+"""Published models that are known by name."""
+
+_FOLDER = Path(__file__).with_name("presets")
+
+
+@cache
+def system(name: str) -> System:
+    """A preset by name, or a checkpoint folder by path. Raises SaccadeError with near matches."""
+    if name in PRESETS:
+        return _preset(_read(_FOLDER / f"{name}.json"))
+    if "/" in name or "\\" in name or Path(name).is_dir():
+        return folder(Path(name))
+    raise unknown("model", name, PRESETS)
+
+
+def folder(path: Path) -> System:
+    """A checkpoint folder, as transformers writes it: ``config.json`` and what its processors say."""
+    if not path.is_dir():
+        raise SaccadeError(f"{path} is no folder; give a checkpoint's folder, or one of: {', '.join(PRESETS)}")
+    config = _read(path / "config.json")
+    kind = str(config.get("model_type"))
+    if kind not in FAMILIES:
+        raise unknown(f"model type of {path / 'config.json'}", kind, FAMILIES)
+    processor: dict[str, object] = {}
+    for name in ("processor_config.json", "preprocessor_config.json"):
+        if (path / name).is_file():
+            found = _read(path / name)
+            nested = found.get("image_processor")
+            processor |= {**found, **cast(Json, nested)} if isinstance(nested, Mapping) else dict(found)
+    for name in ("video_preprocessor_config.json",):
+        if (path / name).is_file():
+            processor["video"] = _read(path / name)
+    if not processor:
+        raise SaccadeError(
+            f"{path} has neither preprocessor_config.json nor processor_config.json, which say how pictures are cut; "
+            "save the processor into the folder too"
+        )
+    return System(name=path.name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=str(path))
+
+
+def sources(name: str) -> Mapping[str, str]:
+    """Where a preset's values were seen, by kind of provenance."""
+    return cast(Mapping[str, str], _read(_FOLDER / f"{name}.json")["sources"])
+
+
+def _preset(data: Json) -> System:
+    kinds = cast(Mapping[str, str], data["provenance"])
+    config, processor = cast(Json, data["config"]), cast(Json, data["processor"])
+    leaves = (*_leaves("config", config), *_leaves("processor", processor))
+    doubtful = tuple(sorted(leaf for leaf in leaves if provenance(leaf, kinds) == "unverified"))
+    return System(
+        name=str(data["name"]),
+        family=FAMILIES[str(data["family"])],
+        config=config,
+        processor=processor,
+        checkpoint=str(data["checkpoint"]),
+        unverified=doubtful,
+        note=str(data.get("note", "")),
+    )
+
+
+def provenance(leaf: str, kinds: Mapping[str, str]) -> str:
+    """The kind that the longest prefix of ``leaf`` names; unverified where none does."""
+    parts = leaf.split(".")
+    prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((kinds[prefix] for prefix in prefixes if prefix in kinds), "unverified")
+
+
+def _leaves(place: str, data: object) -> Iterable[str]:
+    if isinstance(data, Mapping):
+        for name, value in cast(Mapping[str, object], data).items():
+            yield from _leaves(f"{place}.{name}", value)
+    else:
+        yield place
+
+
+def _read(path: Path) -> Json:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SaccadeError(f"{path}: there is no such file; a checkpoint folder holds it") from error
+    except (OSError, ValueError) as error:
+        raise SaccadeError(f"{path} cannot be read as JSON ({error}); get the file again") from error
+    if not isinstance(data, dict):
+        raise SaccadeError(f"{path} holds {type(data).__name__}, expected a JSON object")
+    return cast(Json, data)

@@ -24,10 +24,10 @@ Read = Callable[[nn.Module, int, int, int], object]
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """One architecture: its class, which modules (or weights) make up vision and connector, how it looks and reads.
+    """One architecture: its class, which modules or weights make up vision and connector, how it looks and reads.
 
-    What belongs to neither stage is language. ``connector`` wins where both hold a weight. ``answers`` names the decoder
-    and the head that write one token after the other with an ordinary cache.
+    What belongs to neither stage is language. ``connector`` wins where both hold a weight. ``answers`` names the
+    decoder and the head that write one token after the other with an ordinary cache.
     """
 
     kind: str

@@ -152,7 +152,7 @@ def _fit(fit: Fit) -> Record:
     return {
         "options": None if options is None else dict(options),
         "visual_tokens": None if fit.plan is None else fit.plan.visual_tokens,
-        "memory": None if fit.plan is None else fit.plan.memory_bytes,
+        "memory": fit.memory,
         "keep": fit.keep,
         "kept_tokens": None if fit.kept is None else fit.kept.visual_tokens,
         "short": list(fit.short),

@@ -57,6 +57,11 @@ def footers(planning: Planning) -> list[str]:
             f"times: roofline band on {planning.device.title} at {_share(planning.device.efficiency)} of its peak and "
             f"{_share(planning.device.bandwidth_efficiency)} of its bandwidth ({planning.device.source})"
         )
+    if planning.limits.any:
+        lines.append(
+            "largest setting: every visual token kept; or keep: the share of them that fits when the rest is dropped "
+            "behind the connector, nothing set; short of: what is missing even at the smallest setting"
+        )
     if any(_doubtful(row) for row in planning.rows):
         lines.append(f"{DOUBT} some constants of this model were seen in no released file: --why names them")
     left = [row.system.name for row in planning.rows if not row.good]
@@ -164,7 +169,7 @@ def _fits(planning: Planning) -> Table:
             _name(row),
             Text(NONE if row.fit.options is None else _setting(row.fit)),
             Text(NONE if found is None else f"{found.visual_tokens:,}"),
-            Text(NONE if found is None else bytes_told(found.memory_bytes)),
+            Text(NONE if row.fit.memory is None else bytes_told(row.fit.memory)),
         ]
         if planning.device is not None:
             cells.append(_first(planning, found))

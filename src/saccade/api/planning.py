@@ -161,6 +161,7 @@ def survey(
         rows.append(_row(one, documents, setting, text, options, limits, machine))
         if progress is not None:
             progress("planning", done, len(names))
+    _taken(rows, documents)
     return Planning(
         documents=tuple(documents),
         setting=setting,
@@ -170,6 +171,17 @@ def survey(
         device=machine,
         rows=tuple(sorted(rows, key=lambda row: _rank(row, sort))),
     )
+
+
+def _taken(rows: Sequence[Planned], documents: Sequence[Document]) -> None:
+    """Raises where no model takes anything: there is nothing to show."""
+    if any(row.good for row in rows):
+        return
+    if not rows:
+        raise SaccadeError(f"no model here reads {documents[0].name}; name one with --models to see why")
+    (why, *_) = (found.why for found in rows[0].plans if isinstance(found, Refused))
+    others = f" (so do {len(rows) - 1} others)" if len(rows) > 1 else ""
+    raise SaccadeError(f"{rows[0].system.name} refuses {documents[0].name}{others}: {why}")
 
 
 SORTS = ("tokens", "flops", "memory", "time", "name")

@@ -57,7 +57,8 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fit:
-    """How a model keeps within limits. ``options`` is the largest setting that does, ``plan`` what it then costs.
+    """How a model keeps within limits. ``options`` is the largest setting that does, ``plan`` what it then costs, and
+    ``memory`` what it needs in bytes with room for the context asked for.
 
     ``keep`` is the largest share of visual tokens that does at the setting as given, 1 where nothing need be dropped.
     Either may be None; ``short`` then says what is missing even so.
@@ -67,6 +68,7 @@ class Fit:
     plan: Plan | None
     keep: float | None
     kept: Plan | None
+    memory: int | None = None
     short: tuple[str, ...] = ()
 
 
@@ -163,9 +165,11 @@ def fit(
     keep = 1.0 if not lacking else _share(whole.visual_tokens, lambda kept: not judge.short(thinned(kept)))
     if chosen is None and keep is None:
         return Fit(options=None, plan=None, keep=None, kept=None, short=judge.short(_least(system, media, given, seen)))
+    plan = None if chosen is None else seen(chosen)
     return Fit(
         options=chosen,
-        plan=None if chosen is None else seen(chosen),
+        plan=plan,
+        memory=None if plan is None else judge.memory(plan),
         keep=keep,
         kept=None if keep is None else thinned(round(keep * whole.visual_tokens)),
     )

@@ -24,7 +24,8 @@ class LanguageSpec:
     ``tied`` heads share the table's weights; a ``vocabulary`` of 0 means no head. ``every`` position instead of the
     last is scored by models that keep a vector of each (retrieval). ``held`` counts the weights outside: the final
     norm, position tables, heads that never run. ``cross`` are layers of gated cross-attention between the others.
-    ``cached`` is False for what generates nothing.
+    ``pooler`` is a matrix over the first position that runs and is not used (BERT's). ``cached`` is False for what
+    generates nothing.
     """
 
     width: int
@@ -37,6 +38,7 @@ class LanguageSpec:
     held: int = 0
     cross: tuple[int, LayerSpec] | None = None
     every: bool = False
+    pooler: bool = False
     cached: bool = True
 
     @property
@@ -62,7 +64,10 @@ class LanguageSpec:
         """One more position after ``before`` cached ones; keys and values of the pictures are cached too."""
         if not self.cached:
             return Cost()
-        stacks = [count.stack(layer.cost(1, layer.attention.seen(before + 1)), runs) for runs, layer in self.layers]
+        stacks = [
+            count.stack(layer.cost(1, layer.attention.seen(before + 1)) + layer.attention.unfold(before), runs)
+            for runs, layer in self.layers
+        ]
         return count.total(*stacks, self._crossed(1, cross_keys, fresh=0), self._ends(1))
 
     def idle(self, tokens: int) -> int:
@@ -90,7 +95,8 @@ class LanguageSpec:
     def _ends(self, scored: int) -> Cost:
         head = count.linear(scored, self.width, self.vocabulary, bias=self.head_bias)
         table = 0 if self.tied else self.rows * self.width
-        return head + count.weights(table + self.held)
+        pooled = count.linear(1, self.width, self.width) if self.pooler else Cost()
+        return count.total(head, pooled, count.weights(table + self.held))
 
     def kv_bytes(self, length: int, number: int, cross_keys: int = 0) -> int:
         """Keys and values of one sequence of ``length``, and of the pictures where layers cross to them."""

@@ -49,6 +49,11 @@ class AttentionSpec:
         """How many of ``length`` positions the cache must keep."""
         return length if self.window is None else min(length, self.window)
 
+    def unfold(self, keys: int) -> Cost:
+        """Cached keys and values are ready to use."""
+        del keys
+        return Cost()
+
     def project(self, queries: int, keys: int) -> Cost:
         """The four matrices."""
         source = self.width if self.source is None else self.source
@@ -70,8 +75,8 @@ class LatentAttentionSpec:
     """DeepSeek's latent attention: keys and values unfold from ``latent`` channels, ``rotary`` channels are shared.
 
     ``query`` is the rank of the queries, None for a plain matrix; ``head`` the channels of keys without position and
-    ``value`` those of values. Keys and values are cached unfolded, as transformers does; servers that cache the latent
-    alone hold ``latent + rotary`` numbers a position.
+    ``value`` those of values. The latent is cached, and unfolded again for all positions at every token, as transformers
+    does it; servers that fold the unfolding into the queries save that.
     """
 
     width: int
@@ -90,13 +95,17 @@ class LatentAttentionSpec:
 
     @property
     def cached(self) -> int:
-        """Numbers that a position leaves in the cache, unfolded."""
-        return self.heads * (self.head + self.rotary + self.value)
+        """Numbers that a position leaves in the cache: the latent and the shared rotary part."""
+        return self.latent + self.rotary
 
     @property
     def live(self) -> int:
-        """Numbers a position that attention makes."""
-        return self.cached + self.heads * (self.head + self.rotary + self.value)
+        """Numbers a position that attention makes: queries, keys, values and the output."""
+        return self.heads * 2 * (self.head + self.rotary + self.value)
+
+    def unfold(self, keys: int) -> Cost:
+        """What a further token pays for ``keys`` cached positions beside attention itself."""
+        return Cost(count.linear(keys, self.latent, self.heads * (self.head + self.value), bias=False).flops)
 
     def seen(self, length: int) -> int:
         """How many of ``length`` positions the cache must keep."""

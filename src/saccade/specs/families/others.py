@@ -105,14 +105,14 @@ def align(made: Checkpoint) -> PathSpec:
     joint = config.positive("projection_dim", default=640)
     width = text.positive("hidden_size")
     encoder = _text_tower(text, joint)
-    # Positions, kinds of segment, the norm over them, and a pooler that is loaded and not used.
-    tables = (text.positive("max_position_embeddings") + text.positive("type_vocab_size") + width + 1) * width
+    # Positions, kinds of segment, and the norm over them.
+    tables = (text.positive("max_position_embeddings") + text.positive("type_vocab_size")) * width
     return PathSpec(
         views=ResizeThenCropSpec(size=sized(made.processor), crop=sized(made.processor, "crop_size")),
         tower=tower,
         connector=PooledSpec(width_in=tower.width, width_out=0, held=1),
         sequence=PlaceholderSequence(count=0),
-        language=replace(encoder, head_bias=True, every=True, held=tables + 2 * width),
+        language=replace(encoder, head_bias=True, pooler=True, held=tables + 2 * width),
     )
 
 

@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo test exact lint format clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -27,6 +27,10 @@ demo: .venv/.ok ## install into .venv and compare the embedded readers on the em
 test: lint ## install into .venv and run every gate and every test
 	@echo "==> tests: pytest"
 	@$(BIN)/python -m pytest
+
+exact: .venv/.test ## every size and every model of the planner against transformers and torch: minutes
+	@echo "==> exactness: pytest tests/exact, all of it"
+	@SACCADE_EXACT=1 $(BIN)/python -m pytest tests/exact --timeout 1800
 
 lint: .venv/.test ## the gates alone: style, format, types, direction of imports
 	@echo "==> style: ruff check"
@@ -55,8 +59,8 @@ $(BIN)/python:
 
 # The package is linked, not copied: an edit is in force at once, and so is the next pull.
 .venv/.ok: $(INPUTS) | $(BIN)/python
-	@echo "==> installing saccade and what it runs on (torch, transformers …) into .venv: some minutes the first time"
-	@$(PIP) -e '.[run]'
+	@echo "==> installing saccade and what it runs on (torch, transformers, readers of PDFs and videos …) into .venv: some minutes the first time"
+	@$(PIP) -e '.[run,media]'
 	@touch $@
 
 .venv/.test: .venv/.ok

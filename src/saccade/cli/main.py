@@ -54,16 +54,16 @@ def _told(arguments: Sequence[str]) -> list[str]:
     """``--set a=1 --set b=2`` as one list, which is what a repeated flag means to people."""
     rest: list[str] = []
     changes: list[str] = []
-    at = 0
-    while at < len(arguments):
-        if arguments[at] == "--set":
-            at += 1
-            while at < len(arguments) and not arguments[at].startswith("--") and "=" in arguments[at]:
-                changes.append(arguments[at])
-                at += 1
+    left = list(arguments)
+    while left:
+        first = left.pop(0)
+        if first != "--set":
+            rest.append(first)
             continue
-        rest.append(arguments[at])
-        at += 1
+        taken = False
+        while left and not left[0].startswith("--") and ("=" in left[0] or not taken):
+            changes.append(left.pop(0))
+            taken = True
     return [*rest, "--set", *changes] if changes else rest
 
 

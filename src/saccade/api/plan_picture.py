@@ -7,12 +7,12 @@ from pathlib import Path
 from saccade.api.planning import Planned, Planning, Refused
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
-from saccade.core.units import scaled
+from saccade.core.units import DPI, scaled
 from saccade.views.draw import Drawn, draw
-from saccade.views.media import DPI, find, picture_of
+from saccade.views.media import find, picture_of
 
 
-def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int | None = None) -> Path:
+def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int = DPI) -> Path:
     """Draw the first model over the first picture, page or frame into ``target``, a PNG; the file.
 
     Raises SaccadeError where several models were planned, where there is no picture to draw on, and where ``target``
@@ -30,9 +30,9 @@ def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int
     plan = row.plans[0]
     if isinstance(plan, Refused):
         raise SaccadeError(f"{row.system.name} refuses {planning.documents[0].name}: {plan.why}")
-    shown = find(paths[:1], dpi=DPI if dpi is None else dpi)[0]
+    shown = find(paths[:1], dpi=dpi)[0]
     made = draw(
-        picture_of(shown, dpi=DPI if dpi is None else dpi),
+        picture_of(shown, dpi=dpi),
         _drawn(row, plan, planning),
         title=_title(row, plan, shown.name),
         lines=(plan.why[0], *plan.notes),

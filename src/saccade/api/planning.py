@@ -8,6 +8,7 @@ from typing import Literal
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
+from saccade.core.units import DPI
 from saccade.specs.catalogue import PRESETS, system
 from saccade.specs.device import Device, device
 from saccade.specs.inverse import Fit, Limits, fit, times_of
@@ -110,14 +111,12 @@ class Planning:
         return not self.limits.any or any(row.fit is not None and not row.fit.short for row in self.rows)
 
 
-def documents_of(
-    paths: Sequence[Path], *, dpi: int | None = None, progress: Progress | None = None
-) -> tuple[Document, ...]:
+def documents_of(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = None) -> tuple[Document, ...]:
     """What lies at ``paths``: pages of one PDF stand together in one prompt, everything else for itself."""
-    from saccade.views.media import DPI, find
+    from saccade.views.media import find
 
     made: dict[Path, Document] = {}
-    for found in find(paths, dpi=DPI if dpi is None else dpi, progress=progress):
+    for found in find(paths, dpi=dpi, progress=progress):
         if found.frames is not None and found.fps is None:
             raise SaccadeError(f"{found.name} does not tell its frames a second; give the video as --size and --video")
         media = media_of(found.size.width, found.size.height, found.frames, found.fps)

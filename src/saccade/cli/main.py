@@ -4,7 +4,7 @@ Exit status: 0 done, 1 the answer is no, 2 bad input.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import tyro
@@ -36,7 +36,7 @@ def main() -> None:
         elif arguments[0] == "--version":
             OUT.print(__version__, highlight=False)
         else:
-            tyro.cli(_verb(arguments[0]), prog=f"saccade {arguments[0]}", args=_told(arguments[1:]))
+            tyro.cli(_verb(arguments[0]), prog=f"saccade {arguments[0]}", args=arguments[1:])
     except SaccadeError as error:
         ERR.print(f"saccade: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(2)
@@ -48,23 +48,6 @@ def _verb(name: str) -> Callable[..., None]:
     if name not in VERBS:
         raise unknown("verb", name, VERBS)
     return getattr(import_module(VERBS[name][0]), name)
-
-
-def _told(arguments: Sequence[str]) -> list[str]:
-    """``--set a=1 --set b=2`` as one list, which is what a repeated flag means to people."""
-    rest: list[str] = []
-    changes: list[str] = []
-    left = list(arguments)
-    while left:
-        first = left.pop(0)
-        if first != "--set":
-            rest.append(first)
-            continue
-        taken = False
-        while left and not left[0].startswith("--") and ("=" in left[0] or not taken):
-            changes.append(left.pop(0))
-            taken = True
-    return [*rest, "--set", *changes] if changes else rest
 
 
 def _help() -> None:

@@ -2,10 +2,11 @@
 
 import json as text_json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from saccade.api import planning
 from saccade.api.plan_record import record
@@ -13,33 +14,35 @@ from saccade.api.plan_table import advice, explained, footers, tables
 from saccade.cli.console import OUT, Reporter, bar, split
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plan import Setting
-from saccade.core.units import read_bytes, read_count, read_seconds, read_size
+from saccade.core.units import DPI, read_bytes, read_count, read_seconds, read_size
 
 ADVISED = 3
 """Settings to paste are printed for up to this many models."""
 
 
+# Texts are empty where nothing was given, and tuples are bare: for any other annotation tyro brings in typeguard, which
+# takes as long as everything that is planned.
 def plan(
-    paths: Positional[tuple[Path, ...]] = (),
-    size: str | None = None,
-    video: str | None = None,
-    models: str | None = None,
-    set: Annotated[tuple[str, ...], arg(metavar="OPTION=VALUE")] = (),
-    fit: str | None = None,
-    within: str | None = None,
-    tokens: str | None = None,
-    context: str | None = None,
-    reserve: str | None = None,
-    device: str | None = None,
+    paths: Positional[tuple],  # pyright: ignore[reportMissingTypeArgument]
+    set: Annotated[UseAppendAction[tuple], arg(metavar="OPTION=VALUE")],  # pyright: ignore[reportMissingTypeArgument]
+    size: str = "",
+    video: str = "",
+    models: str = "",
+    fit: str = "",
+    within: str = "",
+    tokens: str = "",
+    context: str = "",
+    reserve: str = "",
+    device: str = "",
     batch: int = 1,
     dtype: str = "bfloat16",
     attention: str = "sdpa",
     text: int = planning.TEXT,
     sort: str = "tokens",
-    dpi: int | None = None,
+    dpi: int = DPI,
     calibrate: bool = False,
     why: bool = False,
-    show: Path | None = None,
+    show: str = "",
     json: bool = False,
 ) -> None:
     """Tokens, FLOPs, memory and time of pictures, PDF pages and videos on every known model; no weights needed.
@@ -68,23 +71,23 @@ def plan(
         json: Print everything as JSON.
     """
     on = _calibrated(device) if calibrate else device
-    if calibrate and not paths and size is None:
+    if calibrate and not paths and not size:
         return
+    files = tuple(Path(path) for path in paths)
     with bar() as shown:
         progress = Reporter(shown)
-        documents = _documents(paths, size, video, dpi, progress)
         found = planning.survey(
-            documents,
-            models=None if models is None else split(models),
+            _documents(files, size, video, dpi, progress),
+            models=split(models) if models else None,
             setting=Setting(batch, dtype, attention),
             text=text,
             options=_options(set),
             limits=_limits(fit, within, tokens, context, reserve),
-            on=on,
+            on=on or None,
             sort=sort,
             progress=progress,
         )
-    drawn = None if show is None else _shown(found, paths, show, dpi)
+    drawn = _shown(found, files, Path(show), dpi) if show else None
     if json:
         OUT.out(text_json.dumps(record(found), indent=1, ensure_ascii=False), highlight=False)
     else:
@@ -116,10 +119,10 @@ def _tell(found: planning.Planning, why: bool) -> None:
 
 
 def _documents(
-    paths: tuple[Path, ...], size: str | None, video: str | None, dpi: int | None, progress: planning.Progress
+    paths: tuple[Path, ...], size: str, video: str, dpi: int, progress: planning.Progress
 ) -> tuple[planning.Document, ...]:
-    if size is None:
-        if video is not None:
+    if not size:
+        if video:
             raise SaccadeError("--video says how long a video is; say how large with --size, such as 1280x720")
         if not paths:
             raise SaccadeError("name a picture, a PDF, a video or a folder, or give --size 1024x768")
@@ -127,7 +130,7 @@ def _documents(
     if paths:
         raise SaccadeError(f"give paths or --size, not both; got {paths[0]} and --size {size}")
     given = read_size(size, "--size")
-    frames, fps = (None, None) if video is None else _clip(video)
+    frames, fps = _clip(video) if video else (None, None)
     return (planning.Document(str(given), (planning.media_of(given.width, given.height, frames, fps),)),)
 
 
@@ -144,7 +147,7 @@ def _clip(text: str) -> tuple[int, float]:
         raise SaccadeError(f"--video takes frames=600,fps=30, got {text!r}") from error
 
 
-def _options(changes: tuple[str, ...]) -> dict[str, object]:
+def _options(changes: Iterable[str]) -> dict[str, object]:
     options: dict[str, object] = {}
     for change in changes:
         name, equals, value = change.partition("=")
@@ -154,21 +157,19 @@ def _options(changes: tuple[str, ...]) -> dict[str, object]:
     return options
 
 
-def _limits(
-    fit: str | None, within: str | None, tokens: str | None, context: str | None, reserve: str | None
-) -> planning.Limits:
+def _limits(fit: str, within: str, tokens: str, context: str, reserve: str) -> planning.Limits:
     return planning.Limits(
-        memory=None if fit is None else read_bytes(fit, "--fit"),
-        seconds=None if within is None else read_seconds(within, "--within"),
-        tokens=None if tokens is None else read_count(tokens, "--tokens"),
-        context=None if context is None else read_count(context, "--context"),
-        reserve=0 if reserve is None else read_bytes(reserve, "--reserve"),
+        memory=read_bytes(fit, "--fit") if fit else None,
+        seconds=read_seconds(within, "--within") if within else None,
+        tokens=read_count(tokens, "--tokens") if tokens else None,
+        context=read_count(context, "--context") if context else None,
+        reserve=read_bytes(reserve, "--reserve") if reserve else 0,
     )
 
 
-def _calibrated(device: str | None) -> str:
+def _calibrated(device: str) -> str:
     """Measure this machine and keep what was found."""
-    if device not in (None, "here"):
+    if device not in ("", "here"):
         raise SaccadeError(f"--calibrate measures this machine, --device says {device}; drop one of the two")
     from saccade.api import machine
 
@@ -181,7 +182,7 @@ def _calibrated(device: str | None) -> str:
     return found.name
 
 
-def _shown(found: planning.Planning, paths: tuple[Path, ...], target: Path, dpi: int | None) -> Path:
+def _shown(found: planning.Planning, paths: tuple[Path, ...], target: Path, dpi: int) -> Path:
     from saccade.api.plan_picture import picture
 
     return picture(found, paths, target, dpi=dpi)

@@ -56,7 +56,12 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """Bytes of tensors that are alive at the worst moment of each stage, weights and caches apart."""
+    """Bytes of tensors that are alive at the worst moment of each stage, weights and caches apart.
+
+    Each stage counts what it takes in, makes and puts out, for all views or requests in one batch, as transformers runs
+    it. Not counted: what a caller keeps from the stage before (pixels and patches during prefill, in ``generate``),
+    kernels' workspaces, the slack of an allocator, and the runtime itself.
+    """
 
     vision: int = 0
     connector: int = 0

@@ -9,6 +9,9 @@ from math import floor, isfinite, log10
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 
+DPI = 144
+"""Pixels an inch at which PDF pages are drawn: twice PDF's own unit."""
+
 _BYTES = {
     "b": 1,
     "kb": 10**3,

@@ -62,10 +62,15 @@ class FoldSpec:
         return count.total(*steps, count.weights(self.norm))
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: what goes into a matrix, and what comes out before and after activation."""
+        """Bytes alive at the worst moment: the tower's patches, and what a matrix takes in and puts out.
+
+        All matrices but the last put out twice, before and after the activation; folding copies once for either side.
+        """
         del eager
-        wide = max(before + 2 * after for before, after in pairwise(self._chain))
-        return sum(self.tokens(grid) for grid in grids) * wide * number
+        steps = [before + 2 * after for before, after in pairwise(self._chain[:-1])] + [sum(self._chain[-2:])]
+        wide = max(*steps, 2 * self._chain[0] if self.ratio > 1 and not self.pooled else 0)
+        patches = sum(grid.tokens + self.extra for grid in grids) * self.width_in
+        return (patches + sum(self.tokens(grid) for grid in grids) * wide) * number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -111,13 +111,16 @@ class LanguageSpec:
     def peak(self, lengths: Sequence[int], number: int, *, eager: bool) -> int:
         """Bytes alive at prefill's worst moment, caches apart, for a batch padded to the longest of ``lengths``.
 
-        The last position's scores over the vocabulary are alive at another moment, in 4 bytes.
+        ``eager`` attention holds its scores, and a mask of numbers that all heads share; without padding ``sdpa`` needs
+        no mask, and one that hides padding is not counted. The last position's scores over the vocabulary are alive at
+        another moment, with their copy in 4 bytes.
         """
         batch, longest = len(lengths), max(lengths)
+        pairs = batch * longest**2 if eager else 0
         worst = 0
         for _, layer in self.layers:
-            scores = batch * layer.attention.heads * longest**2 if eager else 0
-            worst = max(worst, layer.peak(batch * longest, scores, number))
+            held = layer.peak(batch * longest, layer.attention.heads * pairs, number)
+            worst = max(worst, held + pairs * number)
         scored = batch * longest if self.every else batch
         return max(worst, batch * longest * self.width * number * 2 + scored * self.vocabulary * (number + 4))
 

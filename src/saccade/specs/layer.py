@@ -8,6 +8,7 @@ Source  Attention: arXiv:1706.03762; grouped keys and values: GQA, arXiv:2305.13
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from saccade.core.plan import Cost
 from saccade.specs import count
@@ -75,7 +76,7 @@ class LatentAttentionSpec:
     """DeepSeek's latent attention: keys and values unfold from ``latent`` channels, ``rotary`` channels are shared.
 
     ``query`` is the rank of the queries, None for a plain matrix; ``head`` the channels of keys without position and
-    ``value`` those of values. The latent is cached, and unfolded again for all positions at every token, as transformers
+    ``value`` those of values. The latent is cached, and unfolded again for all positions at every token, as
     does it; servers that fold the unfolding into the queries save that.
     """
 
@@ -194,7 +195,7 @@ class ExpertsSpec:
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LayerSpec:
     """Attention, then feed-forward; ``norms`` are the weights of the layer's norms and scales."""
 
@@ -209,25 +210,39 @@ class LayerSpec:
 
     @property
     def live(self) -> int:
-        """Numbers a position at the layer's worst moment: the residual, its norm, and the larger half."""
-        return 2 * self.width + max(self.attention.live, self.feed.live)
+        """Numbers a position at the layer's worst moment, scores apart: what ``peak`` names."""
+        return 3 * self.width + max(self.attention.live, self.width + self.feed.live)
+
+    @cached_property
+    def _position(self) -> Cost:
+        """One position, attention's pairs apart: everything else is the same at each."""
+        return count.total(self.attention.project(1, 1), self.feed.cost(1), count.weights(self.norms))
 
     def cost(self, length: int, pairs: int | None = None) -> Cost:
         """``length`` positions; ``pairs`` of query and key, the full square unless given."""
-        return count.total(
-            self.attention.project(length, length),
-            self.attention.mix(length * length if pairs is None else pairs),
-            self.feed.cost(length),
-            count.weights(self.norms),
-        )
+        one, seen = self._position, length * length if pairs is None else pairs
+        return Cost(one.flops * length + self.attention.mix(seen).flops, one.params)
 
     def peak(self, length: int, scores: int, number: int) -> int:
-        """Bytes alive at the worst moment of ``length`` positions.
+        """Bytes alive at the worst moment of ``length`` positions: in attention, or in the feed-forward behind it.
 
-        ``scores`` is the number of attention scores that are held (0 where none are): as numbers, and twice in 4 bytes
-        while softmax runs in single precision.
+        All along there are the input of the first layer (held by who called the stack), that of this one, and its norm;
+        in the feed-forward also the sum between the halves. ``scores`` is the number of attention scores that are held
+        (0 where none are): by attention as ``softmax_bytes`` says, and once by the feed-forward, since the layers of
+        transformers hand them out. Rotary tables and steps of an activation written in several (CLIP's quick GELU: one
+        ``middle`` more) are not counted.
         """
-        return length * self.live * number + scores * (number + (8 if number < 4 else 4))
+        mixed = length * self.attention.live * number + softmax_bytes(scores, number)
+        fed = length * (self.width + self.feed.live) * number + scores * number
+        return length * 3 * self.width * number + max(mixed, fed)
+
+
+def softmax_bytes(scores: int, number: int) -> int:
+    """Bytes of attention ``scores`` while softmax runs: before and after it, in single precision.
+
+    Shorter numbers are held as they were beside both.
+    """
+    return scores * (number + (8 if number < 4 else 4))
 
 
 def plain(

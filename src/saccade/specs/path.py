@@ -185,7 +185,7 @@ class PathSpec:
             peak=Peak(
                 vision=worst,
                 connector=self.connector.peak(grids, number, eager=eager),
-                language=0 if self.language is None else self.language.peak([length] * batch, number, eager=eager),
+                language=self._peak([length] * batch, visual, number, eager=eager),
             ),
             setting=setting,
             why=tuple(one.why for one in seen),
@@ -226,6 +226,13 @@ class PathSpec:
 
     def _prefill(self, length: int, keys: int) -> Cost:
         return Cost() if self.language is None or not length else self.language.cost(length, keys)
+
+    def _peak(self, lengths: Sequence[int], visual: int, number: int, *, eager: bool) -> int:
+        """Bytes alive at prefill's worst moment: the visual tokens too, as they were made and joined for the splice."""
+        if self.language is None:
+            return 0
+        spliced = 0 if self.cross else 2 * len(lengths) * visual * self.language.width * number
+        return spliced + self.language.peak(lengths, number, eager=eager)
 
     def _token(self, length: int, keys: int) -> Cost:
         return Cost() if self.language is None else self.language.token(length, keys)

@@ -55,6 +55,7 @@ class PoolSpec:
         )
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: tokens before and after the activation."""
+        """Bytes alive at the worst moment: the tower's patches, their means, tokens before and after the activation."""
         del eager
-        return sum(self.tokens(grid) for grid in grids) * (self.width_in + 2 * self.width_out) * number
+        patches = sum(grid.tokens for grid in grids) * self.width_in
+        return (patches + sum(self.tokens(grid) for grid in grids) * (self.width_in + 2 * self.width_out)) * number

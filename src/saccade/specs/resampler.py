@@ -15,6 +15,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.layer import softmax_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +65,10 @@ class ResamplerSpec:
         )
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: patches as keys and values, before and after their matrices."""
+        """Bytes alive at the worst moment: the patches, and as keys and values before and after their matrices.
+
+        Biases are added to a copy, one of the two at a time.
+        """
         keys = sum(grid.tokens for grid in grids)
         scores = self.heads * self.queries * keys if eager else 0
-        return keys * 4 * self.width_out * number + scores * (number + 8)
+        return keys * (self.width_in + 5 * self.width_out) * number + softmax_bytes(scores, number)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, softmax_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,7 +80,7 @@ class QFormerSpec:
         """Bytes alive at the worst moment: the projected patches, or the queries' feed-forward."""
         views, keys = len(grids), sum(grid.tokens + self.extra for grid in grids)
         scores = self.layer.attention.heads * self.queries * keys if eager else 0
-        projected = keys * (self.source + self.cross.cached) * number + scores * (number + 8)
+        projected = keys * (self.source + self.cross.cached) * number + softmax_bytes(scores, number)
         return max(projected, self.layer.peak(views * (self.queries + self.text), 0, number))
 
 
@@ -144,4 +144,4 @@ class LatentsSpec:
         keys = patches + len(grids) * self.latents
         scores = self.attention.heads * self.latents * keys if eager else 0
         front = 0 if self.front is None else patches * (self.front.live + self.front.width) * number
-        return max(front, keys * (2 * self.width_out + self.attention.cached) * number + scores * (number + 8))
+        return max(front, keys * (2 * self.width_out + self.attention.cached) * number + softmax_bytes(scores, number))

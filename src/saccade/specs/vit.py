@@ -18,7 +18,7 @@ from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
 from saccade.specs.encoder import EncoderSpec
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1}
 """Leading tokens that are no patch, per ``model_type`` with a cost law here."""
@@ -151,9 +151,11 @@ class HubTowerSpec:
         return self.encoder.cost(grid)
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment, the chosen hidden states kept."""
-        kept = sum(grid.tokens + self.class_tokens for grid in grids) * self.width * number
-        return self.encoder.peak(grids, number, eager=eager) + kept
+        """Bytes alive at the worst moment. Where several hidden states are joined, all are kept, chosen or not."""
+        states = self.needed if len(set(self.states)) > 1 else 0
+        kept = max(0, states - 2)  # two of them are among what a layer holds
+        places = sum(grid.tokens + self.class_tokens for grid in grids)
+        return self.encoder.peak(grids, number, eager=eager) + places * kept * self.inner * number
 
     @property
     def _mlp(self) -> int:
@@ -222,8 +224,11 @@ class StemTowerSpec:
         return count.total(stem, positions, count.stack(block, self.depth), count.norm(self.width))
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: the stem's first maps, before and after their norm, or a block."""
+        """Bytes alive at the worst moment: the stem's first maps, before and after their norm, or a block.
+
+        A block's feed-forward stands beside the stem's patches, the block's input, the sum between its halves, and
+        queries, keys, values and their mixture, which a block keeps to its end. Attention never holds its scores here.
+        """
+        del eager
         cells = sum(grid.tokens for grid in grids)
-        scores = self.heads * sum(grid.tokens**2 for grid in grids) if eager else 0
-        block = plain(self.width, self.heads, self.mlp).peak(cells, scores, number)
-        return cells * self.patch**2 * 3 * number + max(cells * 16 * 32 * 3 * number, block)
+        return cells * (self.patch**2 * 3 + max(16 * 32 * 3, 7 * self.width + 2 * self.mlp)) * number

@@ -15,13 +15,11 @@ from PIL import Image
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
+from saccade.core.units import DPI
 from saccade.views.kind import Kind, kind_of
 
 Progress = Callable[[str, int, int], None]
 """Told a name, how many files are done, and of how many."""
-
-DPI = 144
-"""Pixels an inch at which PDF pages are drawn: twice PDF's own unit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

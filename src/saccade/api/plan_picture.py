@@ -52,4 +52,6 @@ def _drawn(row: Planned, plan: Plan, planning: Planning) -> list[Drawn]:
 
 
 def _title(row: Planned, plan: Plan, name: str) -> str:
-    return f"{row.system.name} on {Path(name).name}: {plan.visual_tokens:,} visual tokens, {scaled(plan.flops)}FLOPs"
+    pages = f" over {len(plan.layouts)} pages" if len(plan.layouts) > 1 else ""
+    cost = f"{plan.visual_tokens:,} visual tokens{pages}, {scaled(plan.flops)}FLOPs"
+    return f"{row.system.name} on {Path(name).name}: {cost}"

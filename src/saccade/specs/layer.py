@@ -77,7 +77,7 @@ class LatentAttentionSpec:
 
     ``query`` is the rank of the queries, None for a plain matrix; ``head`` the channels of keys without position and
     ``value`` those of values. The latent is cached, and unfolded again for all positions at every token, as
-    does it; servers that fold the unfolding into the queries save that.
+    transformers does; servers that fold the unfolding into the queries save that.
     """
 
     width: int

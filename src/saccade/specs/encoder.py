@@ -34,8 +34,7 @@ class EncoderSpec:
 
     ``class_tokens`` stand before the patches and leave with them where ``keep_class``. ``held`` counts the weights
     outside layers and patch embedding: position tables, outer norms, and heads that are loaded and never run.
-    ``idle`` is how many further layers are loaded and never run. ``partial`` drops what is left of a view beside its
-    whole patches; otherwise such views are refused.
+    ``partial`` drops what is left of a view beside its whole patches; otherwise such views are refused.
     """
 
     patch: int
@@ -46,7 +45,6 @@ class EncoderSpec:
     class_tokens: int = 0
     keep_class: bool = False
     held: int = 0
-    idle: int = 0
     windows: WindowsSpec | None = None
     partial: bool = False
 
@@ -75,11 +73,13 @@ class EncoderSpec:
             near = self.layer.cost(length, self.windows.pairs(grid))
             layers = count.stack(self.layer.cost(length), self.windows.full)
             full = layers + count.stack(near, self.depth - self.windows.full)
-        idle = self.layer.cost(0).params * self.idle
-        return count.total(stem, full, count.weights(self.held + idle))
+        return count.total(stem, full, count.weights(self.held))
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment with all views in one batch; ``eager`` holds a full layer's scores."""
+        """Bytes alive at the worst moment with all views in one batch: the pixels, and a layer.
+
+        ``eager`` holds a full layer's scores. Pixels count once; Idefics2 and 3 make a copy without padding views.
+        """
         lengths = [grid.tokens + self.class_tokens for grid in grids]
         heads = self.layer.attention.heads
         scores = heads * sum(length * length for length in lengths) if eager else 0

@@ -64,11 +64,14 @@ class FoldSpec:
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
         """Bytes alive at the worst moment: the tower's patches, and what a matrix takes in and puts out.
 
-        All matrices but the last put out twice, before and after the activation; folding copies once for either side.
+        All matrices but the last put out twice, before and after the activation. The first takes in a copy where patches
+        are folded (which copies once for either side) or normed before it.
         """
         del eager
-        steps = [before + 2 * after for before, after in pairwise(self._chain[:-1])] + [sum(self._chain[-2:])]
-        wide = max(*steps, 2 * self._chain[0] if self.ratio > 1 and not self.pooled else 0)
+        copied = self._chain[0] if self.ratio > 1 or self.norm else 0
+        *inner, (before, after) = pairwise((copied, *self._chain[1:]))
+        steps = [*(taken + 2 * made for taken, made in inner), before + after]
+        wide = max(*steps, 0 if self.pooled else 2 * copied)
         patches = sum(grid.tokens + self.extra for grid in grids) * self.width_in
         return (patches + sum(self.tokens(grid) for grid in grids) * wide) * number
 

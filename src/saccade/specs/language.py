@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.layer import AttentionSpec, LayerSpec
+from saccade.specs.layer import LayerSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,8 +123,3 @@ class LanguageSpec:
             worst = max(worst, held + pairs * number)
         scored = batch * longest if self.every else batch
         return max(worst, batch * longest * self.width * number * 2 + scored * self.vocabulary * (number + 4))
-
-
-def gated_cross(attention: AttentionSpec, layer: LayerSpec, norms: int) -> LayerSpec:
-    """A gated cross-attention layer: ``layer``'s feed-forward behind attention to pictures, and ``norms`` weights."""
-    return LayerSpec(attention=attention, feed=layer.feed, norms=norms)

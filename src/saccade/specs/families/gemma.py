@@ -4,7 +4,6 @@ Source: Gemma 3, arXiv:2503.19786; PaliGemma, arXiv:2407.07726; ColPali, arXiv:2
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import isqrt
 
 from saccade.core.size import Size
@@ -12,6 +11,7 @@ from saccade.specs import vision as towers
 from saccade.specs.crops import PanScanSpec
 from saccade.specs.dialects import language
 from saccade.specs.families.llava import sized
+from saccade.specs.families.vectors import vectors
 from saccade.specs.fold import FoldSpec
 from saccade.specs.markers import MarkedSequence
 from saccade.specs.path import Media, PathSpec
@@ -68,13 +68,8 @@ def paligemma(made: Checkpoint) -> PathSpec:
 
 
 def colpali(made: Checkpoint) -> PathSpec:
-    """Every position of the page's prompt becomes a vector; there is no head over words."""
-    inner = replace(made, config=made.config.sub("vlm_config") if made.config.has("vlm_config") else made.config)
-    path = paligemma(inner)
-    assert path.language is not None
-    vectors = made.config.positive("embedding_dim", default=128)
-    spoken = replace(path.language, tied=False, vocabulary=vectors, head_bias=True, every=True, cached=False)
-    return replace(path, language=spoken, sequence=MarkedSequence(whole=6))
+    """PaliGemma's path; six positions of the page's prompt are stored as vectors too."""
+    return vectors(made, paligemma, 6)
 
 
 def _counter(made: Checkpoint, path: PathSpec, media: Sequence[Media]) -> list[str]:

@@ -109,6 +109,17 @@ def _edges(made: Checkpoint, media: Sequence[Media]) -> list[int]:
     return [tile * count for count in range(1, edge // tile + 1)]
 
 
+def _uneven(made: Checkpoint, path: PathSpec, media: Sequence[Media]) -> list[str]:
+    """Where transformers' counter and its processor part."""
+    del made, media
+    if not isinstance(path.views, TileSpec) or path.views.longest_edge % path.views.tile == 0:
+        return []
+    return [
+        f"at a longest edge of {path.views.longest_edge}, no multiple of the {path.views.tile} px tile, transformers' "
+        "own counter disagrees with its processor; the processor is followed here"
+    ]
+
+
 SPLIT = Option(name="split", kind=bool, help="cut the picture into tiles (true) or show it once (false)")
 EDGE = Option(name="longest_edge", kind=int, help="pixels of the long side after resizing")
 
@@ -131,6 +142,7 @@ IDEFICS3 = Family(
     source="Idefics3, arXiv:2408.12637; SmolVLM, arXiv:2504.05299",
     options=(SPLIT, EDGE),
     knobs=(Knob(option="longest_edge", values=_edges),),
+    notes=_uneven,
 )
 SMOLVLM = Family(
     build=idefics3,
@@ -149,4 +161,5 @@ SMOLVLM = Family(
         Knob(option="longest_edge", values=_edges),
         Knob(option="max_frames", values=lambda made, media: range(1, 65)),
     ),
+    notes=_uneven,
 )

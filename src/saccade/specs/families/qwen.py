@@ -5,12 +5,12 @@ the transformers classes, qwen-vl-utils.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from saccade.core.size import Size
 from saccade.specs import vision as towers
 from saccade.specs.dialects import language
 from saccade.specs.encoder import EncoderSpec
+from saccade.specs.families.vectors import vectors
 from saccade.specs.fields import Fields
 from saccade.specs.fold import FoldSpec, StackedSpec
 from saccade.specs.frames import QwenVideoSpec, SampleSpec
@@ -124,14 +124,8 @@ def _sample(clip: Fields, made: Checkpoint, *, together: int) -> SampleSpec:
 
 
 def colqwen2(made: Checkpoint) -> PathSpec:
-    """Every position of the page's prompt becomes a vector; there is no head over words."""
-    inner = replace(made, config=made.config.sub("vlm_config") if made.config.has("vlm_config") else made.config)
-    path = qwen2_vl(inner)
-    assert path.language is not None
-    vectors = made.config.positive("embedding_dim", default=128)
-    spoken = replace(path.language, tied=False, vocabulary=vectors, head_bias=True, every=True, cached=False)
-    # The two markers and nine more positions of its fixed prompt are stored as vectors too.
-    return replace(path, language=spoken, sequence=MarkedSequence(whole=11))
+    """Qwen2-VL's path; the two markers and nine more positions of the page's prompt are stored as vectors too."""
+    return vectors(made, qwen2_vl, 11)
 
 
 def _bounds(made: Checkpoint, media: Sequence[Media]) -> list[int]:

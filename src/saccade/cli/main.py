@@ -47,7 +47,12 @@ def main() -> None:
 def _verb(name: str) -> Callable[..., None]:
     if name not in VERBS:
         raise unknown("verb", name, VERBS)
-    return getattr(import_module(VERBS[name][0]), name)
+    try:
+        return getattr(import_module(VERBS[name][0]), name)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "saccade":
+            raise
+        raise SaccadeError(f"saccade {name} needs {error.name}: pip install 'saccade[run]'") from error
 
 
 def _help() -> None:

@@ -242,6 +242,18 @@ def test_lmms_eval(name: str, options: Mapping[str, Value], video: bool, told: o
     assert check_lmms_eval(settings(system(name), options, video=video).lmms_eval, system(name)) == told
 
 
+@pytest.mark.parametrize("name", ["colpali-v1.3", "clip-vit-l-14-336"])
+def test_vllm_pools_vectors(name: str):
+    assert check_vllm(settings(system(name), {}).vllm, system(name), None)["--runner"] == "pooling"
+
+
+@pytest.mark.parametrize(("name", "adapter"), [("llava-1.5-7b", "llava_hf"), ("instructblip-7b", "instructblip")])
+def test_adapters_without_settings(name: str, adapter: str):
+    line = settings(system(name), {}).lmms_eval
+    assert shlex.split(line)[4] == adapter
+    assert check_lmms_eval(line, system(name)) == {}
+
+
 def test_lmms_eval_over_vllm_knows_the_context():
     line = settings(system("smolvlm-256m"), {}, context=8192, pictures=3).lmms_eval
     told = {"limit_mm_per_prompt": {"image": 3}, "max_model_len": "8192"}

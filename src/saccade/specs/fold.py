@@ -64,8 +64,8 @@ class FoldSpec:
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
         """Bytes alive at the worst moment: the tower's patches, and what a matrix takes in and puts out.
 
-        All matrices but the last put out twice, before and after the activation. The first takes in a copy where patches
-        are folded (which copies once for either side) or normed before it.
+        All matrices but the last put out twice, before and after the activation. The first takes in a copy where
+        patches are folded (which copies once for either side) or normed before it.
         """
         del eager
         copied = self._chain[0] if self.ratio > 1 or self.norm else 0

@@ -1,33 +1,35 @@
 """Measuring the machine at hand, in a few seconds.
 
-Law     peak: the best rate of square matrix products, per type of number, at the largest side that the time allows.
-        Its low share: the slowest of small products and of a transformer block of modest width, with its norms, softmax
-        and GELU, each against the peak of its own type; the worst type counts. Bandwidth: the best rate of copying
-        256 MiB, read and written bytes both counted; its low share: 256 MiB of weights applied to one vector, as in
-        decoding.
+Law     peak: the best round of square matrix products, per type of number, up to the largest side that the time allows.
+        Its low share: the slower of small products and of a transformer block of modest width, with its norms, softmax
+        and GELU, in the median round and each against the peak of its own type; the worst type counts. Bandwidth: the
+        best round of copying 256 MiB, read and written bytes both counted; its low share: the median round of applying
+        256 MiB of weights to one vector, as in decoding. All that is done twice, and the better pass counts, because
+        what else runs on a machine only ever slows it down.
 Used by ``plan --calibrate``.
 Loses   how busy the machine will be, heat that builds up over minutes, all but the first of several GPUs. On a machine
-        that is busy while it is measured everything comes out too slow, and the source says so. A type that
-        runs at less than an eighth of float32's speed is emulated, and left out. Without torch, numpy measures float32
-        and no block, and the low share is no higher than where nobody measured.
+        that is busy while it is measured everything comes out too slow, and the source says so. A type that runs at
+        less than an eighth of float32's speed is emulated, and left out. Without torch, numpy measures float32 and no
+        block, and the low share is no higher than where nobody measured.
 Source  the parts of the roofline, as in ``specs/roofline.py``.
 """
 
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 
 from saccade.specs.device import EFFICIENCY, Device
-from saccade.study.engines import BUFFER, Engine, Run, block_cost, engine
+from saccade.study.engines import BUFFER, Engine, Run, engine
 
 NAME = "here"
 EMULATED = 1 / 8
+PASSES = 2
 MEASUREMENTS = 16
-"""The time is shared out among this many: per type two products, a search for the side, a block and a read; a copy."""
+"""A pass shares its time out among this many: per type two products, a search for the side, a block, a read; a copy."""
 
 Announce = Callable[[str], object]
 """Called with what is measured next."""
@@ -36,18 +38,25 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Work per second: the best round's and the median round's."""
+    """Work per second: in the best round, and in the median one."""
 
     best: float
     usual: float
 
 
 @dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """One type of number: peak FLOP/s, and the share of it that small work reaches."""
+class Speed:
+    """One type of number: FLOP/s at best and usually in small work, usual bytes/s of weights on one vector."""
 
     peak: float
-    low: float
+    small: float
+    read: float
+
+    def or_better(self, other: "Speed | None") -> "Speed":
+        """The higher of each."""
+        if other is None:
+            return self
+        return Speed(max(self.peak, other.peak), max(self.small, other.small), max(self.read, other.read))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,40 +79,33 @@ class Bench:
         rounds = [spent, self._spent(run, runs)]
         while self.clock() - started < self.seconds:
             rounds.append(self._spent(run, runs))
-        return Rate(work * runs / min(rounds), work * runs / statistics.median(rounds))
+        return Rate(work * runs / min(rounds), work * runs / median(rounds))
 
-    def arithmetic(self, dtype: str, enough: float) -> Arithmetic | None:
-        """Products and a block. None where the type does not reach ``enough`` FLOP/s."""
-        side = self.engine.width
-        small = self.rate(self.engine.product(dtype, side), 2 * side**3)
-        peak = max(small.best, self._large(dtype, side))
+    def speed(self, dtype: str, enough: float) -> Speed | None:
+        """Products, a block and a read. None where the type does not reach ``enough`` FLOP/s."""
+        width = self.engine.width
+        small = self.rate(self.engine.product(dtype, width), 2 * width**3)
+        peak = max(small.best, self._large(dtype, width))
         if peak < enough:
             return None
-        slow = [small.usual]
-        fitting = int(peak * self.seconds / 4 / block_cost(self.engine.width).flops)
-        batch = max(1, min(fitting, self.engine.largest // (4 * self.engine.width)))
-        if block := self.engine.block(dtype, batch):
-            slow.append(self.rate(block.run, block.flops).usual)
-        else:
-            slow.append(peak * EFFICIENCY[0] / EFFICIENCY[1])
-        return Arithmetic(peak, min(1.0, *(usual / peak for usual in slow)))
+        block = self.engine.block(dtype)
+        whole = self.rate(block.run, block.flops).usual if block else peak * EFFICIENCY[0] / EFFICIENCY[1]
+        return Speed(peak, min(small.usual, whole), self.rate(self.engine.read(dtype), BUFFER).usual)
 
-    def traffic(self, dtypes: list[str]) -> tuple[float, float]:
-        """Bytes a second, and the share of it that the slowest reading reaches."""
-        rates = [self.rate(self.engine.copy(), 2 * BUFFER)]
-        rates += [self.rate(self.engine.read(dtype), BUFFER) for dtype in dtypes]
-        best = max(rate.best for rate in rates)
-        return best, min(rate.usual for rate in rates) / best
+    def copy(self) -> float:
+        """Bytes a second, read and written."""
+        return self.rate(self.engine.copy(), 2 * BUFFER).best
 
     def _large(self, dtype: str, side: int) -> float:
-        """The best rate at the largest side of which a few products fit into the time."""
-        run, took = self.engine.product(dtype, side), 0.0
+        """The best rate of larger products, up to a side of which a few fit into the time."""
+        run, took, best = self.engine.product(dtype, side), 0.0, 0.0
         while 8 * took <= self.seconds / 4 and side < self.engine.largest:
             side *= 2
             run = self.engine.product(dtype, side)
             self._spent(run, 1)
             took = self._spent(run, 1)
-        return self.rate(run, 2 * side**3).best
+            best = max(best, 2 * side**3 / took)
+        return max(best, self.rate(run, 2 * side**3).best)
 
     def _spent(self, run: Run, runs: int) -> float:
         started = self.clock()
@@ -126,27 +128,39 @@ def calibrate(
     """
     tell, busy = progress or (lambda _: None), _busy()
     machine = on or engine()
-    bench = Bench(machine, clock, seconds / MEASUREMENTS)
-    found: dict[str, Arithmetic] = {}
-    for dtype in machine.dtypes:
-        tell(f"matrix products in {dtype}")
-        first = next(iter(found.values()), None)
-        if made := bench.arithmetic(dtype, first.peak * EMULATED if first else 0.0):
-            found[dtype] = made
-    tell("memory bandwidth")
-    bandwidth, low = bench.traffic(list(found))
+    bench = Bench(machine, clock, seconds / PASSES / MEASUREMENTS)
+    speeds: dict[str, Speed] = {}
+    copied = 0.0
+    for _ in range(PASSES):
+        for dtype in machine.dtypes:
+            tell(f"arithmetic in {dtype}")
+            if speed := bench.speed(dtype, _enough(speeds)):
+                speeds[dtype] = speed.or_better(speeds.get(dtype))
+        tell("memory bandwidth")
+        copied = max(copied, bench.copy())
+    return _device(machine, speeds, copied, busy)
+
+
+def _device(machine: Engine, speeds: dict[str, Speed], copied: float, busy: str) -> Device:
+    found = {dtype: speed for dtype, speed in speeds.items() if speed.peak >= _enough(speeds)}
+    moved = [copied, *(speed.read for speed in found.values())]
     return Device(
         name=NAME,
         title=machine.title,
         memory=machine.memory,
-        bandwidth=bandwidth,
-        peak={dtype: made.peak for dtype, made in found.items()},
-        efficiency=(min(made.low for made in found.values()), 1.0),
-        bandwidth_efficiency=(low, 1.0),
+        bandwidth=max(moved),
+        peak={dtype: speed.peak for dtype, speed in found.items()},
+        efficiency=(min(1.0, *(speed.small / speed.peak for speed in found.values())), 1.0),
+        bandwidth_efficiency=(min(moved) / max(moved), 1.0),
         source=f"measured {datetime.now(UTC):%Y-%m-%d} with {machine.software}, Python {platform.python_version()}, "
         f"{platform.system()} {platform.release()}{busy}",
         provenance="measured",
     )
+
+
+def _enough(speeds: dict[str, Speed]) -> float:
+    """FLOP/s below which a type is emulated: a share of the first type's, which is float32."""
+    return next(iter(speeds.values())).peak * EMULATED if speeds else 0.0
 
 
 def _busy() -> str:

@@ -28,7 +28,6 @@ SEQUENCE = 577
 HEAD = 64
 BUFFER = 256 * 2**20
 """Bytes that are copied and read: many times a usual last-level cache."""
-COLUMNS = 8192
 ROOM = 3 * 2**30
 """Free bytes that an accelerator needs: products of 8,192 rows in float32, and the buffer twice, with room to spare."""
 
@@ -58,8 +57,8 @@ class Engine(ABC):
         """A square matrix product of ``side`` rows."""
 
     @abstractmethod
-    def block(self, dtype: str, batch: int) -> Block | None:
-        """A block of ``width`` over ``batch`` sequences; None where the engine has none worth measuring."""
+    def block(self, dtype: str) -> Block | None:
+        """A block of ``width`` over a few sequences; None where the engine has none worth measuring."""
 
     @abstractmethod
     def copy(self) -> Run:
@@ -91,7 +90,9 @@ class TorchEngine(Engine):
         import torch
 
         self._torch, self._place = torch, place
-        self.width, self.largest = (256, 4096) if place == "cpu" else (1024, 8192)
+        self.width, self.largest, self._batch = (256, 4096, 1) if place == "cpu" else (1024, 8192, 8)
+        # Weights are read in matrices as wide as those of a small language model, and of a 7B on an accelerator.
+        self._columns = 1024 if place == "cpu" else 4096
         self.software = f"torch {torch.__version__}"
         if place == "cuda":
             properties = torch.cuda.get_device_properties(0)
@@ -111,14 +112,13 @@ class TorchEngine(Engine):
         out = self._torch.empty_like(left)
         return lambda: mm(left, right, out=out)
 
-    def block(self, dtype: str, batch: int) -> Block:
+    def block(self, dtype: str) -> Block:
         """A pre-norm block with torch's own attention."""
-        x = self._random(dtype, batch, SEQUENCE, self.width)
+        x = self._random(dtype, self._batch, SEQUENCE, self.width)
         inner = 4 * self.width
         square = [self._random(dtype, self.width, self.width) for _ in range(4)]
         up, down = self._random(dtype, inner, self.width), self._random(dtype, self.width, inner)
-        one = block_cost(self.width)
-        return Block(lambda: self._block(x, square, up, down), one.flops * batch)
+        return Block(lambda: self._block(x, square, up, down), block_cost(self.width).flops * self._batch)
 
     def copy(self) -> Run:
         """A copy of ``BUFFER`` bytes."""
@@ -126,10 +126,11 @@ class TorchEngine(Engine):
         return lambda: target.copy_(self._buffer)
 
     def read(self, dtype: str) -> Run:
-        """A matrix of ``BUFFER`` bytes applied to one vector."""
-        linear, weights = self._torch.nn.functional.linear, self._buffer.view(self._type(dtype)).view(-1, COLUMNS)
-        vector = self._torch.ones(1, COLUMNS, dtype=weights.dtype, device=self._place)
-        return lambda: linear(vector, weights)
+        """Matrices of ``BUFFER`` bytes in all applied to one vector."""
+        linear, weights = self._torch.nn.functional.linear, self._buffer.view(self._type(dtype))
+        matrices = weights.view(-1, 2 * self._columns, self._columns).unbind()
+        vector = self._torch.ones(1, self._columns, dtype=weights.dtype, device=self._place)
+        return lambda: [linear(vector, matrix) for matrix in matrices]
 
     def wait(self) -> None:
         """Return when all that was started is done; on the CPU it is."""
@@ -180,9 +181,9 @@ class NumpyEngine(Engine):
         out = np.empty_like(left)
         return lambda: np.matmul(left, left, out=out)
 
-    def block(self, dtype: str, batch: int) -> None:
+    def block(self, dtype: str) -> None:
         """None."""
-        del dtype, batch
+        del dtype
 
     def copy(self) -> Run:
         """A copy of ``BUFFER`` bytes."""
@@ -190,10 +191,10 @@ class NumpyEngine(Engine):
         return lambda: np.copyto(target, self._buffer)
 
     def read(self, dtype: str) -> Run:
-        """A matrix of ``BUFFER`` bytes applied to one vector."""
+        """Matrices of ``BUFFER`` bytes in all applied to one vector."""
         del dtype
-        weights, vector = self._buffer.reshape(-1, COLUMNS), np.ones(COLUMNS, np.float32)
-        return lambda: weights @ vector
+        matrices, vector = self._buffer.reshape(-1, 2048, 1024), np.ones(1024, np.float32)
+        return lambda: [matrix @ vector for matrix in matrices]
 
     def wait(self) -> None:
         """Nothing is under way after a call."""

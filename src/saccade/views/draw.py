@@ -1,11 +1,13 @@
-"""What a model sees of a picture, drawn: slices and token boxes on it, and every view as the model receives it.
+"""What a model sees of a picture, drawn for people: slices and token cells on it, and each view as the model gets it.
 
-Law     every slice in its own colour with its number in reading order; lines between tokens where tokens have a place;
-        what no view shows is darkened; padding is hatched.
+Law     every slice in its own colour, numbered in reading order; cells are where ``View.to_source`` puts the tokens;
+        what no view shows is darkened; padding is hatched, and never drawn over the picture.
 Used by ``saccade plan --show``.
-Loses   lines that would lie closer than a few pixels: every n-th is drawn, and the label says so.
+Decides lines nearer than 4 px would hide what they lie on: then every n-th is drawn; what would be too thin to see is
+        drawn wider than it is. Captions say both.
 """
 
+import colorsys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -15,211 +17,222 @@ from PIL import Image, ImageDraw, ImageFont
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.size import Size
 from saccade.core.view import View
-
-Colour = tuple[int, int, int]
+from saccade.views.sheet import GAP, INK, PAGE, QUIET, Colour, flow, join, text
 
 COLOURS: tuple[Colour, ...] = (
-    (31, 119, 180), (214, 69, 65), (44, 140, 84), (148, 87, 190), (217, 119, 6), (0, 140, 150), (190, 60, 130),
-    (110, 110, 20),
+    (31, 111, 178), (200, 60, 30), (15, 123, 108), (139, 74, 190), (214, 110, 10), (190, 45, 120), (70, 120, 20),
+    (0, 125, 165),
 )  # fmt: skip
-PAPER: Colour = (255, 255, 255)
-INK: Colour = (34, 34, 40)
-FAINT: Colour = (110, 110, 120)
-WIDE, TALL = 1200, 820
-"""The most that the picture takes of the drawing, in pixels."""
-SMALL = 180
-"""The height of a view's own picture below it."""
-NEAR = 5
-"""Lines closer than this are thinned out, in pixels."""
-EDGE = 24
+"""Of the first slices; later ones take shades of them."""
+EDGE = 32
+WIDE = 1400
+"""Pixels across, edges apart."""
+MAIN, TALL = 1000, 1000
+"""The most that the picture takes where the whole view stands beside it."""
+WHOLE, SLICE = WIDE - MAIN - GAP, 176
+"""The longer side of a whole view and of a slice as the model gets it."""
+CELL = 4
+"""The fewest pixels between two lines."""
+THIN = 96
+"""What would be thinner is stretched to this."""
+
+_SLIP = 1e-6  # boxes are computed in fractions: this part of a side is rounding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drawn:
-    """One view, and the grid of tokens that lie in it; None where queries read all of it."""
+    """One view, and the grid of tokens that lie in it; None for learned queries, placed by attention only."""
 
     view: View
     tokens: Grid | None
 
 
 def draw(picture: Image.Image, views: Sequence[Drawn], *, title: str, lines: Sequence[str] = ()) -> Image.Image:
-    """One RGB picture: ``title``, the picture with its views, the views themselves, and ``lines`` of explanation."""
+    """One RGB picture: ``title``, ``picture`` under ``views`` (in reading order), each view apart, and ``lines``.
+
+    Raises SaccadeError where there is no view, and where one lies beyond the picture.
+    """
     if not views:
         raise SaccadeError("there are 0 views to draw, at least 1 is needed")
-    scale = min(WIDE / picture.width, TALL / picture.height)
-    main = _main(picture, views, scale)
-    small = [_received(picture, one, number) for number, one in enumerate(views, 1)]
-    width = max(main.width, 900) + 2 * EDGE
-    rows = _rows(small, width - 2 * EDGE)
-    head = _wrapped(_plain(title), _font(22), width - 2 * EDGE)
-    words = [row for line in map(_plain, lines) for row in _wrapped(line, _font(15), width - 2 * EDGE)]
-    below = sum(max(one.height for one in row) + 12 for row in rows)
-    height = EDGE + 30 * len(head) + 10 + main.height + 20 + 28 + below + 22 * len(words) + 2 * EDGE
-    page = Image.new("RGB", (width, height), PAPER)
-    pen = ImageDraw.Draw(page)
-    top = EDGE
-    for line in head:
-        pen.text((EDGE, top), line, INK, _font(22))
-        top += 30
-    top += 10
-    page.paste(main, (EDGE, top))
-    top += main.height + 20
-    pen.text((EDGE, top), "as the model receives them, in reading order", FAINT, _font(15))
-    top += 28
-    for row in rows:
-        left = EDGE
-        for one in row:
-            page.paste(one, (left, top))
-            left += one.width + 12
-        top += max(one.height for one in row) + 12
-    for word in words:
-        pen.text((EDGE, top), word, INK, _font(15))
-        top += 22
+    for one in views:
+        _check(one.view, picture)
+    picture = picture.convert("RGB")
+    numbered = list(enumerate(views, 1))
+    wholes = [(number, one) for number, one in numbered if one.view.role == "whole"]
+    slices = [(number, one) for number, one in numbered if one.view.role == "slice"]
+    wide = MAIN if wholes and picture.width < 4 * picture.height else WIDE
+    main = _main(picture, slices or wholes, views, wide)
+    room = WIDE - main.width - GAP
+    large = [_card(picture, one, number, WHOLE) for number, one in wholes]
+    small = [_card(picture, one, number, SLICE) for number, one in slices]
+    if room >= 3 * SLICE:
+        body = [join([main, join(flow(large, room) + flow(small, room))], down=False)]
+    elif room >= WHOLE:
+        body = [join([main, *flow(large, room)], down=False), *flow(small, WIDE)]
+    else:
+        body = [main, join(flow(large, WHOLE) + flow(small, WIDE - (WHOLE + GAP) * bool(large)), down=False)]
+    foot = [join([text(line, 15, INK, WIDE) for line in lines], 6)] if lines else []
+    made = join([text(title, 26, INK, WIDE), *body, *foot])
+    page = Image.new("RGB", (WIDE + 2 * EDGE, made.height + 2 * EDGE), PAGE)
+    page.paste(made, (EDGE, EDGE))
     return page
 
 
-def _main(picture: Image.Image, views: Sequence[Drawn], scale: float) -> Image.Image:
-    """The picture, darkened where no view looks, with the slices (or the only view) and their tokens."""
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    main = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-    seen = Image.new("L", size, 110)
+def colour(number: int) -> Colour:
+    """Of the view that is read as the ``number``-th, counted from 1."""
+    lap, place = divmod(number - 1, len(COLOURS))
+    hue, light, full = colorsys.rgb_to_hls(*(part / 255 for part in COLOURS[place]))
+    shade = light * (1, 0.72, 1.25)[lap % 3]
+    red, green, blue = colorsys.hls_to_rgb((hue + 0.035 * lap) % 1, shade, full)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _check(view: View, picture: Image.Image) -> None:
+    left, top, right, bottom = view.source.sides
+    slip = _SLIP * max(picture.size)
+    if min(left, top) < -slip or right > picture.width + slip or bottom > picture.height + slip:
+        size = f"{picture.width}×{picture.height} px"
+        raise SaccadeError(f"a view reads {view.source.sides} of a picture of {size}; plan for this picture's size")
+
+
+def _main(picture: Image.Image, marked: Sequence[tuple[int, Drawn]], views: Sequence[Drawn], wide: int) -> Image.Image:
+    """The picture, darkened where no view looks, under the outlines and cells of the ``marked`` views."""
+    size, stretched = _fit(Size(*picture.size), wide, TALL)
+    scale = (size[0] / picture.width, size[1] / picture.height)
+    main = _resized(picture, size)
+    seen = Image.new("L", size, 80)
     for one in views:
         ImageDraw.Draw(seen).rectangle(_corners(one.view.source, scale, size), 255)
-    main = Image.composite(main, Image.new("RGB", size, (20, 20, 24)), seen)
-    pen = ImageDraw.Draw(main, "RGBA")
-    slices = [(number, one) for number, one in enumerate(views, 1) if one.view.role == "slice"]
-    for number, one in slices or [(1, views[0])]:
-        colour = COLOURS[(number - 1) % len(COLOURS)]
-        _cells(pen, one, one.view.source, scale, (*colour, 150))
-        corners = _corners(one.view.source, scale, size)
-        pen.rectangle(corners, outline=colour, width=3)
+    cut = seen.getextrema() != (255, 255)
+    main = Image.composite(main, Image.new("RGB", size, INK), seen)
+    steps = [_cells(main, one, number, scale) for number, one in marked]
+    for number, one in marked:
+        _outline(main, _corners(one.view.source, scale, size), colour(number), 3)
         if len(views) > 1:
-            _tag(pen, corners[:2], str(number), colour)
-    return main
+            _chip(main, _corners(one.view.source, scale, size), number)
+    told = [f"the picture, {picture.width}×{picture.height} px"]
+    told += ["numbers: the order in which the model reads"] * (len(views) > 1)
+    told += ["dark: cut off, never seen"] * cut + _thinned(max(steps)) + stretched
+    told += ["apart: what the model receives"]
+    return join([main, text(" · ".join(told), 14, QUIET, max(main.width, WHOLE))], 8)
 
 
-def _cells(pen: ImageDraw.ImageDraw, one: Drawn, within: Box, scale: float, colour: tuple[int, int, int, int]) -> None:
-    """Lines between tokens, in source pixels times ``scale``, thinned where they lie too close."""
-    if one.tokens is None:
-        return
+def _card(picture: Image.Image, one: Drawn, number: int, side: int) -> Image.Image:
+    """A view as the model gets it: its pixels and padding, its cells, and what there is to say of it."""
     view = one.view
-    x, y = view.scale
-    step = _step(one, scale)
-    for col in range(step, one.tokens.cols, step):
-        at = (col * view.size.width / one.tokens.cols - view.canvas.left) / x + view.source.left
-        if within.left < at < within.right:
-            pen.line((at * scale, within.top * scale, at * scale, within.bottom * scale), colour)
-    for row in range(step, one.tokens.rows, step):
-        at = (row * view.size.height / one.tokens.rows - view.canvas.top) / y + view.source.top
-        if within.top < at < within.bottom:
-            pen.line((within.left * scale, at * scale, within.right * scale, at * scale), colour)
-
-
-def _step(one: Drawn, scale: float) -> int:
-    """Every how many tokens a line is drawn, so that lines keep ``NEAR`` pixels apart."""
+    size, stretched = _fit(view.size, side, side)
+    made = _resized(_received(picture, view), size)
+    scale = (size[0] / view.size.width, size[1] / view.size.height)
+    if view.content is not None:
+        _hatch(made, _corners(view.content, scale, size))
+    flat = Drawn(view=View(Box.of(view.size), view.size), tokens=one.tokens)
+    step = _cells(made, flat, number, scale)
+    _outline(made, (0, 0, size[0] - 1, size[1] - 1), colour(number), 2)
+    kept = "the whole picture" if view.source == Box(0, 0, *picture.size) else "what is kept of the picture"
+    what = kept if view.role == "whole" else f"row {view.row + 1}, column {view.col + 1}"
     if one.tokens is None:
-        return 1
-    x, y = one.view.scale
-    closest = min(one.view.size.width / one.tokens.cols / x, one.view.size.height / one.tokens.rows / y) * scale
-    return max(1, ceil(NEAR / max(closest, 0.1)))
+        told = [f"{view.size} px", "learned queries, by attention"]
+    else:
+        told = [f"{view.size} px, {one.tokens.tokens:,} token{'s' * (one.tokens.tokens > 1)}"]
+    told += ["hatched: padding"] * (view.canvas != Box.of(view.size)) + _thinned(step) + stretched
+    words = max(size[0], SLICE + 16)
+    head = text(f"{number} · {what}", 14, colour(number), words)
+    return join([made, head, *(text(line, 13, QUIET, words) for line in told)], 4)
 
 
-def _received(picture: Image.Image, one: Drawn, number: int) -> Image.Image:
-    """A view's own picture with its tokens, padding hatched, and its label."""
-    view, colour = one.view, COLOURS[(number - 1) % len(COLOURS)]
-    scale = min(SMALL / view.size.height, 2.2 * SMALL / view.size.width)
-    size = (max(1, round(view.size.width * scale)), max(1, round(view.size.height * scale)))
-    made = _hatched(size)
-    left, top, right, bottom = _corners(view.canvas, scale, size)
-    inner = (max(1, right - left + 1), max(1, bottom - top + 1))
-    made.paste(
-        picture.convert("RGB").resize(inner, Image.Resampling.BICUBIC, box=_inside(view.source, picture)), (left, top)
-    )
-    pen = ImageDraw.Draw(made, "RGBA")
-    if one.tokens is not None:
-        flat = Drawn(view=View(Box.of(view.size), view.size), tokens=one.tokens)
-        _cells(pen, flat, Box.of(view.size), scale, (*colour, 130))
-    pen.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=colour, width=2)
-    what = "all of it" if view.role == "whole" else f"row {view.row + 1}, column {view.col + 1}"
-    named = tuple(map(_plain, (f"{number}  {what}", f"{view.size} px", _told(one, scale))))
-    font = _font(13)
-    width = max(size[0], *(int(font.getlength(line)) + 2 for line in named))
-    labelled = Image.new("RGB", (width, size[1] + 54), PAPER)
-    labelled.paste(made, (0, 0))
-    for place, line in enumerate(named):
-        ImageDraw.Draw(labelled).text((0, size[1] + 3 + 17 * place), line, colour if not place else FAINT, font)
-    return labelled
-
-
-def _told(one: Drawn, scale: float) -> str:
-    if one.tokens is None:
-        return "learned queries, by attention"
-    step = _step(Drawn(view=View(Box.of(one.view.size), one.view.size), tokens=one.tokens), scale)
-    thinned = (
-        "" if step == 1 else f", every {step}th line" if step > 3 else f", every {('', '', '2nd', '3rd')[step]} line"
-    )
-    return f"{one.tokens.rows}×{one.tokens.cols} tokens{thinned}"
-
-
-def _hatched(size: tuple[int, int]) -> Image.Image:
-    """Grey with diagonal lines: padding."""
-    made = Image.new("RGB", size, (226, 226, 230))
-    pen = ImageDraw.Draw(made)
-    for start in range(-size[1], size[0], 9):
-        pen.line((start, size[1], start + size[1], 0), (200, 200, 206))
+def _received(picture: Image.Image, view: View) -> Image.Image:
+    """The pixels of the view; what is padding stays grey."""
+    made = Image.new("RGB", (view.size.width, view.size.height), (205, 208, 212))
+    left, top, right, bottom = map(round, view.canvas.sides)
+    inner = (max(right - left, 1), max(bottom - top, 1))
+    source = view.source.intersect(Box(0, 0, picture.width, picture.height))
+    assert source is not None  # ``_check`` has seen it
+    made.paste(picture.resize(inner, Image.Resampling.BICUBIC, source.sides), (left, top))
     return made
 
 
-def _corners(box: Box, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A box in drawn pixels, corners included, inside the drawing."""
-    left, top = (min(round(side * scale), edge - 1) for side, edge in zip((box.left, box.top), size, strict=True))
-    right, bottom = (
-        min(round(side * scale), edge) - 1 for side, edge in zip((box.right, box.bottom), size, strict=True)
-    )
-    return left, top, max(left, right), max(top, bottom)
+def _cells(image: Image.Image, one: Drawn, number: int, scale: tuple[float, float]) -> int:
+    """Draw lines around the view's tokens on ``image``, ``scale`` pixels a source pixel; every how many-th it took."""
+    if one.tokens is None:
+        return 1
+    view, (across, down) = one.view, one.view.scale
+    wide, tall = view.size.width / one.tokens.cols, view.size.height / one.tokens.rows
+    near = min(wide / across * scale[0], tall / down * scale[1])
+    step = ceil(CELL / near) if near < CELL else 1
+    left, top, right, bottom = _corners(view.source, scale, image.size)
+    columns, rows = set[int](), set[int]()
+    for start in range(0, one.tokens.cols, step):
+        seen = view.to_source(Box(start * wide, 0, min(start + step, one.tokens.cols) * wide, view.size.height))
+        columns |= set() if seen is None else {round(seen.left * scale[0]), round(seen.right * scale[0])}
+    for start in range(0, one.tokens.rows, step):
+        seen = view.to_source(Box(0, start * tall, view.size.width, min(start + step, one.tokens.rows) * tall))
+        rows |= set() if seen is None else {round(seen.top * scale[1]), round(seen.bottom * scale[1])}
+    ends = [(x, top, x, bottom) for x in columns if left < x <= right]
+    ends += [(left, y, right, y) for y in rows if top < y <= bottom]
+    veil = Image.new("L", image.size)
+    pen = ImageDraw.Draw(veil)
+    if step * near >= 3 * CELL:  # room for a pale rim, so that lines are seen on dark ground too
+        for end in ends:
+            pen.line(end, 70, 3)
+        image.paste((255, 255, 255), mask=veil)
+    for end in ends:
+        pen.line(end, 255)
+    image.paste(colour(number), mask=veil.point([0] * 255 + [205 if near * step >= 2 * CELL else 130]))
+    return step
 
 
-def _inside(box: Box, picture: Image.Image) -> tuple[float, float, float, float]:
-    """The box within the picture: fractions of a pixel may lie outside by rounding."""
-    return (max(0, box.left), max(0, box.top), min(picture.width, box.right), min(picture.height, box.bottom))
+def _hatch(image: Image.Image, inner: tuple[int, int, int, int]) -> None:
+    """Diagonal lines over ``image`` but not over ``inner``."""
+    kept = image.crop((inner[0], inner[1], inner[2] + 1, inner[3] + 1))
+    pen = ImageDraw.Draw(image)
+    for start in range(-image.height, image.width, 8):
+        pen.line((start, image.height, start + image.height, 0), (176, 181, 187))
+    image.paste(kept, inner[:2])
 
 
-def _tag(pen: ImageDraw.ImageDraw, corner: tuple[int, ...], text: str, colour: Colour) -> None:
-    font = _font(18)
-    width = int(font.getlength(text)) + 12
-    left, top = corner[0], corner[1]
-    pen.rectangle((left, top, left + width, top + 26), fill=colour)
-    pen.text((left + 6, top + 2), text, PAPER, font)
+def _outline(image: Image.Image, corners: tuple[int, int, int, int], ink: Colour, width: int) -> None:
+    """A box with a pale rim that tells it from its neighbours."""
+    left, top, right, bottom = corners
+    pen = ImageDraw.Draw(image)
+    pen.rectangle(corners, outline=PAGE)
+    if right - left > 2 and bottom - top > 2:
+        pen.rectangle((left + 1, top + 1, right - 1, bottom - 1), outline=ink, width=width)
 
 
-def _rows(pictures: Sequence[Image.Image], width: int) -> list[list[Image.Image]]:
-    """Pictures side by side, a new row where the width is used up."""
-    rows: list[list[Image.Image]] = [[]]
-    for one in pictures:
-        if rows[-1] and sum(other.width + 12 for other in rows[-1]) + one.width > width:
-            rows.append([])
-        rows[-1].append(one)
-    return rows
+def _chip(image: Image.Image, corners: tuple[int, int, int, int], number: int) -> None:
+    """The number in the box's upper left corner."""
+    font = ImageFont.load_default(17)
+    left, top = corners[0] + 1, corners[1] + 1
+    wide = max(round(font.getlength(str(number))) + 12, 24)
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((left, top, left + wide, top + 24), fill=colour(number))
+    pen.text((left + wide / 2, top + 12), str(number), (255, 255, 255), font, anchor="mm")
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return lines
+def _corners(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The first and last pixels of a box, inside the image."""
+    left, top = min(round(box.left * scale[0]), size[0] - 1), min(round(box.top * scale[1]), size[1] - 1)
+    right, bottom = min(round(box.right * scale[0]), size[0]) - 1, min(round(box.bottom * scale[1]), size[1]) - 1
+    return max(left, 0), max(top, 0), max(right, left, 0), max(bottom, top, 0)
 
 
-def _plain(text: str) -> str:
-    """Without the signs that Pillow's own font lacks."""
-    for sign, plain in (("×", "x"), ("–", "-"), ("−", "-"), ("→", "->"), ("…", "..."), ("≤", "<=")):
-        text = text.replace(sign, plain)
-    return text
+def _fit(size: Size, wide: int, tall: int) -> tuple[tuple[int, int], list[str]]:
+    """The size at which to draw, and words for what was stretched."""
+    scale, thin = min(wide / size.width, tall / size.height), min(THIN, wide // 4)
+    width, height = max(round(size.width * scale), 1), max(round(size.height * scale), 1)
+    if min(width, height) >= thin:
+        return (width, height), []
+    times = thin / (min(size.width, size.height) * scale)
+    return (max(width, thin), max(height, thin)), [f"drawn {times:.1f} times {'wider' if width < thin else 'taller'}"]
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+def _thinned(step: int) -> list[str]:
+    return [f"a line every {step} tokens"] * (step > 1)
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Smooth where it shrinks; where it grows much, pixels stay visible."""
+    grown = min(size[0] / image.width, size[1] / image.height) >= 3
+    return image.resize(size, Image.Resampling.NEAREST if grown else Image.Resampling.LANCZOS)

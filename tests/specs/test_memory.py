@@ -165,9 +165,11 @@ def test_connectors(spec: ConnectorSpec):
     [
         StemTowerSpec(),
         siglip(side=384, patch=16, width=256, depth=2, heads=4),
-        HubTowerSpec(config=json.dumps({**CLIP, "num_hidden_layers": 8, "hidden_act": "gelu"}), layers=(2, 5, 8)),
+        HubTowerSpec(config=json.dumps(CLIP)),
+        HubTowerSpec(config=json.dumps({**CLIP, "hidden_act": "gelu"})),
+        HubTowerSpec(config=json.dumps({**CLIP, "num_hidden_layers": 8}), layers=(2, 5, 8)),
     ],
-    ids=["stem", "siglip", "three layers"],
+    ids=["stem", "siglip", "clip", "clip with gelu", "three layers"],
 )
 def test_towers(spec: TowerSpec):
     tower, grid = build_tower(spec).eval(), Grid(spec.side // spec.patch, spec.side // spec.patch)

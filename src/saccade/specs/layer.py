@@ -13,6 +13,9 @@ from functools import cached_property
 from saccade.core.plan import Cost
 from saccade.specs import count
 
+QUICK = "quick_gelu"
+"""The activation of CLIP and Qwen2-VL unless their JSON says otherwise."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AttentionSpec:
@@ -138,17 +141,21 @@ class LatentAttentionSpec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeedForwardSpec:
-    """Two matrices around an activation, three where it is ``gated``."""
+    """Two matrices around an activation, three where it is ``gated``.
+
+    CLIP's ``quick`` GELU, x · σ(1.702 x), is computed in steps, which hold one ``middle`` more than GELU itself.
+    """
 
     width: int
     middle: int
     gated: bool = False
     bias: bool = False
+    quick: bool = False
 
     @property
     def live(self) -> int:
-        """Numbers a position at the worst moment: before and after the activation, and the product where gated."""
-        return self.middle * (3 if self.gated else 2)
+        """Numbers a position at the worst moment: before and after the activation; its inner step, or the product."""
+        return self.middle * (3 if self.gated or self.quick else 2)
 
     def idle(self, tokens: int) -> int:
         """Every position reads every weight."""
@@ -229,8 +236,7 @@ class LayerSpec:
         All along there are the input of the first layer (held by who called the stack), that of this one, and its norm;
         in the feed-forward also the sum between the halves. ``scores`` is the number of attention scores that are held
         (0 where none are): by attention as ``softmax_bytes`` says, and once by the feed-forward, since the layers of
-        transformers hand them out. Rotary tables and steps of an activation written in several (CLIP's quick GELU: one
-        ``middle`` more) are not counted.
+        transformers hand them out. Rotary tables are not counted.
         """
         mixed = length * self.attention.live * number + softmax_bytes(scores, number)
         fed = length * (self.width + self.feed.live) * number + scores * number
@@ -246,9 +252,16 @@ def softmax_bytes(scores: int, number: int) -> int:
 
 
 def plain(
-    width: int, heads: int, middle: int, *, bias: bool = True, gated: bool = False, norms: int | None = None
+    width: int,
+    heads: int,
+    middle: int,
+    *,
+    bias: bool = True,
+    gated: bool = False,
+    quick: bool = False,
+    norms: int | None = None,
 ) -> LayerSpec:
     """The ordinary vision layer: all heads alike, biases everywhere or nowhere, two norms with shift."""
     attention = AttentionSpec(width=width, heads=heads, head=width // heads, kv_heads=heads, bias=bias, bias_out=bias)
-    feed = FeedForwardSpec(width=width, middle=middle, gated=gated, bias=bias)
+    feed = FeedForwardSpec(width=width, middle=middle, gated=gated, bias=bias, quick=quick)
     return LayerSpec(attention=attention, feed=feed, norms=4 * width if norms is None else norms)

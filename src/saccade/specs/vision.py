@@ -6,7 +6,7 @@ Source: the ``modeling_*.py`` of each type in transformers 5.23, or the authors'
 from saccade.core.errors import SaccadeError
 from saccade.specs.encoder import EncoderSpec, WindowsSpec
 from saccade.specs.fields import Fields, Json
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
+from saccade.specs.layer import QUICK, AttentionSpec, FeedForwardSpec, LayerSpec, plain
 
 CLIP: Json = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -68,13 +68,17 @@ def _places(fields: Fields) -> int:
     return (fields.side("image_size") // fields.side("patch_size")) ** 2
 
 
+def _quick(fields: Fields) -> bool:
+    return fields.text("hidden_act", QUICK) == QUICK
+
+
 def clip(fields: Fields, *, keep_class: bool = False, post_norm: bool = True) -> EncoderSpec:
     """CLIP: a norm in front, a class token, no shift on the patch embedding; the norm behind may be unused."""
     fields = fields.like(CLIP)
     width, heads, middle, depth = _shape(fields)
     return EncoderSpec(
         patch=fields.side("patch_size"),
-        layer=plain(width, heads, middle),
+        layer=plain(width, heads, middle, quick=_quick(fields)),
         depth=depth,
         stem_bias=False,
         class_tokens=1,
@@ -212,7 +216,7 @@ def qwen2(fields: Fields) -> EncoderSpec:
     return EncoderSpec(
         patch=fields.side("patch_size"),
         frames=2,
-        layer=plain(width, fields.positive("num_heads"), middle),
+        layer=plain(width, fields.positive("num_heads"), middle, quick=_quick(fields)),
         depth=fields.positive("depth"),
         stem_bias=False,
     )

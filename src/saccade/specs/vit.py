@@ -18,7 +18,7 @@ from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
 from saccade.specs.encoder import EncoderSpec
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec
+from saccade.specs.layer import QUICK, AttentionSpec, FeedForwardSpec, LayerSpec
 
 CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1}
 """Leading tokens that are no patch, per ``model_type`` with a cost law here."""
@@ -133,7 +133,8 @@ class HubTowerSpec:
         attention = AttentionSpec(
             width=inner, heads=heads, head=inner // heads, kv_heads=heads, bias=bias, bias_out=True
         )
-        feed = FeedForwardSpec(width=inner, middle=self._mlp, bias=True)
+        quick = clip and self.fields.get("hidden_act", QUICK) == QUICK
+        feed = FeedForwardSpec(width=inner, middle=self._mlp, bias=True, quick=quick)
         places = (self.side // self.patch) ** 2 + 2 * self.class_tokens  # a class token has a place too
         # CLIP has a norm in front of its layers; the others may have one after them.
         norms = 2 * inner * (clip + self.final_norm)

@@ -82,6 +82,7 @@ def test_what_is_printed_explains_the_count():
     assert "7 × 144 = 1,008 visual tokens; with 6 markers 1,014 positions" in said
     assert "max_slices=1" in said
     assert "roofline band on NVIDIA H100" in said
+    assert "eager decoding of small models takes longer" in said
     assert "unverified" in said
 
 

@@ -55,7 +55,9 @@ def footers(planning: Planning) -> list[str]:
     if planning.device is not None:
         lines.append(
             f"times: roofline band on {planning.device.title} at {_share(planning.device.efficiency)} of its peak and "
-            f"{_share(planning.device.bandwidth_efficiency)} of its bandwidth ({planning.device.source})"
+            f"{_share(planning.device.bandwidth_efficiency)} of its bandwidth ({planning.device.source}); "
+            "starting kernels one by one, queueing and reading pictures not counted: eager decoding of small models "
+            "takes longer"
         )
     if planning.limits.any:
         lines.append(

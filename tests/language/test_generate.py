@@ -43,7 +43,7 @@ def slow(decoder: Decoder, ids: list[int], end: set[int], tokens: int) -> tuple[
 def test_answers_equal_the_plain_loop(decoder):
     plain = [slow(decoder, HEADS[row] + tail, set(), 5) for row, tail in zip(ROWS, TAILS, strict=True)]
     end = {plain[0][0][2], plain[2][0][0]}  # so that rows stop at different steps
-    found = answer(decoder, prefix(decoder, HEADS).take(ROWS), TAILS, end=frozenset(end), decode=str, max_tokens=5)
+    found = answer(prefix(decoder, HEADS).take(ROWS), TAILS, end=frozenset(end), decode=str, max_tokens=5)
     lengths = set()
     for row, tail, one in zip(ROWS, TAILS, found, strict=True):
         tokens, chances = slow(decoder, HEADS[row] + tail, end, 5)
@@ -59,8 +59,8 @@ def test_refuses_more_positions_than_the_model_was_made_for(decoder):
     with pytest.raises(SaccadeError, match="takes 25 positions, but the language model was made for 24; lower"):
         prefix(decoder, [list(range(25))])
     with pytest.raises(SaccadeError, match=r"takes 6 positions and its answer up to 19 more, but .* made for 24"):
-        answer(decoder, prefix(decoder, [HEADS[0]]), [[1]], end=frozenset(), decode=str, max_tokens=20)
-    assert answer(decoder, prefix(decoder, [HEADS[0]]), [[1]], end=frozenset(), decode=str, max_tokens=19)
+        answer(prefix(decoder, [HEADS[0]]), [[1]], end=frozenset(), decode=str, max_tokens=20)
+    assert answer(prefix(decoder, [HEADS[0]]), [[1]], end=frozenset(), decode=str, max_tokens=19)
 
 
 def test_padding_stands_on_the_left():

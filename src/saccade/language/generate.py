@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -10,21 +11,78 @@ from transformers import DynamicCache
 
 from saccade.core.answer import Answer
 from saccade.language.hub import Decoder, pad_left
+from saccade.language.insert import Insert
+
+
+@runtime_checkable
+class Beside(Protocol):
+    """What a sequence reads beside its own positions: pictures behind cross-attention."""
+
+    def before(self) -> Insert:
+        """What runs before the language model's layers."""
+        ...
+
+    def after(self) -> "Beside":
+        """The same for the positions that follow."""
+        ...
+
+    def take(self, rows: Tensor) -> "Beside":
+        """These rows, as often as named."""
+        ...
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """Sequences that were read, and go on."""
+
+    def take(self, rows: Sequence[int]) -> "Reading":
+        """These rows, in this order, as often as named: one a question. What it is taken from is used up."""
+        ...
+
+    def room(self, lengths: Sequence[int], answer: int) -> None:
+        """Raises SaccadeError where each row's further positions and an answer up to ``answer`` do not fit."""
+        ...
+
+    def follow(
+        self, ids: Int[Tensor, "batch length"], real: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch vocabulary"]:
+        """Read further tokens, padded on the left: scores of what comes next."""
+        ...
 
 
 @dataclass(slots=True)
 class Prefix:
-    """Sequences already read: the ``cache``, which of its places are ``real``, and each row's ``next`` position."""
+    """Sequences in a causal model: the ``cache``, which of its places are ``real``, and each row's ``next`` position."""
 
+    decoder: Decoder
     cache: DynamicCache
     real: Bool[Tensor, "batch length"]
     next: Int[Tensor, " batch"]
+    beside: Beside | None = None
 
     def take(self, rows: Sequence[int]) -> "Prefix":
-        """These rows, in this order, as often as named: one a question. The cache moves on, this prefix is used up."""
+        """See ``Reading``. The cache moves on."""
         index = torch.as_tensor(rows, device=self.real.device)
         self.cache.batch_select_indices(index)
-        return Prefix(self.cache, self.real[index], self.next[index])
+        beside = None if self.beside is None else self.beside.take(index)
+        return Prefix(self.decoder, self.cache, self.real[index], self.next[index], beside)
+
+    def room(self, lengths: Sequence[int], answer: int) -> None:
+        """See ``Reading``."""
+        self.decoder.check(int((self.next.cpu() + torch.as_tensor(lengths)).max()), answer)
+
+    def follow(
+        self, ids: Int[Tensor, "batch length"], real: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch vocabulary"]:
+        """See ``Reading``."""
+        ids, real = ids.to(self.real.device), real.to(self.real.device)
+        self.real = torch.cat([self.real, real], dim=1)
+        positions = self.next[:, None] + counted(real)
+        before = None if self.beside is None else self.beside.before()
+        vectors = self.decoder.embed(ids)
+        scores = self.decoder(vectors, self.real, positions, self.cache, keep=1, before=before)
+        self.next = positions[:, -1] + 1
+        return scores[:, -1].float()
 
 
 def read(
@@ -33,6 +91,7 @@ def read(
     real: Bool[Tensor, "batch length"],
     positions: Int[Tensor, "batch length"],
     following: Int[Tensor, " batch"],
+    beside: Beside | None = None,
 ) -> Prefix:
     """Prefill: the language model reads sequences that are padded on the left, at the given positions.
 
@@ -41,30 +100,26 @@ def read(
     """
     decoder.check(int(following.max()))
     cache = DynamicCache(config=decoder.model.config)
-    decoder(vectors, real, positions, cache, keep=1)
-    return Prefix(cache, real, following)
+    before = None if beside is None else beside.before()
+    decoder(vectors, real, positions, cache, keep=1, before=before)
+    return Prefix(decoder, cache, real, following, None if beside is None else beside.after())
 
 
 def answer(
-    decoder: Decoder,
-    prefix: Prefix,
+    reading: Reading,
     questions: Sequence[Sequence[int]],
     *,
     end: frozenset[int],
     decode: Callable[[list[int]], str],
     max_tokens: int = 8,
 ) -> list[Answer]:
-    """One greedy answer a row of ``prefix``; each question's ids (at least one) follow the row.
+    """One greedy answer a row of ``reading``; each question's ids (at least one) follow the row.
 
     Rows stop at an ``end`` token; the loop stops when all have. Log-probabilities are of the chosen tokens.
     """
-    device = prefix.real.device
-    ids, real = (tensor.to(device) for tensor in pad_left(questions))
-    seen = torch.cat([prefix.real, real], dim=1)
-    positions = prefix.next[:, None] + counted(real)
-    decoder.check(int(positions.max()) + 1, max_tokens - 1)
-    scores = decoder(decoder.embed(ids), seen, positions, prefix.cache, keep=1)[:, -1].float()
-    following = positions[:, -1:] + 1
+    ids, real = pad_left(questions)
+    reading.room([len(question) for question in questions], max_tokens - 1)
+    scores = reading.follow(ids, real)
     tokens: list[list[int]] = [[] for _ in questions]
     chances: list[list[float]] = [[] for _ in questions]
     waiting = set(range(len(questions)))
@@ -77,9 +132,7 @@ def answer(
         waiting -= {row for row in waiting if token[row] in end}
         if not waiting or step == max_tokens - 1:
             break
-        seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-        scores = decoder(decoder.embed(chosen[:, None]), seen, following, prefix.cache, keep=1)[:, -1].float()
-        following = following + 1
+        scores = reading.follow(chosen[:, None], torch.ones_like(chosen, dtype=torch.bool)[:, None])
     return [
         Answer(decode([token for token in row if token not in end]), tuple(row), tuple(values))
         for row, values in zip(tokens, chances, strict=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from saccade.core.errors import SaccadeError
+from saccade.language.insert import Insert, inserted, layers_of
 from saccade.nn.hub import parse_config
 from saccade.specs.decoder import DecoderSpec
 
@@ -33,12 +34,17 @@ class Decoder(nn.Module):
         positions: Int[Tensor, "batch length"],
         cache: DynamicCache | None = None,
         keep: int = 0,
+        before: Insert | None = None,
     ) -> Float[Tensor, "batch kept vocabulary"]:
         """Scores of the next token at the last ``keep`` positions (0: at all).
 
         ``seen`` marks the keys (cached ones first) that are no padding, or says in full which query
         sees which key. ``cache`` grows by the new positions. Lengths are checked by the callers, see ``check``.
+        ``before`` are functions that run before layers; the model itself stays as it is.
         """
+        if before:
+            with inserted(layers_of(self.model, self.spec.depth), before):
+                return self(vectors, seen, positions, cache, keep)
         return self.model(
             inputs_embeds=vectors,
             attention_mask=seen if seen.ndim == 4 else seen.long(),

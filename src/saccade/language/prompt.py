@@ -1,22 +1,29 @@
 """Prompts: text and pictures as one run of token ids."""
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transformers import PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.sequence import Span, Tokens
+from saccade.specs.sequence import Call, Marker, Span, Tokens
 
 PLACEHOLDER = "<image>"
+Pictures = Sequence[Sequence[Span]]
+"""Every picture's place in the sequence, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``ids`` of the whole expanded prompt; ``visual`` says which positions hold visual tokens."""
+    """``ids`` of the whole expanded prompt; ``visual`` says which positions hold visual tokens.
+
+    ``looking`` is the number of the last picture that was called at or before each position, -1 where none was;
+    empty where no picture is called, because all are spliced in.
+    """
 
     ids: tuple[int, ...]
     visual: tuple[bool, ...]
+    looking: tuple[int, ...] = field(default=())
 
     @property
     def visual_tokens(self) -> int:
@@ -24,9 +31,12 @@ class Prompt:
         return sum(self.visual)
 
     def split(self) -> tuple["Prompt", tuple[int, ...]]:
-        """Up to the last visual token, which questions about one picture share, and the ids after that."""
-        end = len(self.visual) - self.visual[::-1].index(True)
-        return Prompt(self.ids[:end], self.visual[:end]), self.ids[end:]
+        """Up to the last picture, which questions about one picture share, and the ids after that."""
+        if self.looking:
+            end = self.looking.index(max(self.looking)) + 1
+        else:
+            end = len(self.visual) - self.visual[::-1].index(True)
+        return Prompt(self.ids[:end], self.visual[:end], self.looking[:end]), self.ids[end:]
 
     def without(self, kept: Container[int]) -> tuple[int, ...]:
         """The positions that stay when only the visual tokens numbered in ``kept`` are read."""
@@ -38,13 +48,25 @@ class Prompt:
         return tuple(places)
 
 
-def expand(tokenizer: PreTrainedTokenizerBase, text: str, pictures: Sequence[Sequence[Span]], image_id: int) -> Prompt:
+def expand(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    pictures: Pictures,
+    image_id: int,
+    *,
+    front: bool = False,
+    opening: str | None = None,
+    reset: int | None = None,
+) -> Prompt:
     """``text`` with its literal ``<image>`` placeholders replaced by the pictures' spans, one each, in order.
 
-    Special tokens are added as the tokenizer itself does. Raises SaccadeError when the counts differ, and for a
-    prompt without tokens.
+    Special tokens are added as the tokenizer itself does. ``front`` puts the pictures before those: BLIP-2's processor
+    does. ``opening`` is spelled instead of what the tokenizer adds, and the pieces of text between pictures lose their
+    outer spaces: IDEFICS's processor does. Behind the token ``reset`` no called picture is looked at until the next.
+    Raises SaccadeError when the counts differ, for a picture that has to stand first and does not, and for a prompt
+    without tokens.
     """
-    ids = list(tokenizer(text)["input_ids"])
+    ids = _front_ids(tokenizer, text, len(pictures), image_id) if front else _ids(tokenizer, text, opening)
     if not ids:
         raise SaccadeError("the prompt is empty and the tokenizer adds nothing to it; write some text")
     found = ids.count(image_id)
@@ -53,16 +75,65 @@ def expand(tokenizer: PreTrainedTokenizerBase, text: str, pictures: Sequence[Seq
             f"the prompt holds {found} {PLACEHOLDER} placeholders but {len(pictures)} pictures were given; "
             "write one placeholder a picture"
         )
+    laid = _Laid(reset)
     waiting = iter(pictures)
-    out: list[int] = []
-    visual: list[bool] = []
-    for token in ids:
-        if token != image_id:
-            out.append(token)
-            visual.append(False)
-            continue
-        for span in next(waiting):
-            piece = [image_id] * span.count if isinstance(span, Tokens) else list(span.ids)
-            out += piece
-            visual += [isinstance(span, Tokens)] * len(piece)
-    return Prompt(tuple(out), tuple(visual))
+    for place, token in enumerate(ids):
+        if token == image_id:
+            laid.picture(next(waiting), image_id, following=ids[place + 1 :])
+        else:
+            laid.add((token,), visual=False)
+    return Prompt(tuple(laid.ids), tuple(laid.visual), tuple(laid.looking) if laid.called else ())
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str, opening: str | None) -> list[int]:
+    if opening is None:
+        return list(tokenizer(text)["input_ids"])
+    tight = PLACEHOLDER.join(piece.strip(" ") for piece in text.split(PLACEHOLDER))
+    return list(tokenizer(opening + tight, add_special_tokens=False)["input_ids"])
+
+
+def _front_ids(tokenizer: PreTrainedTokenizerBase, text: str, pictures: int, image_id: int) -> list[int]:
+    """The placeholders, then what the tokenizer makes of the text behind them."""
+    rest, first = text, 0
+    while rest.startswith(PLACEHOLDER):
+        rest, first = rest.removeprefix(PLACEHOLDER), first + 1
+    if PLACEHOLDER in rest:
+        raise SaccadeError(
+            f"this model reads its {pictures} pictures before all text; put every {PLACEHOLDER} at the prompt's start"
+        )
+    return [image_id] * first + list(tokenizer(rest)["input_ids"])
+
+
+@dataclass(slots=True)
+class _Laid:
+    """A prompt as it is laid out."""
+
+    reset: int | None
+    ids: list[int] = field(default_factory=list)
+    visual: list[bool] = field(default_factory=list)
+    looking: list[int] = field(default_factory=list)
+    called: int = 0
+    now: int = -1
+
+    def add(self, ids: Sequence[int], *, visual: bool) -> None:
+        self.ids += ids
+        self.visual += [visual] * len(ids)
+        for token in ids:
+            self.looking.append(self.now)
+            self.now = -1 if token == self.reset else self.now
+
+    def picture(self, spans: Sequence[Span], image_id: int, following: Sequence[int]) -> None:
+        """One picture; a shared marker that stands before or behind it already is left as it is."""
+        for number, span in enumerate(spans):
+            if isinstance(span, Tokens):
+                self.add([image_id] * span.count, visual=True)
+            elif isinstance(span, Call):
+                self.now, self.called = self.called, self.called + 1
+                self.add([span.id], visual=False)
+            elif not (span.shared and self._stands(span, following if number else None)):
+                self.add(span.ids, visual=False)
+
+    def _stands(self, marker: Marker, following: Sequence[int] | None) -> bool:
+        size = len(marker.ids)
+        near = self.ids[-size:] if following is None else list(following[:size])
+        return tuple(near) == marker.ids

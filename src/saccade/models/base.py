@@ -21,8 +21,9 @@ from saccade.core.ledger import Groups, Ledger
 from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout
+from saccade.fusion.cross import Cross, Crossing
 from saccade.fusion.splice import splice
-from saccade.language.generate import Prefix, answer, counted, read
+from saccade.language.generate import Prefix, answer, read
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.specs.groups import groups_of
@@ -55,6 +56,15 @@ class Encoded:
         return self.spec.ledger(self.layout, list(self.groups))
 
 
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One example in a prompt: a picture, what was asked about it, and the right answer."""
+
+    encoded: Encoded
+    question: str
+    answer: str
+
+
 def pixels_of(spec: ReaderSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
     """Each view's pixels as ``spec`` samples and frames them."""
     colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
@@ -71,6 +81,7 @@ class Reader(nn.Module):
         self.tower = build_tower(spec.tower)
         self.connector = build_connector(spec.connector)
         self.language = Decoder(spec.language)
+        self.cross = None if spec.cross is None else Cross(spec.cross)
 
     @property
     def device(self) -> torch.device:
@@ -128,29 +139,61 @@ class Reader(nn.Module):
 
     def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:
         """``text`` with literal placeholders, expanded for these pictures."""
-        spans = [self.spec.spans(picture.layout) for picture in encoded]
-        return expand(self.tokenizer, text, spans, self.spec.image_id)
+        spec = self.spec
+        spans = [spec.spans(picture.layout) for picture in encoded]
+        reset = None if spec.cross is None else spec.cross.reset
+        return expand(self.tokenizer, text, spans, spec.image_id, front=spec.front, opening=spec.opening, reset=reset)
 
     def prefill(
-        self, prompts: Sequence[Prompt], encoded: Sequence[Encoded], keep: Sequence[Kept] | None = None
+        self,
+        prompts: Sequence[Prompt],
+        encoded: Sequence[Sequence[Encoded]],
+        keep: Sequence[Sequence[Kept]] | None = None,
     ) -> Prefix:
-        """Read one prompt with one picture a row.
+        """Read one prompt with its pictures a row.
 
-        ``keep`` names the visual tokens to read, in any order; the places of the others stay empty. Raises
-        SaccadeError for numbers that no token has.
+        ``keep`` names the visual tokens of each picture to read, in any order; the places of the others stay empty.
+        Raises SaccadeError for numbers that no token has.
         """
         if keep is None:
-            keep = [torch.arange(len(picture.tokens)) for picture in encoded]
-        kept = [_sorted(numbers, len(picture.tokens)) for numbers, picture in zip(keep, encoded, strict=True)]
-        places = [prompt.without(set(numbers)) for prompt, numbers in zip(prompts, kept, strict=True)]
+            keep = [[torch.arange(len(picture.tokens)) for picture in row] for row in encoded]
+        kept = [
+            [_sorted(numbers, len(picture.tokens)) for numbers, picture in zip(*pair, strict=True)]
+            for pair in zip(keep, encoded, strict=True)
+        ]
+        tokens = [
+            [picture.tokens[numbers] for picture, numbers in zip(*pair, strict=True)]
+            for pair in zip(encoded, kept, strict=True)
+        ]
+        places = [
+            prompt.without(_numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
+        ]
+        following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
+        vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
+        return read(self.language, vectors, real, positions, following, crossing)
+
+    def _joined_text(
+        self, prompts: Sequence[Prompt], places: Sequence[Sequence[int]], tokens: Sequence[Sequence[Tensor]]
+    ) -> tuple[Tensor, Tensor, Tensor, Crossing | None]:
+        """Vectors of the prompts at these places, padded on the left, what of them is real and where it stands, and
+        the pictures beside them where they are not among them.
+        """
         pairs = list(zip(prompts, places, strict=True))
         ids, real = pad_left([[prompt.ids[place] for place in at] for prompt, at in pairs])
         marks, _ = pad_left([[prompt.visual[place] for place in at] for prompt, at in pairs])
         positions, _ = pad_left(places)
-        following = torch.as_tensor([len(prompt.ids) for prompt in prompts])
-        visual = torch.cat([picture.tokens[numbers] for picture, numbers in zip(encoded, kept, strict=True)])
-        vectors = splice(self.language.embed(ids.to(self.device)), visual, marks.bool().to(self.device))
-        return read(self.language, vectors, *(tensor.to(self.device) for tensor in (real, positions, following)))
+        ids, real, marks, positions = (tensor.to(self.device) for tensor in (ids, real, marks.bool(), positions))
+        # A placeholder's id may lie outside the table: what stands there is overwritten.
+        vectors = self.language.embed(ids.masked_fill(marks, 0))
+        flat = [picture for row in tokens for picture in row]
+        if self.cross is None:
+            visual = torch.cat([vectors.new_empty(0, vectors.shape[-1]), *flat])
+            return splice(vectors, visual, marks), real, positions, None
+        looking, _ = pad_left(
+            [[prompt.looking[place] for place in at] if prompt.looking else [] for prompt, at in pairs]
+        )
+        looking = looking.to(self.device).masked_fill(~real, -1)
+        return vectors, real, positions, self.cross(tokens, looking)
 
     @torch.inference_mode()
     def ask(
@@ -159,29 +202,37 @@ class Reader(nn.Module):
         questions: Sequence[Sequence[str]],
         *,
         keep: Sequence[Kept] | None = None,
+        shots: Sequence[Sequence[Shot]] | None = None,
         max_tokens: int = 8,
     ) -> list[list[Answer]]:
         """Greedy answers to each picture's questions; each picture is read once for all of its own.
 
-        A template that puts the question before the picture has it read once a question.
+        ``shots`` are examples for each picture, told before it in their order: the most like it last. A template that
+        puts the question before the picture has it read once a question.
         """
-        if len(encoded) != len(questions) or (keep is not None and len(keep) != len(encoded)):
-            kept = "" if keep is None else f" and {len(keep)} lists of kept tokens"
-            raise SaccadeError(f"{len(encoded)} pictures but {len(questions)} lists of questions{kept}; give one each")
+        shots = [()] * len(encoded) if shots is None else shots
+        _check_lists(encoded, questions, keep, shots)
         heads: dict[tuple[int, Prompt], int] = {}
         rows, tails = [], []
-        for number, (picture, asked) in enumerate(zip(encoded, questions, strict=True)):
+        for number, (picture, asked, told) in enumerate(zip(encoded, questions, shots, strict=True)):
+            before = "".join(self._text(shot.question) + shot.answer + self.spec.closing for shot in told)
+            pictures = [*(shot.encoded for shot in told), picture]
             for question in asked:
-                head, tail = self.prompt(self._text(question), [picture]).split()
+                head, tail = self.prompt(before + self._text(question), pictures).split()
                 rows.append(heads.setdefault((number, head), len(heads)))
                 tails.append(tail)
         if not rows:
             return [[] for _ in questions]
         of = [number for number, _ in heads]
-        kept = None if keep is None else [keep[number] for number in of]
-        prefix = self.prefill([head for _, head in heads], [encoded[number] for number in of], kept).take(rows)
+        seen = [[*(shot.encoded for shot in shots[number]), encoded[number]] for number in of]
+        kept = None
+        if keep is not None:
+            kept = [
+                [*(torch.arange(len(one.tokens)) for one in row[:-1]), keep[n]] for n, row in zip(of, seen, strict=True)
+            ]
+        prefix = self.prefill([head for _, head in heads], seen, kept).take(rows)
         end = frozenset(self.spec.language.ends)
-        found = iter(answer(self.language, prefix, tails, end=end, decode=self._decode, max_tokens=max_tokens))
+        found = iter(answer(prefix, tails, end=end, decode=self._decode, max_tokens=max_tokens))
         return [[next(found) for _ in asked] for asked in questions]
 
     @overload
@@ -209,14 +260,11 @@ class Reader(nn.Module):
         pictures = [[next(encoded) for _ in row] for row in images]
         expanded = [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
         self.language.check(max(len(prompt.ids) for prompt in expanded))
-        ids, real = (tensor.to(self.device) for tensor in pad_left([prompt.ids for prompt in expanded]))
-        marks, _ = pad_left([prompt.visual for prompt in expanded])
-        vectors = self.language.embed(ids)
-        tokens = [picture.tokens for row in pictures for picture in row]
-        vectors = splice(
-            vectors, torch.cat([vectors.new_empty(0, vectors.shape[-1]), *tokens]), marks.bool().to(self.device)
-        )
-        scores = self.language(vectors, real, counted(real)).float()
+        places = [range(len(prompt.ids)) for prompt in expanded]
+        tokens = [[picture.tokens for picture in row] for row in pictures]
+        vectors, real, positions, crossing = self._joined_text(expanded, places, tokens)
+        before = None if crossing is None else crossing.before()
+        scores = self.language(vectors, real, positions, before=before).float()
         return [row[-len(prompt.ids) :] for row, prompt in zip(scores, expanded, strict=True)]
 
     def _text(self, question: str) -> str:
@@ -237,6 +285,31 @@ def _batches(sizes: Sequence[Size]) -> Iterator[list[int]]:
         members.setdefault(size, []).append(index)
     for same in members.values():
         yield from (same[start : start + VIEWS_AT_ONCE] for start in range(0, len(same), VIEWS_AT_ONCE))
+
+
+def _check_lists(
+    encoded: Sequence[Encoded],
+    questions: Sequence[Sequence[str]],
+    keep: Sequence[Kept] | None,
+    shots: Sequence[Sequence[Shot]],
+) -> None:
+    """Refuses lists of unequal length."""
+    lengths = {len(encoded), len(questions), len(shots), len(encoded) if keep is None else len(keep)}
+    if len(lengths) > 1:
+        kept = "" if keep is None else f" and {len(keep)} lists of kept tokens"
+        told = "" if len(shots) == len(encoded) else f" and {len(shots)} lists of shots"
+        raise SaccadeError(
+            f"{len(encoded)} pictures but {len(questions)} lists of questions{kept}{told}; give one each"
+        )
+
+
+def _numbered(kept: Sequence[Sequence[int]], row: Sequence[Encoded]) -> set[int]:
+    """Numbers of kept tokens as they are counted over all pictures of a row."""
+    numbers, first = set[int](), 0
+    for chosen, picture in zip(kept, row, strict=True):
+        numbers |= {first + number for number in chosen}
+        first += len(picture.tokens)
+    return numbers
 
 
 def _sorted(numbers: Kept, tokens: int) -> list[int]:

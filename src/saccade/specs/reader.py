@@ -12,7 +12,9 @@ from saccade.core.ledger import Groups, Ledger
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
+from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.language import LanguageSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.path import PathSpec
@@ -20,7 +22,14 @@ from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
-from saccade.specs.sequence import PlainSequence, SeparatedSequence, Span, TaggedSequence
+from saccade.specs.sequence import (
+    CalledSequence,
+    FrontSequence,
+    PlainSequence,
+    SeparatedSequence,
+    Span,
+    TaggedSequence,
+)
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
@@ -28,7 +37,7 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
 ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec
-SequenceSpec = PlainSequence | SeparatedSequence | TaggedSequence
+SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
 SINGLE = Setting(dtype="float32")
 """How readers run here."""
@@ -50,6 +59,9 @@ PARTS: dict[str, type] = {
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
     "sequence.tagged": TaggedSequence,
+    "sequence.front": FrontSequence,
+    "sequence.called": CalledSequence,
+    "cross": CrossSpec,
     "decoder": DecoderSpec,
 }
 """Every part that a path can be made of, by the name under which JSON and YAML call it."""
@@ -61,6 +73,8 @@ class ReaderSpec:
 
     ``template`` holds ``<image>`` once and ``{question}`` once; ``image_id`` is the placeholder's token id. Pixels are
     resampled by the filter ``resample`` and normalised by ``mean`` and ``std`` per channel, for values from 0 to 1.
+    With ``cross`` the tokens stay out of the sequence and blocks of gated cross-attention read them. ``closing`` is
+    what follows an answer that is given as an example; for ``opening`` see ``language.prompt.expand``.
     """
 
     views: ViewsSpec
@@ -73,16 +87,31 @@ class ReaderSpec:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     resample: Literal["bilinear", "bicubic", "lanczos"] = "bicubic"
+    cross: CrossSpec | None = None
+    closing: str = "\n"
+    opening: str | None = None
 
     def __post_init__(self) -> None:
         if self.template.count("<image>") != 1 or self.template.count("{question}") != 1:
             raise SaccadeError(f"a template holds <image> and {{question}} once each, got {self.template!r}")
         if self.template.endswith("<image>"):
             raise SaccadeError(f"a template ends in text, from which the answer is predicted, got {self.template!r}")
-        if self.connector.width_out != self.language.width:
+        if (self.cross is None) == isinstance(self.sequence, CalledSequence):
             raise SaccadeError(
-                f"the connector puts out {self.connector.width_out} channels, the language model takes "
-                f"{self.language.width}; make them equal"
+                f"{type(self.sequence).__name__} {'without' if self.cross is None else 'with'} cross-attention: pictures "
+                "are either called and crossed to (CalledSequence and cross), or spliced in (neither)"
+            )
+        reader, takes = "the language model takes", self.language.width
+        if self.cross is not None:
+            reader, takes = "cross-attention reads", self.cross.source
+            if (self.cross.width, self.cross.depth) != (self.language.width, self.language.depth):
+                raise SaccadeError(
+                    f"cross-attention is for {self.cross.depth} layers of {self.cross.width} channels, the language "
+                    f"model has {self.language.depth} of {self.language.width}; make them equal"
+                )
+        if self.connector.width_out != takes:
+            raise SaccadeError(
+                f"the connector puts out {self.connector.width_out} channels, {reader} {takes}; make them equal"
             )
         if self.connector.width_in != self.tower.width:
             raise SaccadeError(
@@ -127,6 +156,17 @@ class ReaderSpec:
             first += grid.tokens
         return replace(ledger.merge(joined), exact=tuple(sure))
 
+    @property
+    def front(self) -> bool:
+        """Whether pictures stand before what the tokenizer puts first."""
+        return isinstance(self.sequence, FrontSequence)
+
+    @cached_property
+    def spoken(self) -> LanguageSpec:
+        """What the language model costs, with its blocks of cross-attention."""
+        numbers, cross = self.language.numbers, self.cross
+        return numbers if cross is None else replace(numbers, cross=(len(cross.places), cross.block))
+
     @cached_property
     def path(self) -> PathSpec:
         """The same parts as a path that counts."""
@@ -135,7 +175,8 @@ class ReaderSpec:
             tower=self.tower,
             connector=self.connector,
             sequence=self.sequence,
-            language=self.language.numbers,
+            language=self.spoken,
+            cross=self.cross is not None,
         )
 
     def plan(self, picture: Size, text: int, setting: Setting = SINGLE) -> Plan:

@@ -21,17 +21,31 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """Token ids that carry no picture content."""
+    """Token ids that carry no picture content. A ``shared`` one that stands in its place already is not set again."""
 
     ids: tuple[int, ...]
+    shared: bool = False
 
 
-Span = Tokens | Marker
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The one position, of token ``id``, from which on the text reads a picture by cross-attention."""
+
+    id: int
+
+
+Span = Tokens | Marker | Call
 
 
 def slots(spans: Sequence[Span]) -> int:
-    """Positions that the picture adds."""
-    return sum(span.count if isinstance(span, Tokens) else len(span.ids) for span in spans)
+    """Positions that the picture adds, if it shares no marker with another."""
+    return sum(_length(span) for span in spans)
+
+
+def _length(span: Span) -> int:
+    if isinstance(span, Call):
+        return 1
+    return span.count if isinstance(span, Tokens) else len(span.ids)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +56,32 @@ class PlainSequence:
         """``tokens`` counts each view's visual tokens."""
         _check(layout, tokens)
         return tuple(Tokens(view, count) for view, count in enumerate(tokens))
+
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrontSequence(PlainSequence):
+    """As plain, and in front of everything, what the tokenizer puts first included: BLIP-2."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalledSequence:
+    """Flamingo: the token ``image`` alone, in IDEFICS between two markers ``around``; cross-attention reads the rest.
+
+    Slots: 1, or 3 with markers, of which pictures next to one another share the one between them.
+    """
+
+    image: int
+    around: tuple[int, ...] = ()
+
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """The same for every picture; ``tokens`` counts each view's visual tokens."""
+        _check(layout, tokens)
+        edge = (Marker(self.around, shared=True),) if self.around else ()
+        return (*edge, Call(self.image), *edge)
 
     def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
         """Positions that the picture adds."""

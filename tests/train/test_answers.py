@@ -12,8 +12,9 @@ from saccade.core.size import Size
 from saccade.language.hub import Decoder
 from saccade.models.embedded import LANGUAGE, family
 from saccade.specs.decoder import DecoderSpec
-from saccade.train.answers import AnswerJob, Route, assemble, exact
+from saccade.train.answers import AnswerJob, Route, exact
 from saccade.train.features import Asked, Bank, Seen
+from saccade.train.sequences import assemble
 
 SMALL = DecoderSpec(
     config=json.dumps({**json.loads(LANGUAGE.config), "num_hidden_layers": 2, "initializer_range": 0.3})

@@ -52,7 +52,9 @@ class Reading(Protocol):
 
 @dataclass(slots=True)
 class Prefix:
-    """Sequences in a causal model: the ``cache``, which of its places are ``real``, and each row's ``next`` position."""
+    """Sequences in a causal model: the ``cache``, its ``real`` places, each row's ``next`` position, and what is read
+    ``beside``.
+    """
 
     decoder: Decoder
     cache: DynamicCache

@@ -4,7 +4,7 @@ They are hooks for the length of one call, and of the calling thread: nothing st
 two readers share reads for each of them what is its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
@@ -37,7 +37,7 @@ def layers_of(model: nn.Module, depth: int) -> nn.ModuleList:
 
 
 @contextmanager
-def inserted(layers: Sequence[nn.Module], before: Insert) -> Iterator[None]:
+def inserted(layers: nn.ModuleList, before: Insert) -> Iterator[None]:
     """While this lasts, what enters layer ``number`` in this thread goes through ``before[number]`` first."""
     caller = get_ident()
 

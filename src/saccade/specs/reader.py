@@ -97,9 +97,10 @@ class ReaderSpec:
         if self.template.endswith("<image>"):
             raise SaccadeError(f"a template ends in text, from which the answer is predicted, got {self.template!r}")
         if (self.cross is None) == isinstance(self.sequence, CalledSequence):
+            given = "without" if self.cross is None else "with"
             raise SaccadeError(
-                f"{type(self.sequence).__name__} {'without' if self.cross is None else 'with'} cross-attention: pictures "
-                "are either called and crossed to (CalledSequence and cross), or spliced in (neither)"
+                f"{type(self.sequence).__name__} {given} cross-attention: pictures are either called and crossed to "
+                "(CalledSequence and cross), or spliced in (neither)"
             )
         reader, takes = "the language model takes", self.language.width
         if self.cross is not None:

@@ -39,13 +39,12 @@ Span = Tokens | Marker | Call
 
 def slots(spans: Sequence[Span]) -> int:
     """Positions that the picture adds, if it shares no marker with another."""
-    return sum(_length(span) for span in spans)
+    return sum(span.count if isinstance(span, Tokens) else len(ids_of(span)) for span in spans)
 
 
-def _length(span: Span) -> int:
-    if isinstance(span, Call):
-        return 1
-    return span.count if isinstance(span, Tokens) else len(span.ids)
+def ids_of(span: Marker | Call) -> tuple[int, ...]:
+    """The token ids of what is no visual token."""
+    return (span.id,) if isinstance(span, Call) else span.ids
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

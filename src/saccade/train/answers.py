@@ -16,46 +16,37 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.core.grid import Grid
+from saccade.fusion.cross import Cross
 from saccade.fusion.splice import splice
 from saccade.language.hub import Decoder
 from saccade.specs.reader import ReaderSpec
-from saccade.specs.sequence import Tokens
 from saccade.train.features import Asked, Bank, Seen
+from saccade.train.sequences import LEARNABLE, Batch, assemble, draw, episodes
 
 QUESTIONS = 8
 """Questions a picture and step, at most."""
-LEARNABLE = 7.0
-"""Print lower than this, in pixels of the best view, is not asked for: its answers would teach guessing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One reader in training: its spec, its connector, and the features that it learns from."""
+    """One reader in training: its spec, its connector, the features that it learns from, and the gated blocks through
+    which the language model reads it, where it does.
+    """
 
     spec: ReaderSpec
     connector: nn.Module
     bank: Bank
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """``ids``, ``positions``, ``marks`` (visual places): batch × length; ``mask`` says which place sees
-    which; ``target`` holds the next token where an answer is learned, -100 elsewhere.
-    """
-
-    ids: Tensor
-    positions: Tensor
-    marks: Tensor
-    mask: Tensor
-    target: Tensor
+    cross: Cross | None = None
 
 
 @final
 class AnswerJob:
     """Trains ``parts`` (by name) so that ``language`` answers through each route in turn.
 
-    Route ``step % len(routes)`` makes the step; a route listed twice is trained twice as often.
-    ``thin`` drops a random share of the visual tokens in half of the steps (the trained baseline).
+    Route ``step % len(routes)`` makes the step; a route listed twice is trained twice as often. ``thin`` drops a random
+    share of the visual tokens in half of the steps (the trained baseline). With ``episodes`` every second step is one
+    of several pictures a sequence, in which earlier answers are examples for later ones; ``silent`` are the ids that
+    stand for a question there that is not spelt out.
     """
 
     def __init__(
@@ -67,9 +58,12 @@ class AnswerJob:
         batch: int,
         seed: int = 0,
         thin: bool = False,
+        episodes: bool = False,
+        silent: Sequence[int] = (),
     ) -> None:
         self.language, self.routes, self.parts = language, routes, parts
         self.batch, self.seed, self.thin = batch, seed, thin
+        self.episodes, self.silent = episodes, silent
 
     @property
     def trained(self) -> Mapping[str, nn.Module]:
@@ -79,6 +73,8 @@ class AnswerJob:
     def losses(self, step: int) -> Mapping[str, Tensor]:
         """Cross-entropy of the answers' tokens, their end included."""
         rng = np.random.default_rng([self.seed, step])
+        if self.episodes and step % 2:
+            return {"episode": F.cross_entropy(*self._episodes(self.routes[step // 2 % len(self.routes)], rng))}
         route = self.routes[step % len(self.routes)]
         size = min(self.batch, len(route.bank.pictures))
         chosen = rng.choice(len(route.bank.pictures), size=size, replace=False, p=_worth(route.bank))
@@ -101,9 +97,27 @@ class AnswerJob:
         tokens = connect(route, pictures)
         if keep is not None:
             tokens = [rows[torch.from_numpy(kept)] for rows, kept in zip(tokens, keep, strict=True)]
-        batch = assemble(route.spec, pictures, asked, keep)
-        vectors = splice(self.language.embed(batch.ids), torch.cat(tokens), batch.marks)
-        logits = self.language(vectors, batch.mask, batch.positions)
+        return self._read(route, assemble(route.spec, pictures, asked, keep), [[picture] for picture in tokens])
+
+    def _episodes(self, route: Route, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """As ``scores``, over episodes of about as many pictures as a step without."""
+        known, drawn, pictures = route.bank.pictures, [], 0
+        while pictures < self.batch:
+            drawn.append(draw(known, rng))
+            pictures += len(drawn[-1][0])
+        told = [[(known[number], one) for number, one in turns] for turns, _ in drawn]
+        tokens = iter(connect(route, [picture for turns in told for picture, _ in turns]))
+        batch = episodes(route.spec, told, [spelt for _, spelt in drawn], self.silent)
+        return self._read(route, batch, [[next(tokens) for _ in turns] for turns in told])
+
+    def _read(self, route: Route, batch: Batch, tokens: Sequence[Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
+        vectors, before = self.language.embed(batch.ids), None
+        if route.cross is None:
+            vectors = splice(vectors, torch.cat([picture for row in tokens for picture in row]), batch.marks)
+        else:
+            crossing = route.cross(tokens, batch.looking)
+            before = None if crossing is None else crossing.before()
+        logits = self.language(vectors, batch.mask, batch.positions, before=before)
         learned = batch.target >= 0
         return logits[learned], batch.target[learned]
 
@@ -127,54 +141,6 @@ def connect(route: Route, pictures: Sequence[Seen]) -> list[Tensor]:
         tokens = route.connector(route.bank.features[grid][rows].float(), grid)
         made |= dict(zip(members, tokens, strict=True))
     return [torch.cat([made[number, view] for view in range(len(p.rows))]) for number, p in enumerate(pictures)]
-
-
-def assemble(
-    spec: ReaderSpec,
-    pictures: Sequence[Seen],
-    asked: Sequence[Sequence[Asked]],
-    keep: Sequence[np.ndarray] | None = None,
-) -> Batch:
-    """Sequences ``<s> picture question answer question answer …``, padded on the right."""
-    rows = [
-        _row(spec, picture, some, None if keep is None else keep[number])
-        for number, (picture, some) in enumerate(zip(pictures, asked, strict=True))
-    ]
-    length = max(len(row[0]) for row in rows)
-    filled = np.zeros((5, len(rows), length), np.int64)
-    filled[3], filled[4] = -1, -100
-    for index, row in enumerate(rows):
-        for layer, values in enumerate(row):
-            filled[layer, index, : len(values)] = values
-    ids, positions, marks, block, target = torch.from_numpy(filled)
-    same = (block[:, None, :] == block[:, :, None]) | (block[:, None, :] == 0)
-    mask = same.tril()[:, None]
-    return Batch(ids, positions, marks.bool(), mask, target)
-
-
-def _row(spec: ReaderSpec, picture: Seen, asked: Sequence[Asked], keep: np.ndarray | None) -> list[list[int]]:
-    """Ids, positions, visual marks, block numbers (0: the picture) and targets of one sequence."""
-    ids, marks = [1], [0]
-    for span in spec.spans(picture.layout):
-        piece = [spec.image_id] * span.count if isinstance(span, Tokens) else list(span.ids)
-        ids += piece
-        marks += [int(isinstance(span, Tokens))] * len(piece)
-    start = len(ids)
-    positions = list(range(start))
-    if keep is not None:
-        visual = np.flatnonzero(marks)
-        drop = set(np.delete(visual, keep).tolist())
-        positions = [place for place in positions if place not in drop]
-        ids, marks = [ids[place] for place in positions], [marks[place] for place in positions]
-    block, target = [0] * len(ids), [-100] * len(ids)
-    for number, one in enumerate(asked, start=1):
-        text = [*one.question, *one.answer[:-1]]
-        ids += text
-        marks += [0] * len(text)
-        positions += range(start, start + len(text))
-        block += [number] * len(text)
-        target += [-100] * (len(one.question) - 1) + list(one.answer)
-    return [ids, positions, marks, block, target]
 
 
 def _some(asked: Sequence[Asked], rng: np.random.Generator) -> list[Asked]:

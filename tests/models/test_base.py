@@ -10,7 +10,8 @@ from torch import Tensor
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.models import base, from_spec, spec_of
-from saccade.models.base import Encoded, Reader
+from saccade.models.base import Reader
+from saccade.models.encoded import Encoded
 from saccade.specs.merge import MergeSpec
 from saccade.specs.resize import StretchSpec
 from tests.parts import close, picture, shake

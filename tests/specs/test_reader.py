@@ -10,6 +10,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.plan import Cost
 from saccade.core.recipe import from_dict, to_dict
 from saccade.core.size import Size
+from saccade.fusion.cross import Sight
 from saccade.models import READERS, build
 from saccade.models.base import Reader
 from saccade.models.store import TYPES
@@ -38,7 +39,13 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
     def language(reader: Reader) -> None:
         length = plan.length
         marks, places = torch.ones(1, 1, length, length).bool(), torch.zeros(1, length).long()
-        reader.language(torch.empty(1, length, made.language.width), marks, places, None, 1)
+        before = None
+        if reader.cross is not None:
+            visual = torch.empty(1, plan.cross_keys, reader.cross.spec.source)
+            before = reader.cross.before(
+                [block.project(visual) for block in reader.cross.each], Sight(None, None, None)
+            )
+        reader.language(torch.empty(1, length, made.language.width), marks, places, None, 1, before)
 
     def tower(reader: Reader) -> None:
         for shape in pixels:

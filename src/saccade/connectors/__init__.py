@@ -2,15 +2,19 @@
 
 from torch import nn
 
+from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
 from saccade.connectors.mlp import Mlp
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
+from saccade.connectors.qformer import QFormer
 from saccade.connectors.resampler import Resampler
+from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
+from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resampler import ResamplerSpec
 
 CONNECTORS: dict[type, type[nn.Module]] = {
@@ -19,6 +23,8 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     PoolSpec: Pool,
     ResamplerSpec: Resampler,
     MergeSpec: Merge,
+    QFormerSpec: QFormer,
+    LatentsSpec: Latents,
 }
 
 

@@ -127,22 +127,24 @@ class Cross(nn.Module):
                 owner[number, : counts[number]] = torch.cat(
                     [owner.new_full((len(picture),), place) for place, picture in enumerate(row)]
                 )
-        made = tuple(block.project(tokens) for block in self._each())
+        made = tuple(block.project(tokens) for block in self.each)
         last = torch.as_tensor([len(row) - 1 for row in pictures], device=looking.device)
         return Crossing(self, made, owner, looking, last)
 
     @property
     def _dtype(self) -> torch.dtype:
-        return self._each()[0].to_kv.weight.dtype
+        return self.each[0].to_kv.weight.dtype
 
-    def _each(self) -> list[GatedCross]:
+    @property
+    def each(self) -> list[GatedCross]:
+        """The blocks in the order of their layers."""
         return [block for block in self.blocks if isinstance(block, GatedCross)]
 
     def before(self, made: Sequence[tuple[Tensor, Tensor]], sight: Sight) -> Insert:
         """The functions that run before the language model's layers."""
         return {
             place: partial(block, keys=keys, values=values, sight=sight)
-            for place, block, (keys, values) in zip(self.spec.places, self._each(), made, strict=True)
+            for place, block, (keys, values) in zip(self.spec.places, self.each, made, strict=True)
         }
 
 

@@ -38,6 +38,12 @@ class Prompt:
             end = len(self.visual) - self.visual[::-1].index(True)
         return Prompt(self.ids[:end], self.visual[:end], self.looking[:end]), self.ids[end:]
 
+    def then(self, ids: Sequence[int]) -> "Prompt":
+        """The same with text behind it."""
+        more = (False,) * len(ids)
+        looking = (*self.looking, *self.looking[-1:] * len(ids)) if self.looking else ()
+        return Prompt((*self.ids, *ids), (*self.visual, *more), looking)
+
     def without(self, kept: Container[int]) -> tuple[int, ...]:
         """The positions that stay when only the visual tokens numbered in ``kept`` are read."""
         places, number = [], -1

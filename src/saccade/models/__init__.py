@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from saccade.models import idefics, llava, llava_uhd
+from saccade.models import flamingo, idefics, llava, llava_uhd
 from saccade.specs.reader import ReaderSpec
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ READERS: dict[str, Entry] = {
         fidelity="faithful",
         presets=idefics.PRESETS,
         assumptions=idefics.ASSUMPTIONS,
+    ),
+    "flamingo": Entry(
+        summary="64 latents a picture, read by gated cross-attention inside a frozen language model",
+        fidelity="faithful",
+        presets=flamingo.PRESETS,
+        assumptions=flamingo.ASSUMPTIONS,
     ),
 }
 """Every reader that has a name."""

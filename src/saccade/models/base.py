@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import cast, overload
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
@@ -17,7 +17,7 @@ from saccade.connectors.merge import Merge
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups, Ledger
+from saccade.core.ledger import Groups
 from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout
@@ -26,49 +26,16 @@ from saccade.fusion.splice import splice
 from saccade.language.generate import Prefix, answer, read
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
+from saccade.models.encoded import Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
 from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
-from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
 from saccade.towers import build_tower
 from saccade.views.open import open_picture
-from saccade.views.sample import Pixels, normalise, sample_all
+from saccade.views.sample import normalise
 
 VIEWS_AT_ONCE = 64
 """Views that go through the tower in one batch: large enough to fill two cores, small enough for 2 GB."""
-
-Kept = Int[Tensor, "_"]
-"""Numbers of the visual tokens of one picture that are read, the others being dropped."""
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded:
-    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view."""
-
-    spec: ReaderSpec
-    layout: Layout
-    tokens: Float[Tensor, "tokens width"]
-    groups: tuple[Groups, ...]
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """Which source pixels each token carries."""
-        return self.spec.ledger(self.layout, list(self.groups))
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """One example in a prompt: a picture, what was asked about it, and the right answer."""
-
-    encoded: Encoded
-    question: str
-    answer: str
-
-
-def pixels_of(spec: ReaderSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
-    """Each view's pixels as ``spec`` samples and frames them."""
-    colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
-    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour)
 
 
 class Reader(nn.Module):
@@ -158,7 +125,7 @@ class Reader(nn.Module):
         if keep is None:
             keep = [[torch.arange(len(picture.tokens)) for picture in row] for row in encoded]
         kept = [
-            [_sorted(numbers, len(picture.tokens)) for numbers, picture in zip(*pair, strict=True)]
+            [in_order(numbers, len(picture.tokens)) for numbers, picture in zip(*pair, strict=True)]
             for pair in zip(keep, encoded, strict=True)
         ]
         tokens = [
@@ -166,7 +133,7 @@ class Reader(nn.Module):
             for pair in zip(encoded, kept, strict=True)
         ]
         places = [
-            prompt.without(_numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
+            prompt.without(numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
         ]
         following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
         vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
@@ -211,7 +178,7 @@ class Reader(nn.Module):
         puts the question before the picture has it read once a question.
         """
         shots = [()] * len(encoded) if shots is None else shots
-        _check_lists(encoded, questions, keep, shots)
+        check_lists(encoded, questions, keep, shots)
         heads: dict[tuple[int, Prompt], int] = {}
         rows, tails = [], []
         for number, (picture, asked, told) in enumerate(zip(encoded, questions, shots, strict=True)):
@@ -254,18 +221,49 @@ class Reader(nn.Module):
         return self._logits(cast(Sequence[Sequence[Image.Image]], images), prompt)
 
     def _logits(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> list[Tensor]:
+        pictures, expanded = self._seen(images, prompts)
+        return [row.float() for row in self.scores(expanded, pictures)]
+
+    def scores(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]
+    ) -> list[Float[Tensor, "_ vocabulary"]]:
+        """Scores at every position of each prompt, with gradients unless the caller switches them off."""
+        self.language.check(max(len(prompt.ids) for prompt in prompts))
+        places = [range(len(prompt.ids)) for prompt in prompts]
+        tokens = [[picture.tokens for picture in row] for row in encoded]
+        vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
+        before = None if crossing is None else crossing.before()
+        scores = self.language(vectors, real, positions, before=before)
+        return [row[-len(prompt.ids) :] for row, prompt in zip(scores, prompts, strict=True)]
+
+    def loss(
+        self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], targets: Sequence[str]
+    ) -> Float[Tensor, ""]:
+        """Mean cross-entropy of the targets' tokens, each target behind its prompt; gradients flow.
+
+        A target's end is learned where it is spelt in it. Raises SaccadeError for targets without tokens.
+        """
+        pictures, expanded = self._seen(images, prompts)
+        if len(targets) != len(prompts):
+            raise SaccadeError(f"{len(prompts)} prompts but {len(targets)} targets; give one each")
+        ids = [tuple(self.tokenizer(target, add_special_tokens=False)["input_ids"]) for target in targets]
+        for text, target in zip(targets, ids, strict=True):
+            if not target:
+                raise SaccadeError(f"the target {text!r} has 0 tokens, there is nothing to learn; write some text")
+        scores = self.scores([prompt.then(more) for prompt, more in zip(expanded, ids, strict=True)], pictures)
+        told = [row[-len(target) - 1 : -1] for row, target in zip(scores, ids, strict=True)]
+        right = torch.as_tensor([token for target in ids for token in target], device=self.device)
+        return F.cross_entropy(torch.cat(told).float(), right)
+
+    def _seen(
+        self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]
+    ) -> tuple[list[list[Encoded]], list[Prompt]]:
+        """Every prompt's pictures encoded, and the prompts expanded for them."""
         if len(images) != len(prompts):
             raise SaccadeError(f"{len(prompts)} prompts but {len(images)} lists of pictures; give one list a prompt")
         encoded = iter(self.encode([image for row in images for image in row]))
         pictures = [[next(encoded) for _ in row] for row in images]
-        expanded = [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
-        self.language.check(max(len(prompt.ids) for prompt in expanded))
-        places = [range(len(prompt.ids)) for prompt in expanded]
-        tokens = [[picture.tokens for picture in row] for row in pictures]
-        vectors, real, positions, crossing = self._joined_text(expanded, places, tokens)
-        before = None if crossing is None else crossing.before()
-        scores = self.language(vectors, real, positions, before=before).float()
-        return [row[-len(prompt.ids) :] for row, prompt in zip(scores, expanded, strict=True)]
+        return pictures, [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
 
     def _text(self, question: str) -> str:
         if PLACEHOLDER in question:
@@ -285,38 +283,3 @@ def _batches(sizes: Sequence[Size]) -> Iterator[list[int]]:
         members.setdefault(size, []).append(index)
     for same in members.values():
         yield from (same[start : start + VIEWS_AT_ONCE] for start in range(0, len(same), VIEWS_AT_ONCE))
-
-
-def _check_lists(
-    encoded: Sequence[Encoded],
-    questions: Sequence[Sequence[str]],
-    keep: Sequence[Kept] | None,
-    shots: Sequence[Sequence[Shot]],
-) -> None:
-    """Refuses lists of unequal length."""
-    lengths = {len(encoded), len(questions), len(shots), len(encoded) if keep is None else len(keep)}
-    if len(lengths) > 1:
-        kept = "" if keep is None else f" and {len(keep)} lists of kept tokens"
-        told = "" if len(shots) == len(encoded) else f" and {len(shots)} lists of shots"
-        raise SaccadeError(
-            f"{len(encoded)} pictures but {len(questions)} lists of questions{kept}{told}; give one each"
-        )
-
-
-def _numbered(kept: Sequence[Sequence[int]], row: Sequence[Encoded]) -> set[int]:
-    """Numbers of kept tokens as they are counted over all pictures of a row."""
-    numbers, first = set[int](), 0
-    for chosen, picture in zip(kept, row, strict=True):
-        numbers |= {first + number for number in chosen}
-        first += len(picture.tokens)
-    return numbers
-
-
-def _sorted(numbers: Kept, tokens: int) -> list[int]:
-    """``numbers`` in order, each once. Raises SaccadeError where they name no token."""
-    kept = sorted({int(number) for number in numbers})
-    if kept and not 0 <= kept[0] <= kept[-1] < tokens:
-        raise SaccadeError(
-            f"keep names token {kept[-1] if kept[0] >= 0 else kept[0]}, the picture has 0 to {tokens - 1}"
-        )
-    return kept

@@ -15,11 +15,13 @@ from saccade.core.view import Layout
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.language import LanguageSpec
+from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.path import PathSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
+from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 from saccade.specs.sequence import (
@@ -36,7 +38,7 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
-ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec
+ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec | LatentsSpec | QFormerSpec
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
 SINGLE = Setting(dtype="float32")
@@ -56,6 +58,8 @@ PARTS: dict[str, type] = {
     "pool": PoolSpec,
     "resampler": ResamplerSpec,
     "merge": MergeSpec,
+    "qformer": QFormerSpec,
+    "latents": LatentsSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
     "sequence.tagged": TaggedSequence,
@@ -119,11 +123,11 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.width} channels, the connector takes {self.connector.width_in}; "
                 "make them equal"
             )
-        extra = self.connector.extra if isinstance(self.connector, MlpSpec) else 0
+        extra = self.connector.extra if isinstance(self.connector, MlpSpec | LatentsSpec | QFormerSpec) else 0
         if extra != self.tower.extra:
             raise SaccadeError(
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
-                "drop the class token in the tower, or keep it with an mlp whose extra is 1"
+                "drop the class token in the tower, or take a connector that keeps it (mlp, latents, qformer) with extra 1"
             )
 
     def grids(self, layout: Layout) -> list[Grid]:

@@ -1,10 +1,9 @@
 """Learned queries that read a tower's patches in several layers: a fixed number of tokens, whatever the view.
 
 Law     tokens = queries.
-Used by BLIP-2 and InstructBLIP (``QFormerSpec``); Flamingo, IDEFICS and Idefics2 (``LatentsSpec``).
+Used by BLIP-2 and InstructBLIP.
 Loses   what no query asks for; what a query holds is known by attention only.
-Source  BLIP-2, arXiv:2301.12597 and its transformers class; Flamingo, arXiv:2204.14198, OpenFlamingo's code; IDEFICS
-        and Idefics2 as in their transformers classes.
+Source  BLIP-2, arXiv:2301.12597 and its transformers class.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, softmax_bytes
+from saccade.specs.layer import AttentionSpec, LayerSpec, softmax_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,66 +81,3 @@ class QFormerSpec:
         scores = self.layer.attention.heads * self.queries * keys if eager else 0
         projected = keys * (self.source + self.cross.cached) * number + softmax_bytes(scores, number)
         return max(projected, self.layer.peak(views * (self.queries + self.text), 0, number))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LatentsSpec:
-    """``latents`` through ``depth`` layers of ``attention`` over patches and latents together, and ``feed``.
-
-    ``front`` maps patches first (Idefics2); ``norms`` are a layer's norm weights, ``held`` those outside.
-    """
-
-    latents: int
-    depth: int
-    attention: AttentionSpec
-    feed: FeedForwardSpec
-    norms: int
-    held: int
-    front: FeedForwardSpec | None = None
-    front_out: int = 0
-    extra: int = 0
-
-    @property
-    def width_out(self) -> int:
-        """Channels of a token."""
-        return self.attention.width
-
-    def tokens(self, grid: Grid) -> int:
-        """Tokens a view, the same for every grid."""
-        del grid
-        return self.latents
-
-    def grid_out(self, grid: Grid) -> None:
-        """A learned query has no place."""
-        del grid
-
-    def cost(self, grid: Grid) -> Cost:
-        """One view."""
-        patches = grid.tokens + self.extra
-        keys = patches + self.latents
-        layer = count.total(
-            self.attention.project(self.latents, keys),
-            self.attention.mix(self.latents * keys),
-            self.feed.cost(self.latents),
-            count.weights(self.norms),
-        )
-        return count.total(
-            self._fronted(patches),
-            count.stack(layer, self.depth),
-            count.weights(self.latents * self.width_out + self.held),
-        )
-
-    def _fronted(self, patches: int) -> Cost:
-        """Three matrices from the tower's width over a middle to the latents' width."""
-        if self.front is None:
-            return Cost()
-        up = count.linear(patches, self.front.width, self.front.middle, bias=self.front.bias)
-        return count.total(up, up, count.linear(patches, self.front.middle, self.front_out, bias=self.front.bias))
-
-    def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: the front's middle, or keys and values of one layer."""
-        patches = sum(grid.tokens + self.extra for grid in grids)
-        keys = patches + len(grids) * self.latents
-        scores = self.attention.heads * self.latents * keys if eager else 0
-        front = 0 if self.front is None else patches * (self.front.live + self.front.width) * number
-        return max(front, keys * (2 * self.width_out + self.attention.cached) * number + softmax_bytes(scores, number))

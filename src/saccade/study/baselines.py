@@ -19,7 +19,8 @@ from torch import Tensor
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.models.base import Encoded, Reader
+from saccade.models.base import Reader
+from saccade.models.encoded import Encoded
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 
 Framed = CropSpec | PadSpec | StretchSpec

@@ -15,6 +15,7 @@ from saccade.connectors import build_connector
 from saccade.core.box import Box
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
+from saccade.fusion.cross import Cross, Insert, Sight
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.specs.sequence import slots
@@ -28,16 +29,21 @@ class Counter:
     def __init__(self, reader: Reader) -> None:
         self.spec = reader.spec
         with torch.device("meta"):
-            self.tower = build_tower(self.spec.tower).eval()
-            self.connector = build_connector(self.spec.connector).eval()
-            self.language = Decoder(self.spec.language).eval()
+            # Without gradients: the counter would hang hooks on views of weights, which have no gradient to hang on.
+            self.tower = build_tower(self.spec.tower).eval().requires_grad_(False)
+            self.connector = build_connector(self.spec.connector).eval().requires_grad_(False)
+            self.language = Decoder(self.spec.language).eval().requires_grad_(False)
+            self.cross = None if self.spec.cross is None else Cross(self.spec.cross).eval().requires_grad_(False)
         self.view = cache(self._view)
         self.length = cache(self._length)
 
     def question(self, layout: Layout, text: int, dropped: int = 0) -> int:
         """One question of ``text`` positions about one picture, ``dropped`` of its tokens left out."""
         views = sum(self.view(view.size) for view in layout.views)
-        return views + self.length(slots(self.spec.spans(layout)) + text - dropped)
+        tokens, length = sum(self.spec.tokens(layout)), slots(self.spec.spans(layout)) + text
+        if self.cross is not None:
+            return views + self.length(length, tokens - dropped)
+        return views + self.length(length - dropped, 0)
 
     def _view(self, size: Size) -> int:
         pixels = torch.empty(1, 3, size.height, size.width, device="meta")
@@ -48,14 +54,20 @@ class Counter:
             grid,
         )
 
-    def _length(self, length: int) -> int:
+    def _length(self, length: int, crossed: int) -> int:
         vectors = torch.empty(1, length, self.spec.language.width, device="meta")
         # A mask in full: with less than that, transformers looks at positions' values, which meta tensors have not.
         seen = torch.ones(1, 1, length, length, dtype=torch.bool, device="meta").tril()
         places = torch.arange(length, device="meta")[None]
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.language(vectors, seen, places, keep=1)
+            before = None if self.cross is None else self._before(self.cross, crossed)
+            self.language(vectors, seen, places, keep=1, before=before)
         return counter.get_total_flops()
+
+    def _before(self, cross: Cross, tokens: int) -> Insert:
+        """Blocks that see every token from every position: who is looked at costs nothing to know."""
+        visual = torch.empty(1, tokens, cross.spec.source, device="meta")
+        return cross.before([block.project(visual) for block in cross.each], Sight(None, None, None))
 
 
 def _count(module: nn.Module, *inputs: object) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from saccade.core.errors import SaccadeError
+from saccade.core.plan import Plan
 from saccade.specs.reader import ReaderSpec
 from saccade.study.intervals import clustered, paired
 from saccade.study.results import Change, Changes, Flops, Milliseconds, Row, Score
@@ -54,8 +55,9 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
     plans = sheet.plans
     spec = sheet.entrant.reader.spec
     kinds = {kind: score(chosen) for kind, chosen in _kinds(everything, resolvable).items()}
-    predicted = [p.flops - p.language.flops + spec.language.cost(p.length - gone).flops for p, gone in plans]
-    cache = max(spec.language.numbers.kv_bytes(p.length - gone, BYTES) for p, gone in plans)
+    read = [(p, *_read(p, gone)) for p, gone in plans]
+    predicted = [p.flops - p.language.flops + spec.spoken.cost(length, keys).flops for p, length, keys in read]
+    cache = max(spec.spoken.kv_bytes(length, BYTES, keys) for _, length, keys in read)
     params = sum(weight.numel() for weight in sheet.entrant.reader.parameters())
     return Row(
         reader=sheet.name,
@@ -63,7 +65,7 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
         budget=sheet.budget,
         seed=seeds[0] if len(seeds) == 1 else tuple(seeds),
         visual_tokens=float(np.mean([p.visual_tokens - gone for p, gone in plans])),
-        slots=float(np.mean([p.slots - gone for p, gone in plans])),
+        slots=float(np.mean([p.slots - p.length + length for p, length, _ in read])),
         detail=score(scales == "detail"),
         gist=score(scales == "gist"),
         own=score(scales == "own"),
@@ -76,6 +78,11 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
         trained=sheet.entrant.trained,
         difference=Changes(change("detail"), change("gist"), change("own")),
     )
+
+
+def _read(plan: Plan, gone: int) -> tuple[int, int]:
+    """Positions and keys behind cross-attention that are left when ``gone`` visual tokens are not read."""
+    return (plan.length, plan.cross_keys - gone) if plan.cross_keys else (plan.length - gone, 0)
 
 
 def _kinds(asked: Sequence[Asked], resolvable: float | None) -> dict[str, np.ndarray]:

@@ -10,7 +10,8 @@ import torch
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
-from saccade.models.base import Encoded, Reader
+from saccade.models.base import Reader
+from saccade.models.encoded import Encoded
 from saccade.study.baselines import Framed, keep_random, keep_uniform, smaller
 from saccade.study.flops import Counter
 from saccade.study.results import Fidelity

@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from saccade.core.grid import Grid
 from saccade.core.view import Layout
-from saccade.models.base import pixels_of
+from saccade.models.encoded import pixels_of
 from saccade.specs.reader import ReaderSpec
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scene, Split

@@ -12,10 +12,9 @@ from saccade.specs.dialects import language
 from saccade.specs.fields import Fields
 from saccade.specs.fold import FoldSpec
 from saccade.specs.frames import SameFramesSpec, SampleSpec
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec
+from saccade.specs.latents import LatentsSpec
 from saccade.specs.markers import MarkedSequence, TaggedCount
 from saccade.specs.path import Media, PathSpec, VideoPath
-from saccade.specs.resamplers import LatentsSpec
 from saccade.specs.resize import StretchSpec
 from saccade.specs.system import Checkpoint, Family, Knob, Option
 from saccade.specs.tiles import TileSpec
@@ -33,19 +32,19 @@ def idefics2(made: Checkpoint) -> PathSpec:
     })  # fmt: skip
     width = spoken.width
     connector = LatentsSpec(
+        width_in=tower.width,
+        width_out=width,
         latents=latent.positive("resampler_n_latents"),
         depth=latent.positive("resampler_depth"),
-        attention=AttentionSpec(
-            width=width,
-            heads=latent.positive("resampler_n_heads"),
-            head=latent.positive("resampler_head_dim"),
-            kv_heads=latent.positive("num_key_value_heads"),
-        ),
-        feed=FeedForwardSpec(width=width, middle=4 * width, gated=True),
-        norms=3 * width,
-        held=width,
-        front=FeedForwardSpec(width=tower.width, middle=text.positive("intermediate_size", default=14_336), gated=True),
-        front_out=width,
+        heads=latent.positive("resampler_n_heads"),
+        head=latent.positive("resampler_head_dim"),
+        kv_heads=latent.positive("num_key_value_heads"),
+        middle=4 * width,
+        act="silu",
+        gated=True,
+        norm="rms",
+        eps=1e-6,
+        front=text.positive("intermediate_size", default=14_336),
     )
     size = made.processor.sub("size", {"shortest_edge": 378, "longest_edge": 980})
     return PathSpec(

@@ -13,10 +13,11 @@ from saccade.specs.dialects import DEFAULTS, language
 from saccade.specs.families.llava import one_view, sized
 from saccade.specs.fields import Fields, Json
 from saccade.specs.language import LanguageSpec
-from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
+from saccade.specs.latents import LatentsSpec
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec
 from saccade.specs.markers import MarkedSequence, PlaceholderSequence
 from saccade.specs.path import Media, PathSpec
-from saccade.specs.resamplers import LatentsSpec, QFormerSpec
+from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resize import StretchSpec
 from saccade.specs.system import Checkpoint, Family, Option
 
@@ -28,20 +29,23 @@ QFORMER: Json = {
 
 def _qformer(fields: Fields, queries: int, width_out: int, *, text: int, texted: bool) -> QFormerSpec:
     fields = fields.like(QFORMER)
-    width = fields.positive("hidden_size")
-    layer = plain(width, fields.positive("num_attention_heads"), fields.positive("intermediate_size"))
-    words = (fields.positive("vocab_size") + fields.positive("max_position_embeddings")) * width
+    width, heads, middle = (
+        fields.positive(name) for name in ("hidden_size", "num_attention_heads", "intermediate_size")
+    )
+    words, positions = fields.positive("vocab_size"), fields.positive("max_position_embeddings")
     return QFormerSpec(
+        width_in=fields.positive("encoder_hidden_size"),
+        width_out=width_out,
         queries=queries,
         depth=fields.positive("num_hidden_layers"),
-        layer=layer,
-        source=fields.positive("encoder_hidden_size"),
+        width=width,
+        heads=heads,
+        middle=middle,
         every=fields.positive("cross_attention_frequency"),
-        width_out=width_out,
+        vocabulary=words if texted else 0,
+        positions=positions,
         text=text,
-        texted=texted,
-        # One norm over what goes in, and the words' and positions' tables where an instruction is read.
-        held=2 * width + (words if texted else 0),
+        lean=False,
     )
 
 
@@ -86,12 +90,13 @@ def open_flamingo(made: Checkpoint) -> PathSpec:
     spoken = language(text, text.text("model_type"), tied=text.flag("tie_word_embeddings", True))
     width, heads, head = tower.width, latent.positive("heads"), latent.positive("dim_head")
     connector = LatentsSpec(
+        width_in=width,
+        width_out=width,
         latents=latent.positive("num_latents"),
         depth=latent.positive("depth"),
-        attention=AttentionSpec(width=width, heads=heads, head=head, kv_heads=heads),
-        feed=FeedForwardSpec(width=width, middle=width * latent.positive("ff_mult")),
-        norms=6 * width,
-        held=2 * width,
+        heads=heads,
+        head=head,
+        middle=width * latent.positive("ff_mult"),
     )
     cross = LayerSpec(
         attention=AttentionSpec(
@@ -124,12 +129,15 @@ def idefics(made: Checkpoint) -> PathSpec:
     })  # fmt: skip
     width, heads, head = tower.width, latent.positive("resampler_n_heads"), latent.positive("resampler_head_dim")
     connector = LatentsSpec(
+        width_in=width,
+        width_out=width,
         latents=latent.positive("resampler_n_latents"),
         depth=latent.positive("resampler_depth"),
-        attention=AttentionSpec(width=width, heads=heads, head=head, kv_heads=heads),
-        feed=FeedForwardSpec(width=width, middle=4 * width),
-        norms=6 * width + (4 * head if latent.flag("qk_layer_norms_perceiver") else 0),
-        held=2 * width,
+        heads=heads,
+        head=head,
+        middle=4 * width,
+        act="relu",
+        qk_norm=latent.flag("qk_layer_norms_perceiver"),
         extra=1,
     )
     spoken = _idefics_language(config)

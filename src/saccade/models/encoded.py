@@ -1,0 +1,84 @@
+"""A picture once it was encoded: its visual tokens and where they come from; and examples in a prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from jaxtyping import Float, Int
+from PIL import Image
+from torch import Tensor
+
+from saccade.core.errors import SaccadeError
+from saccade.core.ledger import Groups, Ledger
+from saccade.core.view import Layout
+from saccade.specs.reader import ReaderSpec
+from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
+from saccade.views.sample import Pixels, sample_all
+
+Kept = Int[Tensor, "_"]
+"""Numbers of the visual tokens of one picture that are read, the others being dropped."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view."""
+
+    spec: ReaderSpec
+    layout: Layout
+    tokens: Float[Tensor, "tokens width"]
+    groups: tuple[Groups, ...]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Which source pixels each token carries."""
+        return self.spec.ledger(self.layout, list(self.groups))
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One example in a prompt: a picture, what was asked about it, and the right answer."""
+
+    encoded: Encoded
+    question: str
+    answer: str
+
+
+def pixels_of(spec: ReaderSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
+    """Each view's pixels as ``spec`` samples and frames them."""
+    colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
+    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour)
+
+
+def check_lists(
+    encoded: Sequence[Encoded],
+    questions: Sequence[Sequence[str]],
+    keep: Sequence[Kept] | None,
+    shots: Sequence[Sequence[Shot]],
+) -> None:
+    """Refuses lists of unequal length."""
+    lengths = {len(encoded), len(questions), len(shots), len(encoded) if keep is None else len(keep)}
+    if len(lengths) > 1:
+        kept = "" if keep is None else f" and {len(keep)} lists of kept tokens"
+        told = "" if len(shots) == len(encoded) else f" and {len(shots)} lists of shots"
+        raise SaccadeError(
+            f"{len(encoded)} pictures but {len(questions)} lists of questions{kept}{told}; give one each"
+        )
+
+
+def numbered(kept: Sequence[Sequence[int]], row: Sequence[Encoded]) -> set[int]:
+    """Numbers of kept tokens as they are counted over all pictures of a row."""
+    numbers, first = set[int](), 0
+    for chosen, picture in zip(kept, row, strict=True):
+        numbers |= {first + number for number in chosen}
+        first += len(picture.tokens)
+    return numbers
+
+
+def in_order(numbers: Kept, tokens: int) -> list[int]:
+    """``numbers`` in order, each once. Raises SaccadeError where they name no token."""
+    kept = sorted({int(number) for number in numbers})
+    if kept and not 0 <= kept[0] <= kept[-1] < tokens:
+        raise SaccadeError(
+            f"keep names token {kept[-1] if kept[0] >= 0 else kept[0]}, the picture has 0 to {tokens - 1}"
+        )
+    return kept

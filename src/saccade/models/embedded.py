@@ -8,6 +8,7 @@ They answer the exam's kinds of question about the exam's kinds of picture, and 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -21,7 +22,9 @@ from saccade.core.recipe import to_dict
 from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.cards import SCHEMA, TYPES, cards, shelf
+from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
@@ -29,7 +32,7 @@ from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import PadSpec
-from saccade.specs.sequence import PlainSequence, SeparatedSequence, TaggedSequence
+from saccade.specs.sequence import CalledSequence, PlainSequence, SeparatedSequence, TaggedSequence
 from saccade.specs.slices import ArxivSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import StemTowerSpec
@@ -88,10 +91,21 @@ def family() -> dict[str, ReaderSpec]:
     )
     tiles = TileSpec(tile=SIDE, longest_edge=2 * SIDE)
     paths["idefics"] = _path(tiles, PixelShuffleSpec(width_in=WIDTH, width_out=WIDTH, ratio=2), tagged)
+    paths["flamingo"] = paths["flamingo-single"] = replace(
+        _path(
+            frame,
+            LatentsSpec(width_in=WIDTH, width_out=WIDTH, latents=64, depth=3, heads=heads, head=32, middle=4 * WIDTH),
+            CalledSequence(image=IDS["image"]),
+            CrossSpec(width=WIDTH, source=WIDTH, depth=LANGUAGE.depth, heads=heads, head=32, middle=4 * WIDTH),
+        ),
+        closing="</s>",
+    )
     return paths
 
 
-def _path(views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec) -> ReaderSpec:
+def _path(
+    views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec, cross: CrossSpec | None = None
+) -> ReaderSpec:
     return ReaderSpec(
         views=views,
         tower=TOWER,
@@ -100,6 +114,7 @@ def _path(views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec) ->
         language=LANGUAGE,
         template=TEMPLATE,
         image_id=IDS["image"],
+        cross=cross,
     )
 
 
@@ -131,7 +146,8 @@ def pack(
     tokenizer.save_pretrained(folder)
     entries = {}
     for name, reader in readers.items():
-        parts = {part: _store(folder, getattr(reader, part)) for part in ("tower", "connector", "language")}
+        names = ("tower", "connector", "language", *(("cross",) if reader.cross is not None else ()))
+        parts = {part: _store(folder, getattr(reader, part)) for part in names}
         fidelity, trained, seed = notes[name]
         spec = to_dict(reader.spec, TYPES)
         entries[name] = {"spec": spec, "parts": parts, "fidelity": fidelity, "trained": trained, "seed": seed}

@@ -7,6 +7,10 @@ mix       every connector joins in turn, so that the language model reads grids,
 align     tower and language model are frozen; each connector goes on alone, all on the same budget
 thin      the baseline trained for dropping: a copy of the full-token reader goes on, its language model
           too, on smaller pictures and random parts of its tokens
+flamingo  latents and the gated blocks between the frozen language model's layers; half of the steps are
+          episodes of several pictures, in ``flamingo-single`` none is
+match     BLIP-2's first stage: the Q-Former learns from captions, no language model takes part
+blip2     BLIP-2's second stage: the Q-Former goes on before the frozen language model, without its words
 
 Every stage has its own checkpoint in the run's folder; a run that was stopped goes on where it was.
 """
@@ -15,6 +19,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
@@ -24,9 +29,11 @@ from saccade.connectors import build_connector
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import digest, to_dict
 from saccade.core.size import Size
+from saccade.fusion.cross import Cross
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
-from saccade.models.embedded import LANGUAGE, SIDE, TOWER, family, pack
+from saccade.models.cards import cards
+from saccade.models.embedded import LANGUAGE, SIDE, TOWER, embedded, family, pack
 from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
 from saccade.specs.resize import PadSpec
 from saccade.towers.stem import StemTower
@@ -39,6 +46,10 @@ from saccade.train.vocabulary import exam_tokenizer
 FIRST = 1_000_000
 """Number of the first picture that connectors learn from: none that the tower was trained on."""
 THIN = "llava-thin"
+SINGLE = "flamingo-single"
+"""Flamingo that never saw more than one picture in a prompt."""
+STAGES: Mapping[str, str] = {"flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2"}
+"""Readers with a stage of their own instead of ``align``."""
 FIRST_READER = "shuffle-64"
 """Whose connector the language model learns to read with."""
 SHARPNESS = 1.7
@@ -49,15 +60,20 @@ FROZEN: Mapping[str, tuple[str, ...]] = {
     "mix": ("tower",),
     "align": ("tower", "language"),
     "thin": ("tower",),
+    "flamingo": ("tower", "language"),
+    "match": ("tower", "language"),
+    "blip2": ("tower", "language"),
 }
-"""What is frozen when."""
+"""What is frozen when. In the stages of one reader, that reader's own parts are what learns."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyRecipe:
     """Schedules of the stages, and how many pictures' features are kept for framed, sliced and tiled readers.
 
-    ``turns`` lists the readers of the mix stage in the order in which they take its steps.
+    ``turns`` lists the readers of the mix stage in the order in which they take its steps. ``start`` is ``nothing``, or
+    ``shipped``: the tower and the language model that ship are taken as they are, the first three stages left out, and
+    shipped readers that are not among ``readers`` are handed on.
     """
 
     seed: int = 0
@@ -66,10 +82,14 @@ class FamilyRecipe:
     mix: Schedule
     align: Schedule
     thin: Schedule
+    flamingo: Schedule
+    match: Schedule
+    blip2: Schedule
     framed: int
     sliced: int
     turns: tuple[str, ...]
     readers: tuple[str, ...] = field(default_factory=lambda: (*family(), THIN))
+    start: Literal["nothing", "shipped"] = "nothing"
 
     def __post_init__(self) -> None:
         for name in (*self.turns, *self.readers):
@@ -87,20 +107,32 @@ class Workshop:
         self.tokenizer: PreTrainedTokenizerBase = exam_tokenizer()
         self.paths = family()
         torch.manual_seed(recipe.seed)
-        self.tower = StemTower(TOWER)
-        self.language = Decoder(LANGUAGE)
-        for name, weight in self.language.named_parameters():
-            if "q_norm" in name or "k_norm" in name:
-                nn.init.constant_(weight, SHARPNESS)
+        self.tower, self.language = self._shared()
         self.connectors = {name: build_connector(path.connector) for name, path in self.paths.items()}
+        self.crosses = {name: Cross(path.cross) for name, path in self.paths.items() if path.cross is not None}
         self.banks: dict[ViewsSpec, Bank] = {}
 
+    def _shared(self) -> tuple[nn.Module, Decoder]:
+        """Tower and language model, new or as they ship."""
+        if self.recipe.start == "shipped":
+            shipped = embedded("llava")
+            _freeze(shipped)
+            return shipped.tower, shipped.language
+        tower, language = StemTower(TOWER), Decoder(LANGUAGE)
+        for name, weight in language.named_parameters():
+            if "q_norm" in name or "k_norm" in name:
+                nn.init.constant_(weight, SHARPNESS)
+        return tower, language
+
     def shares(self) -> str:
-        """What is frozen when, and the trained share of the full-token reader's weights."""
-        whole = {"tower": self.tower, "connector": self.connectors["llava"], "language": self.language}
-        total = _weights(*whole.values())
+        """What is frozen when, and the trained share of a reader's weights: the stage's own, or the full-token one."""
         lines = []
         for stage, frozen in FROZEN.items():
+            name = next((name for name in STAGES if STAGES[name] == stage), "llava")
+            whole = {"tower": self.tower, "connector": self.connectors[name], "language": self.language}
+            if name in self.crosses:
+                whole["gated blocks"] = self.crosses[name]
+            total = _weights(*whole.values())
             trained = _weights(*(module for part, module in whole.items() if part not in frozen))
             lines.append(
                 f"{stage}: frozen {', '.join(frozen)}; trains {trained:,} of {total:,} weights ({trained / total:.1%})"
@@ -149,10 +181,31 @@ class Workshop:
         self._run("thin", job, self.recipe.thin)
         return connector, language
 
+    def train(self, name: str) -> Reader:
+        """One reader by its own stages; the whole of it."""
+        if name == THIN:
+            return self.reader(name, *self.thin())
+        {"flamingo": self.flamingo}.get(STAGES.get(name, ""), self.align)(name)
+        return self.reader(name, self.connectors[name], self.language)
+
+    def flamingo(self, name: str) -> None:
+        """Latents and gated blocks, with episodes or without; both start from the same weights."""
+        torch.manual_seed(self.recipe.seed + 4)
+        self.connectors[name] = build_connector(self.paths[name].connector)
+        self.crosses[name] = Cross(self.crosses[name].spec)
+        parts = {"connector": self.connectors[name], "cross": self.crosses[name]}
+        path, schedule = self.paths[name], self.recipe.flamingo
+        silent = self.tokenizer(silence(path.template), add_special_tokens=False)["input_ids"]
+        job = AnswerJob(
+            self.language, [self.route(name)], parts, batch=schedule.batch, seed=self.recipe.seed + 4,
+            episodes=name != SINGLE, silent=silent,
+        )  # fmt: skip
+        self._run(name, job, schedule)
+
     def route(self, name: str) -> Route:
         """A reader in training."""
         path = self.paths[name]
-        return Route(path, self.connectors[name], self.bank(path))
+        return Route(path, self.connectors[name], self.bank(path), self.crosses.get(name))
 
     def bank(self, path: ReaderSpec) -> Bank:
         """Features of the training pictures as a path looks at them; computed once a run."""
@@ -169,6 +222,7 @@ class Workshop:
         """A whole reader from trained parts."""
         made = Reader(self.paths["llava" if name == THIN else name], self.tokenizer)
         made.tower, made.connector, made.language = self.tower, connector, language
+        made.cross = self.crosses.get(name)
         return made.eval()
 
     def _run(self, stage: str, job: AnswerJob | VisionJob, schedule: Schedule) -> None:
@@ -199,28 +253,48 @@ def train_family(
     """All stages; the trained family, with the recipe's ``data``, is written into ``into`` at the end."""
     shop = Workshop(recipe, folder, tell)
     announce(shop.shares())
-    shop.see()
-    shop.speak()
-    shop.mix()
-    readers: dict[str, Reader] = {}
-    for name in recipe.readers:
-        if name != THIN:
-            shop.align(name)
-            readers[name] = shop.reader(name, shop.connectors[name], shop.language)
-    if THIN in recipe.readers:
-        readers[THIN] = shop.reader(THIN, *shop.thin())
-    pack(into, readers, shop.tokenizer, notes(recipe), data)
+    if recipe.start == "nothing":
+        shop.see()
+        shop.speak()
+        shop.mix()
+    made = {name: shop.train(name) for name in recipe.readers}
+    told = notes(recipe)
+    if recipe.start == "shipped":
+        kept = {name: card for name, card in cards().items() if name not in made}
+        told = {name: (card.fidelity, card.trained, card.seed) for name, card in kept.items()} | told
+        made = {name: embedded(name) for name in kept} | made
+    pack(into, {name: made[name] for name in (*shop.paths, THIN) if name in made}, shop.tokenizer, told, data)
 
 
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
-    align = recipe.align
-    own = f"connector aligned on the frozen tower and language model, {align.steps} steps of {align.batch} pictures"
-    thin = (
-        f"connector and language model trained on, {recipe.thin.steps} steps of {recipe.thin.batch} pictures, "
-        "with smaller pictures and random token dropout"
-    )
-    return {name: ("faithful", thin if name == THIN else own, recipe.seed) for name in recipe.readers}
+    return {name: ("faithful", _told(recipe, name), recipe.seed) for name in recipe.readers}
+
+
+def _told(recipe: FamilyRecipe, name: str) -> str:
+    if name == THIN:
+        return (
+            f"connector and language model trained on, {_long(recipe.thin)}, with smaller pictures and random token "
+            "dropout"
+        )
+    if STAGES.get(name) == "flamingo":
+        half = "each with one picture a prompt" if name == SINGLE else "half of them episodes of up to 9 pictures"
+        return f"latents and gated blocks trained around the frozen language model, {_long(recipe.flamingo)}, {half}"
+    if STAGES.get(name) == "blip2":
+        return (
+            f"Q-Former trained on captions without a language model, {_long(recipe.match)}, then before the frozen "
+            f"language model, {_long(recipe.blip2)}"
+        )
+    return f"connector aligned on the frozen tower and language model, {_long(recipe.align)}"
+
+
+def _long(schedule: Schedule) -> str:
+    return f"{schedule.steps} steps of {schedule.batch} pictures"
+
+
+def silence(template: str) -> str:
+    """What stands behind a picture in ``template`` when no question is spelt out."""
+    return template.split("<image>")[1].replace("{question}", "")
 
 
 def _weights(*modules: nn.Module) -> int:

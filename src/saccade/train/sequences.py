@@ -118,7 +118,7 @@ def assemble(
 def episodes(
     spec: ReaderSpec, told: Sequence[Sequence[tuple[Seen, Asked]]], spelt: Sequence[bool], silent: Sequence[int]
 ) -> Batch:
-    """Episodes, padded on the right: runs of pictures with a question each, ``silent`` ids where it is not ``spelt``."""
+    """Episodes, padded on the right: runs of pictures with a question each, ``silent`` where it is not ``spelt``."""
     rows = []
     for turns, plain in zip(told, spelt, strict=True):
         row = Row()

@@ -15,6 +15,10 @@ from saccade.study.files import write_whole
 from saccade.study.report import render
 from saccade.study.results import Results
 from saccade.study.sheets import Entrant, Progress
+from saccade.study.shots import SHOTS, Shots
+from saccade.study.shots import few_shot as run_few_shot
+from saccade.study.shots_table import drawing as drawing
+from saccade.study.shots_table import shots_table as shots_table
 from saccade.study.shown import Shown
 from saccade.study.table import print_table as print_table
 from saccade.study.table import table as table
@@ -31,6 +35,8 @@ REFERENCE = "llava"
 BUDGETS = (64, 16, 4)
 PICTURES = 160
 DEMO_PICTURES = 80
+SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
+"""Readers of the few-shot study: one that was trained on prompts with examples, and its twin that was not."""
 
 
 Announce = Callable[[str], object]
@@ -85,6 +91,31 @@ def compare(
         exam, entrants, reference=reference, budgets=budgets, seed=seed, resolvable=resolvable, progress=progress
     )
     return _stored(results, shown, out)
+
+
+def few_shot(
+    models: Sequence[str] = SHOWN_EXAMPLES,
+    *,
+    counts: Sequence[int] = SHOTS,
+    out: str | Path | None = None,
+    pictures: int = PICTURES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Shots, tuple[Path, ...]]:
+    """Accuracy with ``counts`` examples in the prompt, questions spelt out and not; see ``study/shots.py``.
+
+    ``models`` as in ``compare``. ``out`` receives ``shots.json`` and ``shots.svg``.
+    """
+    _writable(out)
+    readers = {name: _entrant(name).reader for name in dict.fromkeys(models)}
+    found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
+    if out is None:
+        return found, ()
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    found.save(folder / "shots.json")
+    write_whole(folder / "shots.svg", drawing(found))
+    return found, (folder / "shots.json", folder / "shots.svg")
 
 
 def train(

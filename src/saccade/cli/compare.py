@@ -20,6 +20,7 @@ def compare(
     out: Path | None = None,
     pictures: int = api.PICTURES,
     seed: int = 0,
+    shots: str | None = None,
     json: bool = False,
 ) -> None:
     """Accuracy against visual tokens: readers × budgets, with honest baselines.
@@ -32,9 +33,14 @@ def compare(
         budgets: Visual tokens of the baseline rows, square numbers separated by commas.
         out: Folder for report.html and results.json.
         pictures: How many pictures of the generated exam.
-        seed: Seed of the random baseline.
+        seed: Seed of the random baseline, or of the choice of examples.
+        shots: Numbers of examples in the prompt, separated by commas (0,1,2,4,8): the few-shot study instead, of
+            flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
         json: Print the results as JSON instead of a table.
     """
+    if shots is not None:
+        _few_shot(_numbers(shots, "--shots"), models, data, out, pictures, seed, json)
+        return
     with bar() as shown:
         found = api.compare(
             data,
@@ -50,6 +56,24 @@ def compare(
         OUT.out(found.results.to_json(), highlight=False)
         return
     _tell(found)
+
+
+def _few_shot(
+    counts: list[int], models: str | None, data: Path | None, out: Path | None, pictures: int, seed: int, json: bool
+) -> None:
+    if data is not None:
+        raise SaccadeError("the few-shot study asks the generated exam; leave out --data or --shots")
+    named = api.SHOWN_EXAMPLES if models is None else tuple(split(models))
+    with bar() as shown:
+        found, files = api.few_shot(
+            named, counts=counts, out=out, pictures=pictures, seed=seed, progress=Reporter(shown)
+        )
+    if json:
+        OUT.out(found.to_json(), highlight=False)
+        return
+    OUT.print(api.shots_table(found))
+    for path in files:
+        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
 def train(

@@ -8,8 +8,8 @@ import numpy as np
 
 from saccade.tasks.scenes import Scene, how_many
 
-ITEMS = 4
-"""Items that a caption names, at most: with more it would be longer than stage 1 of BLIP-2 reads (32 tokens)."""
+ITEMS = 3
+"""Items that a caption names, at most: with more it could be longer than BLIP-2's first stage reads, 32 tokens."""
 
 
 def caption(scene: Scene, rng: np.random.Generator) -> str:

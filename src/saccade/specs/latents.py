@@ -22,7 +22,7 @@ from saccade.specs.layer import AttentionSpec, FeedForwardSpec, softmax_bytes
 class LatentsSpec:
     """``latents`` through ``depth`` layers: attention over patches and latents together, then a feed-forward.
 
-    ``heads`` of ``head`` channels share ``kv_heads`` (None: each has its own), and with ``qk_norm`` queries and keys are
+    ``heads`` of ``head`` channels share ``kv_heads`` (None: each has its own); with ``qk_norm`` queries and keys are
     normalised head by head. The feed-forward is ``middle`` wide, and a product of two where it is ``gated``; "relu2" is
     the squared ReLU of Flamingo's paper. ``norm`` is that of all norms, with ``eps``. ``extra`` counts the class token
     among the patches. ``front`` is the middle of Idefics2's projection from ``width_in`` to ``width_out``, 0 for none.

@@ -18,12 +18,14 @@ class Prompt:
     """``ids`` of the whole expanded prompt; ``visual`` says which positions hold visual tokens.
 
     ``looking`` is the number of the last picture that was called at or before each position, -1 where none was;
-    empty where no picture is called, because all are spliced in.
+    empty where no picture is called, because all are spliced in. ``instruction`` is the text that a connector reads
+    beside the pictures, where one does.
     """
 
     ids: tuple[int, ...]
     visual: tuple[bool, ...]
-    looking: tuple[int, ...] = field(default=())
+    looking: tuple[int, ...] = ()
+    instruction: str = ""
 
     @property
     def visual_tokens(self) -> int:
@@ -36,13 +38,14 @@ class Prompt:
             end = self.looking.index(max(self.looking)) + 1
         else:
             end = len(self.visual) - self.visual[::-1].index(True)
-        return Prompt(self.ids[:end], self.visual[:end], self.looking[:end]), self.ids[end:]
+        head = Prompt(self.ids[:end], self.visual[:end], self.looking[:end], self.instruction)
+        return head, self.ids[end:]
 
     def then(self, ids: Sequence[int]) -> "Prompt":
         """The same with text behind it."""
         more = (False,) * len(ids)
         looking = (*self.looking, *self.looking[-1:] * len(ids)) if self.looking else ()
-        return Prompt((*self.ids, *ids), (*self.visual, *more), looking)
+        return Prompt((*self.ids, *ids), (*self.visual, *more), looking, self.instruction)
 
     def without(self, kept: Container[int]) -> tuple[int, ...]:
         """The positions that stay when only the visual tokens numbered in ``kept`` are read."""

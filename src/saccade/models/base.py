@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
 from saccade.connectors.merge import Merge
+from saccade.connectors.qformer import QFormer
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
@@ -41,10 +42,14 @@ VIEWS_AT_ONCE = 64
 class Reader(nn.Module):
     """picture → views → tower → connector → fusion → language → answer, from the parts that ``spec`` names."""
 
-    def __init__(self, spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase, instructor: PreTrainedTokenizerBase | None = None
+    ) -> None:
         super().__init__()
         self.spec = spec
-        self.tokenizer = tokenizer
+        self.tokenizer, self.instructor = tokenizer, instructor
+        if spec.instructed and instructor is None:
+            raise SaccadeError("a connector that reads the prompt needs a tokenizer of its own; pass it as instructor")
         self.tower = build_tower(spec.tower)
         self.connector = build_connector(spec.connector)
         self.language = Decoder(spec.language)
@@ -102,14 +107,16 @@ class Reader(nn.Module):
             part = cast(Merge, self.connector)
             merged = part.melt(patches, grid)
             return part.project(merged.tokens), merged.groups
-        return self.connector(patches, grid), [groups_of(spec, grid)] * len(patches)
+        groups = [groups_of(spec, grid)] * len(patches)
+        return (patches if self.spec.instructed else self.connector(patches, grid)), groups
 
     def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:
         """``text`` with literal placeholders, expanded for these pictures."""
         spec = self.spec
         spans = [spec.spans(picture.layout) for picture in encoded]
         reset = None if spec.cross is None else spec.cross.reset
-        return expand(self.tokenizer, text, spans, spec.image_id, front=spec.front, opening=spec.opening, reset=reset)
+        made = expand(self.tokenizer, text, spans, spec.image_id, front=spec.front, opening=spec.opening, reset=reset)
+        return replace(made, instruction=text.replace(PLACEHOLDER, "")) if spec.instructed else made
 
     def prefill(
         self,
@@ -123,14 +130,14 @@ class Reader(nn.Module):
         Raises SaccadeError for numbers that no token has.
         """
         if keep is None:
-            keep = [[torch.arange(len(picture.tokens)) for picture in row] for row in encoded]
+            keep = [[torch.arange(picture.count) for picture in row] for row in encoded]
         kept = [
-            [in_order(numbers, len(picture.tokens)) for numbers, picture in zip(*pair, strict=True)]
+            [in_order(numbers, picture.count) for numbers, picture in zip(*pair, strict=True)]
             for pair in zip(keep, encoded, strict=True)
         ]
         tokens = [
-            [picture.tokens[numbers] for picture, numbers in zip(*pair, strict=True)]
-            for pair in zip(encoded, kept, strict=True)
+            [picture[numbers] for picture, numbers in zip(*pair, strict=True)]
+            for pair in zip(self._visual(prompts, encoded), kept, strict=True)
         ]
         places = [
             prompt.without(numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
@@ -138,6 +145,20 @@ class Reader(nn.Module):
         following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
         vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
         return read(self.language, vectors, real, positions, following, crossing)
+
+    def _visual(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> list[list[Tensor]]:
+        """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
+        if self.instructor is None:
+            return [[picture.tokens for picture in row] for row in encoded]
+        told = [prompt.instruction for prompt, row in zip(prompts, encoded, strict=True) for _ in row]
+        if not told:
+            return [[] for _ in encoded]
+        words = self.instructor(told, padding=True, padding_side="right", return_tensors="pt").to(self.device)
+        patches = torch.stack([picture.tokens for row in encoded for picture in row])
+        made = iter(
+            cast(QFormer, self.connector).instructed(patches, words["input_ids"], words["attention_mask"].bool())
+        )
+        return [[next(made) for _ in row] for row in encoded]
 
     def _joined_text(
         self, prompts: Sequence[Prompt], places: Sequence[Sequence[int]], tokens: Sequence[Sequence[Tensor]]
@@ -194,9 +215,7 @@ class Reader(nn.Module):
         seen = [[*(shot.encoded for shot in shots[number]), encoded[number]] for number in of]
         kept = None
         if keep is not None:
-            kept = [
-                [*(torch.arange(len(one.tokens)) for one in row[:-1]), keep[n]] for n, row in zip(of, seen, strict=True)
-            ]
+            kept = [[*(torch.arange(one.count) for one in row[:-1]), keep[n]] for n, row in zip(of, seen, strict=True)]
         prefix = self.prefill([head for _, head in heads], seen, kept).take(rows)
         end = frozenset(self.spec.language.ends)
         found = iter(answer(prefix, tails, end=end, decode=self._decode, max_tokens=max_tokens))
@@ -230,7 +249,7 @@ class Reader(nn.Module):
         """Scores at every position of each prompt, with gradients unless the caller switches them off."""
         self.language.check(max(len(prompt.ids) for prompt in prompts))
         places = [range(len(prompt.ids)) for prompt in prompts]
-        tokens = [[picture.tokens for picture in row] for row in encoded]
+        tokens = self._visual(prompts, encoded)
         vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
         before = None if crossing is None else crossing.before()
         scores = self.language(vectors, real, positions, before=before)

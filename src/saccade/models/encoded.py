@@ -21,12 +21,21 @@ Kept = Int[Tensor, "_"]
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view."""
+    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view.
+
+    Of a connector that reads the prompt too (InstructBLIP's) ``tokens`` are its view's patches: what becomes of them
+    is known with the prompt.
+    """
 
     spec: ReaderSpec
     layout: Layout
     tokens: Float[Tensor, "tokens width"]
     groups: tuple[Groups, ...]
+
+    @property
+    def count(self) -> int:
+        """Visual tokens that the language model reads."""
+        return sum(map(len, self.groups))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -70,7 +79,7 @@ def numbered(kept: Sequence[Sequence[int]], row: Sequence[Encoded]) -> set[int]:
     numbers, first = set[int](), 0
     for chosen, picture in zip(kept, row, strict=True):
         numbers |= {first + number for number in chosen}
-        first += len(picture.tokens)
+        first += picture.count
     return numbers
 
 

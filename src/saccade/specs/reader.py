@@ -127,7 +127,7 @@ class ReaderSpec:
         if extra != self.tower.extra:
             raise SaccadeError(
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
-                "drop the class token in the tower, or take a connector that keeps it (mlp, latents, qformer) with extra 1"
+                "drop the class token in the tower, or set extra to 1 in a connector that keeps it (mlp, latents, qformer)"
             )
 
     def grids(self, layout: Layout) -> list[Grid]:
@@ -160,6 +160,11 @@ class ReaderSpec:
                 sure.append(self.connector.exact and not beside)
             first += grid.tokens
         return replace(ledger.merge(joined), exact=tuple(sure))
+
+    @property
+    def instructed(self) -> bool:
+        """Whether the connector reads the prompt beside the picture."""
+        return isinstance(self.connector, QFormerSpec) and self.connector.instructed
 
     @property
     def front(self) -> bool:

@@ -127,7 +127,7 @@ class ReaderSpec:
         if extra != self.tower.extra:
             raise SaccadeError(
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
-                "drop the class token in the tower, or set extra to 1 in a connector that keeps it (mlp, latents, qformer)"
+                "drop the class token in the tower, or set the extra of an mlp, latents or qformer to 1"
             )
 
     def grids(self, layout: Layout) -> list[Grid]:

@@ -22,7 +22,7 @@ Padding is seen by nobody.
 """
 
 
-Image = Keys | Float[Tensor, "views patches width_in"]
+Image = Keys | Float[Tensor, "_ patches width_in"]
 """What queries read: patches as they come from the tower, or keys and values that were made of them."""
 
 
@@ -73,14 +73,14 @@ class QFormer(nn.Module):
 
     def forward(
         self, patches: Float[Tensor, "views patches {self.spec.width_in}"], grid: Grid
-    ) -> Float[Tensor, "views {self.spec.queries} {self.spec.width_out or self.spec.width}"]:
+    ) -> Float[Tensor, "views {self.spec.queries} {self.spec.channels}"]:
         """Patches in row order over ``grid``, class token first, to one token a query."""
         self._counted(patches, grid)
         return self.project(self._run(self._asking(), patches)[0])
 
     def instructed(
         self, image: Image, ids: Int[Tensor, "views length"], real: Bool[Tensor, "views length"] | None = None
-    ) -> Float[Tensor, "views {self.spec.queries} {self.spec.width_out or self.spec.width}"]:
+    ) -> Float[Tensor, "views {self.spec.queries} {self.spec.channels}"]:
         """The same by queries that read the words of an instruction too; padding is where ``real`` is false."""
         states = self.read(image, ids, real, mask="bidirectional", rows=self.spec.queries)
         assert states.queries is not None
@@ -166,15 +166,15 @@ class QFormer(nn.Module):
 
     def _run(
         self,
-        x: Float[Tensor, "views length width"],
+        x: Float[Tensor, "_ length width"],
         image: Image | None,
         *,
-        allow: Bool[Tensor, "#views 1 #length seen"] | None = None,
+        allow: Bool[Tensor, "_ 1 #length seen"] | None = None,
         before: Sequence[Pair] = (),
         rows: int | None = None,
         keep: bool = False,
         watch: list[Tensor] | None = None,
-    ) -> tuple[Float[Tensor, "views rows width"], tuple[Pair, ...]]:
+    ) -> tuple[Float[Tensor, "_ rows width"], tuple[Pair, ...]]:
         """All layers. The queries stand first where there is an ``image``, and are absent where there is none.
 
         ``keep`` hands back each layer's keys and values, ``watch`` is given what each reading layer looked at.

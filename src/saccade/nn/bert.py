@@ -74,8 +74,8 @@ class CrossAttention(nn.Module):
         self,
         x: Float[Tensor, "#views queries width"],
         patches: Float[Tensor, "views patches source"],
-        weight: Float[Tensor, "2*width source"],
-        bias: Float[Tensor, "2*width"],
+        weight: Float[Tensor, "stacked source"],
+        bias: Float[Tensor, " stacked"],
     ) -> Float[Tensor, "views queries width"]:
         """The same over ``patches`` whose keys and values would be ``weight`` and ``bias``, without making them."""
         key, value = weight.unflatten(0, (2, self.heads, -1))  # each: heads head source
@@ -125,7 +125,7 @@ class Layer(nn.Module):
 class Keys:
     """Keys and values of views' patches for all layers that read them: made once, read as often as wanted."""
 
-    pairs: Float[Tensor, "views patches layers*2*width"]
+    pairs: Float[Tensor, "views patches stacked"]
     heads: int
     layers: int
 

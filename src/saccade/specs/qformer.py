@@ -80,6 +80,11 @@ class QFormerSpec:
         return self.text > 0
 
     @property
+    def channels(self) -> int:
+        """Of a token: behind the projection, or of a state where there is none."""
+        return self.width_out or self.width
+
+    @property
     def crossing(self) -> int:
         """Layers that read patches."""
         return -(-self.depth // self.every)

@@ -140,11 +140,19 @@ class LatentLayer(nn.Module):
         seen: Bool[Tensor, "media 1 1 all"] | None,
     ) -> Float[Tensor, "media latents width"]:
         """``z`` is one row in the first layer, where all media start from the same latents."""
+        z = z + self._read(z, media, seen)
+        return z + self._feed(self.norm_feed(z))
+
+    def _read(
+        self,
+        z: Float[Tensor, "rows latents width"],
+        media: Float[Tensor, "media keys width"],
+        seen: Bool[Tensor, "media 1 1 all"] | None,
+    ) -> Float[Tensor, "media latents width"]:
         query, key, value = self._heads(z, media)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         mixed = mixed.unflatten(2, (-1, z.shape[1])).permute(0, 3, 1, 2, 4)  # media latents shared group head
-        z = z + self.to_out(mixed.flatten(2))
-        return z + self._feed(self.norm_feed(z))
+        return self.to_out(mixed.flatten(2))
 
     def look(
         self, z: Float[Tensor, "rows latents width"], media: Float[Tensor, "media keys width"]
@@ -174,13 +182,14 @@ class LatentLayer(nn.Module):
         self, own: Float[Tensor, "rows latents width"], media: Float[Tensor, "media keys width"]
     ) -> list[Float[Tensor, "media all inner"]]:
         """Keys and values of media and latents, as two products: faster on a CPU than one of twice the width."""
-        media, halves = self.norm_media(media), self.to_kv.weight.chunk(2)
+        halves = self.to_kv.weight.chunk(2)
         if len(own) == len(media):
-            joined = torch.cat([media, own], dim=1)
+            joined = torch.cat([self.norm_media(media), own], dim=1)
             return [F.linear(joined, half) for half in halves]
         # The first layer: all media have the same latents, which go through the matrices once.
-        lone = [F.linear(own, half).expand(len(media), -1, -1) for half in halves]
-        return [torch.cat([F.linear(media, half), kv], dim=1) for half, kv in zip(halves, lone, strict=True)]
+        normed = self.norm_media(media)
+        lone = (F.linear(own, half).expand(len(media), -1, -1) for half in halves)
+        return [torch.cat([F.linear(normed, half), kv], dim=1) for half, kv in zip(halves, lone, strict=True)]
 
     def _feed(self, x: Float[Tensor, "media latents width"]) -> Float[Tensor, "media latents width"]:
         act = ACTS[self.spec.act]

@@ -117,11 +117,20 @@ class LatentsSpec:
         return count.total(up, up, count.linear(patches, self.front, self.width_out, bias=False))
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: the front's middle; keys and values of one layer; or its feed-forward."""
+        """Bytes alive at the worst moment: the front's middle; keys and values of one layer; or its feed-forward.
+
+        In the first layer of several views, keys and then values are held a second time while latents are put to them;
+        with ``qk_norm`` so are keys.
+        """
         patches = sum(grid.tokens + self.extra for grid in grids)
         latents = len(grids) * self.latents
-        keys = patches + latents
+        keys, width = patches + latents, self.width_out
         scores = self.heads * self.latents * keys if eager else 0
+        half = self.attention.cached // 2
+        made = keys * (width + 2 * half + (half if len(grids) > 1 else 0))
+        normed = keys * 3 * half + latents * 2 * self.attention.inner if self.qk_norm else 0
+        read = max(made, normed) * number + softmax_bytes(scores, number)
+        fed = latents * (3 * width + self.feed.live) * number
+        held = patches * (width + (self.width_in if self.front else 0)) * number
         front = patches * (3 * self.front + self.width_in) * number if self.front else 0
-        read = keys * (2 * self.width_out + self.attention.cached) * number + softmax_bytes(scores, number)
-        return max(front, read)
+        return max(front, held + read, held + fed)

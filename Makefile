@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact lint format clean
+.PHONY: help demo test exact lint format docs clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -46,6 +46,10 @@ format: .venv/.test ## put the code into the house's format and repair what can 
 	@echo "==> ruff format and ruff check --fix"
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: .venv/.ok ## write the generated pages under docs/readers anew
+	@echo "==> one page a reader: docs/readers"
+	@$(BIN)/saccade models --pages docs/readers --results docs/results.json
 
 clean: ## remove .venv, caches and what was written to out/
 	@echo "==> removing .venv, caches and out/"

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
+from saccade.core.errors import SaccadeError
 from saccade.models import READERS
 from saccade.models.cards import cards
 from saccade.specs.catalogue import PRESETS, system
@@ -93,3 +95,13 @@ def record() -> dict[str, object]:
         "schema": "saccade.models/1",
         "models": [{field: getattr(line, field) for field in fields} for line in known()],
     }
+
+
+def write_pages(folder: Path, results: Path) -> list[Path]:
+    """Write a page on every reader into ``folder``, with the points that ``results`` holds; what was written."""
+    from saccade.study import pages
+    from saccade.study.results import Results
+
+    if not results.is_file():
+        raise SaccadeError(f"{results}: there is no such file; saccade compare --out writes a results.json")
+    return pages.write(folder, Results.from_json(results.read_text(encoding="utf-8")))

@@ -1,7 +1,9 @@
 """The comparison as a Markdown table, for pages that a command keeps true."""
 
+from collections.abc import Container, Iterable, Sequence
+
 from saccade.study import words
-from saccade.study.results import Results, Row, Score
+from saccade.study.results import Results, Row
 from saccade.study.table import PRINT
 
 
@@ -9,9 +11,14 @@ def markdown(results: Results) -> str:
     """Rows with most visual tokens first; per cent right ± half of the 95 % interval."""
     kinds = [kind for kind in PRINT if any(kind in row.kinds for row in results.rows)]
     heads = ["reader", "policy", "tokens", *results.scales, *(PRINT[kind] for kind in kinds), "GFLOPs", "fidelity"]
-    lines = [_line(heads), _line(["---", "---"] + ["---:"] * (len(heads) - 3) + ["---"])]
-    lines += [_line(_cells(results, row, kinds)) for row in results.ranked]
-    return "\n".join(lines) + "\n"
+    rows = (_cells(results, row, kinds) for row in results.ranked)
+    return pipes(heads, rows, right=range(2, len(heads) - 1)) + "\n"
+
+
+def pipes(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Container[int] = ()) -> str:
+    """A table in Markdown; the columns numbered in ``right`` are set to the right."""
+    rule = ["---:" if place in right else "---" for place in range(len(heads))]
+    return "\n".join(_line(cells) for cells in (heads, rule, *rows))
 
 
 def _cells(results: Results, row: Row, kinds: list[str]) -> list[str]:
@@ -22,15 +29,11 @@ def _cells(results: Results, row: Row, kinds: list[str]) -> list[str]:
         reader,
         policy,
         words.tokens(row.visual_tokens),
-        *map(_score, scores),
+        *map(words.score, scores),
         words.giga(row.flops.predicted),
         row.fidelity,
     ]
 
 
-def _score(score: Score | None) -> str:
-    return words.NONE if score is None else f"{words.percent(score.accuracy)} {words.spread(score)}".strip()
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

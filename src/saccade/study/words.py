@@ -33,6 +33,11 @@ def ends(found: Score | Change | None) -> str:
     return f"{low} to {high}"
 
 
+def score(found: Score | None) -> str:
+    """``96.4 ±1.2``; a dash for what was not asked."""
+    return NONE if found is None else f"{percent(found.accuracy)} {spread(found)}".strip()
+
+
 def tokens(mean: float) -> str:
     """``256``, or ``113.4`` where pictures differ."""
     return f"{mean:.0f}" if abs(mean - round(mean)) < 0.05 else f"{mean:.1f}"
@@ -49,6 +54,13 @@ def significant(value: float, digits: int = 3) -> str:
 def giga(value: float | None) -> str:
     """Units of 10⁹."""
     return NONE if value is None else significant(value / 1e9)
+
+
+def weights(count: int) -> str:
+    """A number of weights: ``6.74 B``, ``303 M``, or ``12,512`` where there are few."""
+    if count < 1e6:
+        return f"{count:,}"
+    return f"{giga(count)} B" if count >= 1e9 else f"{mega(count)} M"
 
 
 def mega(value: float) -> str:

@@ -49,6 +49,47 @@ def test_several_ids_may_end_an_answer():
         _ = spec(eos_token_id=None).ends
 
 
+OTHERS: list[tuple[dict[str, object], tuple[int, int, int, int]]] = [
+    ({"model_type": "opt", "hidden_size": 8, "word_embed_proj_dim": 4, "num_hidden_layers": 3}, (4, 8, 3, 512)),
+    ({"model_type": "opt", "hidden_size": 8, "num_hidden_layers": 3}, (8, 8, 3, 512)),
+    ({"model_type": "mpt", "d_model": 8, "n_layers": 3, "max_seq_len": 9}, (8, 8, 3, 9)),
+    ({"model_type": "gptj", "n_embd": 8, "n_layer": 3, "n_positions": 9}, (8, 8, 3, 9)),
+    ({"model_type": "bloom", "hidden_size": 8, "n_layer": 3}, (8, 8, 3, 2048)),
+    ({"model_type": "bloom", "n_embed": 8, "num_hidden_layers": 3, "seq_length": 9}, (8, 8, 3, 9)),
+    ({"model_type": "gpt_neox", "hidden_size": 8, "num_hidden_layers": 3}, (8, 8, 3, 512)),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), OTHERS, ids=str)
+def test_each_type_s_own_names(fields, expected):
+    own = {"max_position_embeddings": 512} if expected[3] == 512 else {}
+    made = DecoderSpec(config=json.dumps({**own, **fields}))
+    assert (made.width, made.inner, made.depth, made.context) == expected
+
+
+MPT = {"model_type": "mpt", "d_model": 8}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"expansion_ratio": 3}, "config: transformers' mpt computes 'expansion_ratio' of 4 and ignores 3; take"),
+        ({"no_bias": False}, "'no_bias' of True and ignores False"),
+        ({"logit_scale": 2.0}, "'logit_scale' of None and ignores 2.0"),
+        ({"attn_config": {"alibi": False}}, "config.attn_config: transformers' mpt computes 'alibi' of True and ig"),
+        ({"attn_config": {"alibi_bias_max": 4}}, "'alibi_bias_max' of 8 and ignores 4"),
+        ({"attn_config": {"qk_ln": True}}, "'qk_ln' of False and ignores True"),
+        ({"attn_config": {"prefix_lm": True}}, "'prefix_lm' of False and ignores True"),
+        ({"attn_config": {"attn_type": "multiquery_attention"}}, "'attn_type' of 'multihead_attention' and ignores"),
+        ({"attn_config": [1]}, "needs an object 'attn_config'"),
+    ],
+)
+def test_refuses_an_mpt_that_transformers_would_misread(changes, said):
+    DecoderSpec(config=json.dumps({**MPT, "expansion_ratio": 4, "attn_config": {"alibi": True, "clip_qkv": 6.0}}))
+    with pytest.raises(SaccadeError, match=said):
+        DecoderSpec(config=json.dumps({**MPT, **changes}))
+
+
 def test_refuses_what_it_cannot_count():
     with pytest.raises(SaccadeError, match="unknown language model with a cost law 'llamma'; did you mean llama"):
         spec(model_type="llamma").cost(1)

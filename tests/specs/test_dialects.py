@@ -18,8 +18,20 @@ OTHERS = {
     "opt": {"hidden_size": 32, "ffn_dim": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 70,
             "max_position_embeddings": 64, "word_embed_proj_dim": 32, "pad_token_id": 1, "bos_token_id": 2},
     "mpt": {"d_model": 32, "n_heads": 4, "n_layers": 2, "vocab_size": 70, "max_seq_len": 64},
+    "gpt_neox": {**SMALL, "num_attention_heads": 2},
+    "gptj": {"n_embd": 32, "n_head": 4, "n_layer": 2, "vocab_size": 70, "n_positions": 64, "rotary_dim": 4,
+             "bos_token_id": None, "eos_token_id": None},
+    "bloom": {"hidden_size": 32, "n_head": 4, "n_layer": 2, "vocab_size": 70},
 }  # fmt: skip
-ALONE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", "opt", "mpt")
+ALONE = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma3_text", *OTHERS)
+VARIANTS = [
+    ("opt", {"do_layer_norm_before": False}),
+    ("opt", {"_remove_final_layer_norm": True}),
+    ("opt", {"enable_bias": False, "layer_norm_elementwise_affine": False}),
+    ("gpt_neox", {"attention_bias": False, "use_parallel_residual": False}),
+    ("gptj", {"n_inner": 40}),
+    ("bloom", {"n_embed": 16}),
+]
 
 
 @pytest.mark.parametrize("model_type", sorted(DEFAULTS))
@@ -31,30 +43,37 @@ def test_silence_means_what_the_installed_class_means(model_type: str):
     }
 
 
-@pytest.mark.parametrize("tied", [True, False])
-@pytest.mark.parametrize("model_type", ALONE)
-def test_costs_are_what_torch_counts(model_type: str, tied: bool):
-    data = {**OTHERS.get(model_type, SMALL), "tie_word_embeddings": tied}
+def counts(model_type: str, data: dict[str, object]) -> None:
     config = AutoConfig.for_model(model_type, **data)
     length = 11
-
-    def make() -> torch.nn.Module:
-        return AutoModelForCausalLM.from_config(config, attn_implementation="eager" if model_type == "mpt" else "sdpa")
 
     def run(model: torch.nn.Module) -> object:
         # A mask in full: with less than that, transformers looks at values, which meta tensors have not.
         seen = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
         both = {"full_attention": seen, "sliding_attention": seen}
-        mask = both if model_type == "gemma3_text" else seen
+        mask = both if model_type == "gemma3_text" else None if model_type == "bloom" else seen
         ids, places = torch.zeros(1, length, dtype=torch.long), torch.arange(length)[None]
-        return model(ids, attention_mask=mask, position_ids=places, logits_to_keep=1, use_cache=False)
+        placed = {} if model_type in ("mpt", "bloom") else {"position_ids": places}
+        return model(ids, attention_mask=mask, logits_to_keep=1, use_cache=False, **placed)
 
     ours = language(Fields(data), model_type).cost(length)
-    if model_type in ("opt", "mpt"):  # their forward looks at the mask's values: weights alone are compared here
-        with torch.device("meta"):
-            assert ours.params == sum(weight.numel() for weight in make().parameters())
-        return
-    assert ours == counted(make, run)
+    assert ours == counted(lambda: AutoModelForCausalLM.from_config(config), run)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("model_type", ALONE)
+def test_costs_are_what_torch_counts(model_type: str, tied: bool):
+    counts(model_type, {**OTHERS.get(model_type, SMALL), "tie_word_embeddings": tied})
+
+
+@pytest.mark.parametrize(("model_type", "changes"), VARIANTS, ids=str)
+def test_variants_cost_what_torch_counts(model_type: str, changes: dict[str, object]):
+    counts(model_type, {**OTHERS[model_type], **changes})
+
+
+def test_bloom_was_trained_on_2048_positions():
+    assert language(Fields(OTHERS["bloom"]), "bloom").context == 2048
+    assert language(Fields({**OTHERS["bloom"], "seq_length": 512}), "bloom").context == 512
 
 
 def test_a_window_bounds_the_cache_and_a_token_but_not_prefill():

@@ -1,6 +1,7 @@
 """Any causal language model of ``transformers``, fed with vectors."""
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import final
 
 import torch
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from saccade.core.errors import SaccadeError
 from saccade.language.insert import Insert, inserted, layers_of
+from saccade.language.places import Turn, check_places, packed, repack
 from saccade.nn.hub import parse_config
 from saccade.specs.decoder import DecoderSpec
 
@@ -21,7 +23,8 @@ class Decoder(nn.Module):
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.model: PreTrainedModel = AutoModelForCausalLM.from_config(parse_config(spec.config), dtype=torch.float32)
+        self.model: PreTrainedModel = _model(spec)
+        self.takes = _takes(self.model, spec)
 
     def embed(self, ids: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length width"]:
         """Token ids to vectors."""
@@ -42,17 +45,48 @@ class Decoder(nn.Module):
         sees which key. ``cache`` grows by the new positions. Lengths are checked by the callers, see ``check``.
         ``before`` are functions that run before layers; the model itself stays as it is.
         """
+        if self.spec.self_placed:
+            check_places(self.spec.model_type, seen, positions)
+        if self.spec.model_type != "mpt" or packed(seen):
+            return self._scores(vectors, seen, positions, cache, keep, before)
+        turn = Turn.of(seen[:, -vectors.shape[1] :])
+        inside = None if before is None else {number: turn.around(function) for number, function in before.items()}
+        real = turn.seen(seen)
+        scores = self._scores(turn(vectors), real, positions, cache, 0, inside)
+        if cache is not None:
+            repack(cache, real)
+        return turn.back(scores)[:, -keep:]
+
+    def _scores(
+        self,
+        vectors: Tensor,
+        seen: Tensor,
+        positions: Tensor,
+        cache: DynamicCache | None,
+        keep: int,
+        before: Insert | None,
+    ) -> Tensor:
+        """The model itself, told what its ``forward`` takes; one that scores every position is cut to the last."""
         if before:
             with inserted(layers_of(self.model, self.spec.depth), before):
-                return self(vectors, seen, positions, cache, keep)
+                return self._scores(vectors, seen, positions, cache, keep, None)
+        told = {"position_ids": positions, "logits_to_keep": keep}
         return self.model(
             inputs_embeds=vectors,
-            attention_mask=seen if seen.ndim == 4 else seen.long(),
-            position_ids=positions,
+            attention_mask=self._mask(seen, vectors.dtype),
             past_key_values=cache,
             use_cache=cache is not None,
-            logits_to_keep=keep,
-        ).logits
+            **{name: value for name, value in told.items() if name in self.takes},
+        ).logits[:, -keep:]
+
+    def _mask(self, seen: Tensor, dtype: torch.dtype) -> Tensor | None:
+        if seen.ndim == 2:
+            return seen.long()
+        if self.spec.self_placed:
+            return None  # on the meta device alone, where there is nothing to hide
+        if self.model.config._attn_implementation == "eager":  # it adds the mask to its scores
+            return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
+        return seen
 
     def check(self, length: int, answer: int = 0) -> None:
         """Refuses a sequence of ``length`` positions and ``answer`` more that the model was not made for."""
@@ -76,3 +110,29 @@ def pad_left(rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch length"]
         ids[index, longest - len(row) :] = torch.as_tensor(row, dtype=torch.long)
         real[index, longest - len(row) :] = True
     return ids, real
+
+
+def _model(spec: DecoderSpec) -> PreTrainedModel:
+    config = parse_config(spec.config)
+    try:
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    except ValueError as error:
+        if "Unrecognized configuration" not in str(error):
+            raise
+        raise SaccadeError(
+            f"transformers has no causal language model of type {spec.model_type!r}; choose another"
+        ) from error
+
+
+def _takes(model: PreTrainedModel, spec: DecoderSpec) -> frozenset[str]:
+    """What the model's ``forward`` takes. Raises SaccadeError for types that cannot be read to in padded batches."""
+    takes = frozenset(signature(model.forward).parameters)
+    needed = {"inputs_embeds", "attention_mask", "past_key_values"}
+    if not spec.self_placed:
+        needed.add("position_ids")
+    if not needed <= takes:
+        raise SaccadeError(
+            f"language models of type {spec.model_type!r} take no {', '.join(sorted(needed - takes))}: padded rows "
+            "would be misread; choose another"
+        )
+    return takes

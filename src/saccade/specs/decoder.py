@@ -11,9 +11,27 @@ from typing import cast
 
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Cost
-from saccade.specs.dialects import language
-from saccade.specs.fields import Fields
+from saccade.specs.dialects import DEFAULTS, language
+from saccade.specs.dialects_plain import BLOOM_CONTEXT
+from saccade.specs.fields import Fields, Json
 from saccade.specs.language import LanguageSpec
+
+_GPT = {"hidden_size": "n_embd", "num_hidden_layers": "n_layer", "max_position_embeddings": "n_positions"}
+NAMES: dict[str, dict[str, str]] = {
+    "opt": {"embedding": "word_embed_proj_dim"},
+    "mpt": {"hidden_size": "d_model", "num_hidden_layers": "n_layers", "max_position_embeddings": "max_seq_len"},
+    "bloom": {"hidden_size": "n_embed", "num_hidden_layers": "n_layer", "max_position_embeddings": "seq_length"},
+    "gptj": _GPT,
+    "gpt2": _GPT,
+    "gpt_neo": {"num_hidden_layers": "num_layers"},
+}
+"""What a type calls a number by a name of its own; the usual name is understood too."""
+
+MPT: Json = {"expansion_ratio": 4, "no_bias": True, "logit_scale": None}
+MPT_ATTENTION: Json = {
+    "attn_type": "multihead_attention", "alibi": True, "alibi_bias_max": 8, "qk_ln": False, "prefix_lm": False,
+}  # fmt: skip
+"""MPT's config speaks of more than its class does; with other values than these a checkpoint would be misread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +39,21 @@ class DecoderSpec:
     """Any ``transformers`` causal language model by its ``config`` (JSON text); costs for the types in ``dialects``."""
 
     config: str
+
+    def __post_init__(self) -> None:
+        if self._known.data.get("alibi"):
+            raise SaccadeError(
+                f"{self.model_type!r} with slopes in place of positions (alibi) takes none; take another language model"
+            )
+        if self.model_type != "mpt":
+            return
+        for fields, known in (self._known, MPT), (self._known.sub("attn_config"), MPT_ATTENTION):
+            for name, value in known.items():
+                if fields.data.get(name, value) != value:
+                    raise SaccadeError(
+                        f"{fields.place}: transformers' mpt computes {name!r} of {value!r} and ignores "
+                        f"{fields.data[name]!r}; take another language model"
+                    )
 
     @cached_property
     def fields(self) -> dict[str, object]:
@@ -31,9 +64,9 @@ class DecoderSpec:
         return parsed
 
     def _number(self, name: str, default: int | None = None) -> int:
-        value = self.fields.get(name)
-        if value is None and default is not None:
-            return default
+        own = NAMES.get(self.model_type, {}).get(name)
+        value = None if own is None else self.fields.get(own)
+        value = self.fields.get(name, default) if value is None else value
         if not isinstance(value, int):
             raise SaccadeError(f"the language model's config needs a whole number {name!r}, got {value!r}")
         return value
@@ -45,7 +78,12 @@ class DecoderSpec:
 
     @property
     def width(self) -> int:
-        """Channels of a position."""
+        """Channels of the vectors that go in: those of the embeddings."""
+        return self._number("embedding", default=self.inner)
+
+    @property
+    def inner(self) -> int:
+        """Channels of a position between the layers: ``width``, except in OPT-350m."""
         return self._number("hidden_size")
 
     @property
@@ -60,8 +98,18 @@ class DecoderSpec:
 
     @property
     def tied(self) -> bool:
-        """Whether the embeddings are the output matrix too."""
-        return bool(self.fields.get("tie_word_embeddings"))
+        """Whether the embeddings are the output matrix too; where the config is silent, its class decides."""
+        if self.model_type not in DEFAULTS and self.fields.get("tie_word_embeddings") is None:
+            raise SaccadeError(
+                f"the language model's config must say 'tie_word_embeddings': what {self.model_type!r} means by "
+                "silence is not known here"
+            )
+        return self._known.flag("tie_word_embeddings")
+
+    @property
+    def self_placed(self) -> bool:
+        """Whether the model numbers positions itself, by slopes over its keys (ALiBi), and takes none from outside."""
+        return self.model_type in ("bloom", "mpt")
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -75,13 +123,17 @@ class DecoderSpec:
 
     @property
     def context(self) -> int:
-        """Positions that the model was made for."""
-        return self._number("max_position_embeddings")
+        """Positions that the model was made for; slopes go on for ever, so BLOOM's is what it was trained on."""
+        return self._number("max_position_embeddings", default=BLOOM_CONTEXT if self.model_type == "bloom" else None)
 
     @cached_property
     def numbers(self) -> LanguageSpec:
         """What it costs and remembers. Raises SaccadeError for types without a cost law."""
-        return language(Fields(self.fields, "the language model's config"), self.model_type)
+        return language(self._known, self.model_type)
+
+    @property
+    def _known(self) -> Fields:
+        return Fields(self.fields, "the language model's config", DEFAULTS.get(self.model_type))
 
     def cost(self, length: int) -> Cost:
         """Prefill of one sequence of ``length`` positions, the vocabulary scored at the last one only."""

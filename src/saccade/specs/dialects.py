@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from saccade.core.errors import SaccadeError, unknown
+from saccade.specs.dialects_plain import bloom, gpt_neox, gptj, mpt, opt
 from saccade.specs.fields import Fields, Json
 from saccade.specs.language import LanguageSpec
 from saccade.specs.layer import AttentionSpec, ExpertsSpec, FeedForwardSpec, LatentAttentionSpec, LayerSpec
@@ -40,20 +41,27 @@ DEFAULTS: dict[str, Json] = {
     "gemma": {
         "hidden_size": 3072, "intermediate_size": 24_576, "num_hidden_layers": 28, "num_attention_heads": 16,
         "num_key_value_heads": 16, "head_dim": 256, "vocab_size": 256_000, "max_position_embeddings": 8192,
+        "tie_word_embeddings": True,
     },
     "gemma3_text": {
         "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26, "num_attention_heads": 8,
         "num_key_value_heads": 4, "head_dim": 256, "vocab_size": 262_208, "max_position_embeddings": 131_072,
-        "sliding_window": 4096,
+        "sliding_window": 4096, "tie_word_embeddings": True,
     },
     "opt": {
         "hidden_size": 768, "ffn_dim": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
-        "vocab_size": 50_272, "max_position_embeddings": 2048,
+        "vocab_size": 50_272, "max_position_embeddings": 2048, "tie_word_embeddings": True,
     },
     "mpt": {
         "d_model": 2048, "n_layers": 24, "n_heads": 16, "expansion_ratio": 4, "vocab_size": 50_368,
-        "max_seq_len": 2048,
+        "max_seq_len": 2048, "tie_word_embeddings": True,
     },
+    "gpt_neox": {
+        "hidden_size": 6144, "intermediate_size": 24_576, "num_hidden_layers": 44, "num_attention_heads": 64,
+        "vocab_size": 50_432, "max_position_embeddings": 2048,
+    },
+    "gptj": {"n_embd": 4096, "n_layer": 28, "n_head": 16, "vocab_size": 50_400, "n_positions": 2048},
+    "bloom": {"hidden_size": 64, "n_layer": 2, "n_head": 8, "vocab_size": 250_880, "tie_word_embeddings": True},
     "deepseek_ocr2_text": {
         **_LLAMA, "vocab_size": 102_400, "num_key_value_heads": 32, "moe_intermediate_size": 1407,
         "n_routed_experts": 64, "n_shared_experts": 2,
@@ -112,41 +120,6 @@ def _gemma3(fields: Fields, tied: bool) -> LanguageSpec:
     return _gated(fields, tied, bias=bias, bias_out=bias, norms=extra, windows=windows)
 
 
-def _opt(fields: Fields, tied: bool) -> LanguageSpec:
-    """Learned positions (two more than its context), shifts everywhere, two matrices in the feed-forward."""
-    width, heads = fields.positive("hidden_size"), fields.positive("num_attention_heads")
-    if fields.number("word_embed_proj_dim", default=width) != width:
-        raise SaccadeError(f"{fields.place}: OPT with projected embeddings (350m) has no cost law here; take another")
-    attention = AttentionSpec(width=width, heads=heads, head=width // heads, kv_heads=heads, bias=True, bias_out=True)
-    feed = FeedForwardSpec(width=width, middle=fields.positive("ffn_dim"), bias=True)
-    context = fields.positive("max_position_embeddings")
-    return LanguageSpec(
-        width=width,
-        layers=((fields.positive("num_hidden_layers"), LayerSpec(attention=attention, feed=feed, norms=4 * width)),),
-        rows=fields.positive("vocab_size"),
-        vocabulary=fields.positive("vocab_size"),
-        context=context,
-        tied=tied,
-        held=2 * width + (context + 2) * width,
-    )
-
-
-def _mpt(fields: Fields, tied: bool) -> LanguageSpec:
-    """No shifts anywhere, positions by slope (ALiBi), norms without shift."""
-    width, heads = fields.positive("d_model"), fields.positive("n_heads")
-    attention = AttentionSpec(width=width, heads=heads, head=width // heads, kv_heads=heads)
-    feed = FeedForwardSpec(width=width, middle=width * fields.positive("expansion_ratio"))
-    return LanguageSpec(
-        width=width,
-        layers=((fields.positive("n_layers"), LayerSpec(attention=attention, feed=feed, norms=2 * width)),),
-        rows=fields.positive("vocab_size"),
-        vocabulary=fields.positive("vocab_size"),
-        context=fields.positive("max_seq_len"),
-        tied=tied,
-        held=width,
-    )
-
-
 def _deepseek_ocr(fields: Fields, tied: bool) -> LanguageSpec:
     """Llama's attention; the first layer's feed-forward is dense, the others route to experts."""
     width, depth = fields.positive("hidden_size"), fields.positive("num_hidden_layers")
@@ -185,8 +158,11 @@ DIALECTS: Mapping[str, Callable[[Fields, bool], LanguageSpec]] = {
     "qwen3_vl_text": _qwen3,
     "gemma": _gemma,
     "gemma3_text": _gemma3,
-    "opt": _opt,
-    "mpt": _mpt,
+    "opt": opt,
+    "mpt": mpt,
+    "gpt_neox": gpt_neox,
+    "gptj": gptj,
+    "bloom": bloom,
     "deepseek_ocr2_text": _deepseek_ocr,
     "deepseek_v3": _deepseek_v3,
 }

@@ -339,6 +339,12 @@ def test_a_reader_that_is_not_measured_says_so():
     assert "| 9 of 14 wrong |" in index(found)
 
 
+def test_a_claim_is_measured_only_where_there_is_a_point(stored: Results):
+    thin = results(row("pool-8"), reference="pool-8")
+    assert "| arXiv:2310.03744 | measured below |" in page("llava", stored)
+    assert "| arXiv:2310.03744 | not measured yet |" in page("llava", thin)
+
+
 def test_a_baseline_is_no_point():
     assert len(measured(notes("idefics"), results(row("llava"), row("idefics", policy="random", budget=64)))) == 1
 

@@ -39,6 +39,7 @@ TALLY: dict[Verdict, str] = {
 }
 """How claims of each verdict are summed up."""
 DOUBT = "†"
+MEASURED = "measured below"
 SOURCE = "<!-- written by `make docs`; change what it is made from, not this page -->"
 
 
@@ -69,7 +70,7 @@ def page(name: str, results: Results) -> str:
         "## Counts",
         *_counts(about),
         "## The survey and the truth",
-        *_claims(about),
+        *_claims(about, seen=bool(points(about, results))),
         "## Measured",
         *measured(about, results),
     ]
@@ -173,20 +174,23 @@ def _amounts(plan: Plan) -> tuple[str, ...]:
     return (f"{plan.visual_tokens:,}", f"{plan.slots:,}", *flops, words.weights(plan.params))
 
 
-def _claims(about: Notes) -> list[str]:
+def _claims(about: Notes, *, seen: bool) -> list[str]:
+    """Sorted as the survey goes; ``seen`` is whether the page has a measured point."""
     claims = sorted(about.claims, key=lambda claim: claim.first)
     found = Counter(claim.verdict for claim in claims)
     tally = ", ".join(f"{found[verdict]} {told}" for verdict, told in TALLY.items() if found[verdict])
     heads = ["line", "the survey, in short", "verdict", "what is true", "source", "checked by"]
     rows = [
-        [claim.lines, claim.says, f"**{claim.verdict}**", fill(claim.truth), claim.source, _checks(claim)]
+        [claim.lines, claim.says, f"**{claim.verdict}**", fill(claim.truth), claim.source, _checks(claim, seen)]
         for claim in claims
     ]
     return [f"{len(claims)} statements: {tally}. [What these words mean](README.md).", pipes(heads, rows)]
 
 
-def _checks(claim: Claim) -> str:
+def _checks(claim: Claim, seen: bool) -> str:
     """What checks a claim, its tests as links."""
+    if not seen and claim.checked == MEASURED:
+        return "not measured yet"
     return ", ".join(
         f"[{Path(check).stem}](../../{check})" if check.startswith("tests/") else check
         for check in claim.checked.split("; ")

@@ -82,3 +82,18 @@ def test_refuses_what_does_not_fit():
         ResamplerSpec(width_in=6, width_out=8, queries=60)
     with pytest.raises(SaccadeError, match="width 12 must be a multiple of 4 and of the 8 heads"):
         ResamplerSpec(width_in=6, width_out=12, queries=4, heads=8)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@torch.no_grad()
+def test_attention_is_what_the_tokens_are_made_with(grid):
+    part, patches = Resampler(SPEC), torch.randn(2, grid.tokens, 6)
+    shake(part)
+    found = part.attention(patches, grid)
+    assert found.shape == (2, 4, grid.tokens)
+    close(found.sum(-1), torch.ones(2, 4))
+    queries, keys, _ = part._sides(patches, grid)
+    query = queries @ part.attn.in_proj_weight[:8].T + part.attn.in_proj_bias[:8]
+    key = keys @ part.attn.in_proj_weight[8:16].T + part.attn.in_proj_bias[8:16]
+    heads = [(query[..., at] @ key[..., at].mT / 2).softmax(-1) for at in (slice(0, 4), slice(4, 8))]
+    close(found, (heads[0] + heads[1]) / 2)

@@ -163,3 +163,21 @@ def test_refuses_what_does_not_fit():
 def test_plans_before_anything_is_run():
     plan = reader().plan(Size(40, 30), QUESTION)
     assert (plan.visual_tokens, plan.length) == (16, 16 + len("USER: \nWhat is it? ASSISTANT:"))
+
+
+@pytest.mark.parametrize("name", ["llava-uhd", "flamingo"])
+def test_where_queries_look_is_a_share_of_each_view(name):
+    """Only patches that a token comes from can matter: the picture's part that is looked at most moves with it."""
+    made = reader(name)
+    image = picture(90, 41)
+    shares = made.watched(image)
+    (encoded,) = encode(made, (90, 41))
+    assert shares.shape == (len(encoded.ledger.cells),)
+    for view in range(len(encoded.layout.views)):
+        assert shares[encoded.ledger.view == view].sum() == pytest.approx(1, abs=1e-5)
+    assert shares.min() >= 0
+    assert shares.std() > 0
+
+
+def test_tokens_of_a_place_have_no_attention_to_show():
+    assert reader("llava").watched(picture(40, 40)) is None

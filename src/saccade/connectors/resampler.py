@@ -36,10 +36,20 @@ class Resampler(nn.Module):
         self, patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"], grid: Grid
     ) -> Float[Tensor, "views {self.spec.queries} {self.spec.width_out}"]:
         """Patches in row order over ``grid`` to one token a query."""
+        read, _ = self.attn(*self._sides(patches, grid), need_weights=False)
+        return self.ln_post(read) @ self.proj
+
+    def attention(
+        self, patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"], grid: Grid
+    ) -> Float[Tensor, "views {self.spec.queries} {grid.tokens}"]:
+        """How much each query looks at each patch: mean over heads, 1 in all for each query."""
+        return self.attn(*self._sides(patches, grid), need_weights=True, average_attn_weights=True)[1]
+
+    def _sides(self, patches: Tensor, grid: Grid) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, before the attention's own matrices."""
         side = isqrt(self.spec.queries)
         table = self.pos_embed.unflatten(0, (side, side))
         values = self.ln_kv(self.kv_proj(patches))
         keys = values + resize_table(table, grid.rows, grid.cols).flatten(0, 1)
         queries = (self.ln_q(self.query) + self.pos_embed).expand(len(patches), -1, -1)
-        read, _ = self.attn(queries, keys, values, need_weights=False)
-        return self.ln_post(read) @ self.proj
+        return queries, keys, values

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import cast, overload
+from typing import Protocol, cast, overload, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -37,6 +38,15 @@ from saccade.views.sample import normalise
 
 VIEWS_AT_ONCE = 64
 """Views that go through the tower in one batch: large enough to fill two cores, small enough for 2 GB."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """A connector whose tokens come from learned queries."""
+
+    def attention(self, patches: Tensor, grid: Grid, /) -> Tensor:
+        """How much each query looks at each patch: views × queries × patches."""
+        ...
 
 
 class Reader(nn.Module):
@@ -109,6 +119,22 @@ class Reader(nn.Module):
             return part.project(merged.tokens), merged.groups
         groups = [groups_of(spec, grid)] * len(patches)
         return (patches if self.spec.instructed else self.connector(patches, grid)), groups
+
+    @torch.inference_mode()
+    def watched(self, image: Image.Image) -> np.ndarray | None:
+        """How much of the learned queries' attention each patch gets, views in reading order, 1 in all for a view.
+
+        None where tokens are made of patches by their place, and nothing looks.
+        """
+        if not isinstance(self.connector, Looking):
+            return None
+        picture = open_picture(image)
+        layout, dtype = self.layout(picture), next(self.tower.parameters()).dtype
+        shares = []
+        for view, grid in zip(pixels_of(self.spec, picture, layout), self.spec.grids(layout), strict=True):
+            pixels = normalise([view], self.spec.mean, self.spec.std).to(self.device, dtype)
+            shares.append(self.connector.attention(self.tower(pixels), grid)[0].mean(dim=0))
+        return torch.cat(shares).float().cpu().numpy()
 
     def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:
         """``text`` with literal placeholders, expanded for these pictures."""

@@ -18,6 +18,9 @@ from saccade.study.shown import Seen
 LONGEST = 512
 """Pictures are embedded with at most this longer side in pixels; outlines keep the source's coordinates."""
 
+FAINT = 0.08
+"""Share of the strongest attention below which a patch is not shaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
@@ -87,6 +90,7 @@ def _sheet(seen: Seen, sheet: Sheet, picture: str, evidence: tuple[Box, ...]) ->
         f"{seen.reader}: {len(sheet.exact) + len(sheet.attended)} tokens over {len(views)} views",
         leaf("use", href=f"#{picture}"),
         _dropped(seen.ledger, sheet),
+        _watched(seen, sheet),
         tag("g", *(token_shape(seen.ledger, token, sheet) for token in sheet.exact), class_="tokens"),
         tag("g", *(rect(view.source, "under") + rect(view.source, "view") for view in views)),
         marked(evidence, size),
@@ -101,7 +105,8 @@ def _caption(seen: Seen, sheet: Sheet) -> str:
     where = f"whole picture at {size} px" if sheet.role == "whole" else f"{slices} at {size} px"
     counts = [f"{len(sheet.exact)} tokens"] if sheet.exact else []
     if sheet.attended:
-        counts.append(f"{len(sheet.attended)} tokens by attention")
+        shaded = ", shaded where they look" if seen.watched is not None else ""
+        counts.append(f"{len(sheet.attended)} tokens by attention{shaded}")
     return f"{where}: {', '.join(counts) or 'no tokens kept'}"
 
 
@@ -121,6 +126,23 @@ def token_shape(ledger: Ledger, token: int, sheet: Sheet) -> str:
         x, y, width, height = map(number, sides)
         return f'<rect x="{x}" y="{y}" width="{width}" height="{height}"/>'
     return f'<path d="{_outline(cells)}"/>'
+
+
+def _watched(seen: Seen, sheet: Sheet) -> str:
+    """Patches shaded by how much the learned queries look at them; what hardly anyone looks at stays clear."""
+    if seen.watched is None:
+        return ""
+    inside = np.isin(seen.ledger.view, sheet.views)
+    strength = np.where(inside, seen.watched, 0.0)
+    strength = strength / max(float(strength.max()), 1e-12)
+    shades = []
+    for (left, top, right, bottom), share in zip(seen.ledger.cells.tolist(), strength.tolist(), strict=True):
+        if share >= FAINT and right > left and bottom > top:
+            sides = map(number, (left, top, right - left, bottom - top))
+            x, y, width, height = sides
+            opacity = number(0.75 * share)
+            shades.append(f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill-opacity="{opacity}"/>')
+    return tag("g", *shades, class_="watched")
 
 
 def _outline(cells: np.ndarray) -> str:

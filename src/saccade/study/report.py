@@ -100,8 +100,8 @@ def _how_to_look() -> str:
     told = (
         "Each picture is drawn with the views that a reader took of it (strong outlines) and the source pixels that "
         "each visual token carries (fine boxes), as sharp as the views were; dimmed places were dropped. Tokens by "
-        "attention look everywhere in their view, so they have no box of their own. The orange outline marks where "
-        "the answer stands."
+        "attention look everywhere in their view, so they have no box of their own; the shade shows what their queries "
+        "look at, all together. The orange outline marks where the answer stands."
     )
     return tag("p", told, class_="intro")
 

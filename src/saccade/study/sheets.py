@@ -157,7 +157,9 @@ def _take(
             sheet.plans.append((plan, gone))
             sheet.counted.append(counter.question(plan.layout, plan.length - plan.slots, gone))
         if picture.name in showing:
-            _note(sheet, picture, encoded[number], None if keep is None else keep[number], said, showing[picture.name])
+            kept = None if keep is None else keep[number]
+            watched = reader.watched(picture.image())
+            _note(sheet, picture, encoded[number], kept, said, showing[picture.name], watched)
 
 
 def _note(
@@ -167,15 +169,17 @@ def _note(
     keep: torch.Tensor | None,
     said: Sequence[Answer],
     index: int,
+    watched: np.ndarray | None,
 ) -> None:
     """What the report shows of this reader and picture."""
     question, answer = picture.questions[index], said[index]
     ledger = encoded.ledger if keep is None else encoded.ledger.keep(keep.tolist())
     gone = len(encoded.tokens) - len(ledger)
     plan = sheet.plans[-1][0]
+    slots = plan.slots - (0 if plan.cross_keys else gone)
     title = sheet.name if sheet.policy == "once" else f"{sheet.name} · {sheet.policy} {sheet.budget}"
     right = is_right(answer.text, question.answers)
-    sheet.seen[picture.name] = Seen(title, answer.text, right, encoded.layout, ledger, len(ledger), plan.slots - gone)
+    sheet.seen[picture.name] = Seen(title, answer.text, right, encoded.layout, ledger, len(ledger), slots, watched)
 
 
 def _batches(exam: Exam, size: int) -> Iterator[tuple[int, list[Picture]]]:

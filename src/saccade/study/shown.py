@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 from PIL import Image
 
 from saccade.core.errors import SaccadeError
@@ -12,7 +13,10 @@ from saccade.tasks.exam import Question
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from."""
+    """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from.
+
+    ``watched`` is the share of the queries' attention that each of the ledger's cells gets, where tokens are queries.
+    """
 
     reader: str
     answer: str
@@ -21,6 +25,7 @@ class Seen:
     ledger: Ledger
     visual_tokens: int
     slots: int
+    watched: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

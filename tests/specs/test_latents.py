@@ -1,10 +1,14 @@
 """What latents cost and hold: published sizes, families' specs, refusals."""
 
+from dataclasses import replace
+
 import pytest
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.recipe import from_dict, to_dict
+from saccade.core.size import Size
+from saccade.models import READERS
 from saccade.specs.catalogue import system
 from saccade.specs.groups import groups_of
 from saccade.specs.latents import LatentsSpec
@@ -89,3 +93,15 @@ def test_refuses_what_does_not_fit():
     for shared in (3, 0):
         with pytest.raises(SaccadeError, match=f"4 heads cannot share {shared} of keys and values evenly"):
             LatentsSpec(**{**SMALL, "heads": 4}, kv_heads=shared)
+
+
+def test_a_reader_may_keep_the_class_token_for_them():
+    made = READERS["flamingo"].presets["tiny"]()
+    kept = replace(made.tower, keep_class=True)
+    with pytest.raises(SaccadeError, match="1 tokens beside its patches, the connector takes 0"):
+        replace(made, tower=kept)
+    whole = replace(made, tower=kept, connector=replace(made.connector, extra=1))
+    layout = whole.views.layout(Size(28, 28))
+    ledger = whole.ledger(layout, [groups_of(whole.connector, grid) for grid in whole.grids(layout)])
+    assert ledger.exact == (False,) * 4
+    assert [ledger.area(token) for token in range(4)] == pytest.approx([28 * 28] * 4)

@@ -52,6 +52,12 @@ def test_only_keys_and_values_are_joined(qk_norm):
     assert all(isinstance(names, str) for names in open_flamingo(published("open_flamingo"), FLAMINGO).values())
 
 
+def test_idefics2_s_latents_alone():
+    spec = replace(IDEFICS2, width_in=12, front=0)
+    names = [name for name in published("idefics2") if "modality" not in name]
+    assert set(idefics2(names, spec)) == set(Latents(spec).state_dict())
+
+
 def test_a_prefix_is_where_the_names_begin():
     names = [f"net.{name}" for name in published_flamingo(FLAMINGO)]
     assert open_flamingo(names, FLAMINGO, "net.perceiver.")["frames"] == "net.perceiver.frame_embs"

@@ -49,7 +49,7 @@ def idefics(published: Iterable[str], spec: LatentsSpec, prefix: str = "model.pe
 
 
 def idefics2(published: Iterable[str], spec: LatentsSpec, prefix: str = "model.connector.") -> Names:
-    """As ``open_flamingo``, for Idefics2; the projection in front too."""
+    """As ``open_flamingo``, for Idefics2; the projection in front too, where ``spec`` has one."""
     gated = {name: f"mlp.{name}_proj" for name in ("gate", "up", "down")}
     layer: Names = {
         **_norm("norm_media", "input_context_norm", spec),
@@ -58,8 +58,9 @@ def idefics2(published: Iterable[str], spec: LatentsSpec, prefix: str = "model.c
         "to_kv.weight": ("self_attn.k_proj.weight", "self_attn.v_proj.weight"),
         **_norm("norm_feed", "post_attention_layernorm", spec),
     }
+    front = {f"front.{name}": f"modality_projection.{name}_proj" for name in ("gate", "up", "down") if spec.front}
     made: Names = {
-        **_plain({f"front.{name}": f"modality_projection.{name}_proj" for name in ("gate", "up", "down")}),
+        **_plain(front),
         "latents": "perceiver_resampler.latents",
         **_layers(layer, "perceiver_resampler.layers", spec),
         **_norm("norm", "perceiver_resampler.norm", spec),

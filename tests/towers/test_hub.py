@@ -4,20 +4,34 @@ import json
 
 import pytest
 import torch
-from transformers import AutoConfig, CLIPVisionModel, Dinov2Model, PreTrainedModel, SiglipVisionModel, ViTModel
+from transformers import (
+    AutoConfig,
+    Blip2VisionModel,
+    CLIPVisionModel,
+    Dinov2Model,
+    InstructBlipVisionModel,
+    PreTrainedModel,
+    SiglipVisionModel,
+    ViTModel,
+)
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.nn.hub import config_text
 from saccade.specs.vit import HubTowerSpec
 from saccade.towers.hub import HubTower
 from tests.parts import CLIP, DINOV2, SIGLIP, VIT, close, counted, shake
 
+EVA = {**CLIP, "model_type": "blip_2_vision_model", "layer_norm_eps": 1e-2, "initializer_range": 0.5}
 MODELS: dict[str, tuple[dict, type[PreTrainedModel]]] = {
     "clip": (CLIP, CLIPVisionModel),
     "siglip": (SIGLIP, SiglipVisionModel),
     "dinov2": (DINOV2, Dinov2Model),
     "vit": (VIT, ViTModel),
+    "blip2": (EVA, Blip2VisionModel),
+    "instructblip": ({**EVA, "model_type": "instructblip_vision_model"}, InstructBlipVisionModel),
 }
+NORMED = ["siglip", "dinov2", "vit", "blip2", "instructblip"]
 LAYERS = [(-1,), (-2,), (0,), (3,), (-2, -1, 1), (1, 2)]
 SIZES = [(28, 28), (42, 21)]
 
@@ -49,7 +63,7 @@ def test_layers_equal_the_hidden_states(name, layers):
         close(ours(pixels), reference[:, ours.spec.class_tokens :])
 
 
-@pytest.mark.parametrize("name", ["clip", "dinov2", "vit"])
+@pytest.mark.parametrize("name", ["clip", "dinov2", "vit", "blip2", "instructblip"])
 @torch.no_grad()
 def test_a_kept_class_token_stands_in_front(name):
     ours, theirs = pair(name, layers=(-2,), keep_class=True)
@@ -57,12 +71,78 @@ def test_a_kept_class_token_stands_in_front(name):
     close(ours(pixels), states(name, theirs, pixels)[-2])
 
 
-@pytest.mark.parametrize("name", ["siglip", "dinov2", "vit"])
+@pytest.mark.parametrize("name", NORMED)
 @torch.no_grad()
 def test_the_final_norm_on_request(name):
     ours, theirs = pair(name, final_norm=True)
     pixels = torch.randn(2, 3, 28, 28)
     close(ours(pixels), theirs(pixels).last_hidden_state[:, ours.spec.class_tokens :])
+
+
+@pytest.mark.parametrize("name", ["blip2", "instructblip"])
+@torch.no_grad()
+def test_the_feature_of_blip_2_is_the_whole_model(name):
+    """Class token and patches after the norm, in views of any size."""
+    ours, theirs = pair(name, keep_class=True, final_norm=True)
+    assert set(ours.backbone.state_dict()) == set(theirs.state_dict())
+    for height, width in SIZES:
+        pixels = torch.randn(2, 3, height, width)
+        close(ours(pixels), theirs(pixels, interpolate_pos_encoding=True).last_hidden_state)
+        assert ours(pixels).shape[1] == ours.spec.extra + height * width // 49
+
+
+@torch.no_grad()
+def test_the_final_norm_has_an_epsilon_of_its_own():
+    """As LAVIS' ln_vision: 1e-5 on top of layers with 1e-6, here coarser so that it shows."""
+    ours, theirs = pair("blip2", keep_class=True, final_norm=True, norm_eps=0.3)
+    assert ours.spec.norm_eps == 0.3
+    pixels = torch.randn(2, 3, 28, 28)
+    last = theirs.encoder(theirs.embeddings(pixels)).last_hidden_state
+    norm = theirs.post_layernorm
+    expected = torch.nn.functional.layer_norm(last, (16,), norm.weight, norm.bias, eps=0.3)
+    close(ours(pixels), expected)
+    assert float((ours(pixels) - norm(last)).abs().max()) > 1e-3
+
+
+def test_eva_s_giant_has_986_million_weights():
+    spec = HubTowerSpec(
+        config=config_text(AutoConfig.for_model("blip_2_vision_model")), keep_class=True, final_norm=True
+    )
+    assert spec.cost(Grid(16, 16)).params == 985_952_256
+    with torch.device("meta"):
+        assert sum(weight.numel() for weight in HubTower(spec).parameters()) == 985_952_256
+    assert (spec.width, spec.depth, spec.extra) == (1408, 39, 1)
+
+
+@torch.no_grad()
+def test_the_feature_of_idefics():
+    """CLIP with its class token, before the norm behind, at the trained size. Theirs differs at others: its table is
+    interpolated to a tenth of a patch more.
+    """
+    from transformers.models.idefics.vision import IdeficsVisionTransformer
+
+    config = {**CLIP, "hidden_act": "gelu", "layer_norm_eps": 1e-2}
+    fields = {key: value for key, value in config.items() if key not in ("model_type", "hidden_size")}
+    theirs = IdeficsVisionTransformer(AutoConfig.for_model("idefics_vision", embed_dim=16, **fields)).eval()
+    shake(theirs)
+    ours = HubTower(HubTowerSpec(config=json.dumps(config), layers=(-1,), keep_class=True)).eval()
+    held = {key: value for key, value in theirs.state_dict().items() if not key.startswith("post_layernorm")}
+    ours.backbone.load_state_dict(held)
+    pixels = torch.randn(2, 3, 28, 28)
+    close(ours(pixels), theirs(pixels).last_hidden_state)
+    assert ours(pixels).shape == (2, 17, 16)
+
+
+@torch.no_grad()
+def test_the_feature_of_open_flamingo():
+    """CLIP's patches before the norm behind, without the class token, with OpenAI's activation."""
+    ours, theirs = pair("clip", layers=(-1,))
+    assert ours.backbone.config.hidden_act == "quick_gelu"
+    pixels = torch.randn(2, 3, 28, 28)
+    close(ours(pixels), theirs(pixels).last_hidden_state[:, 1:])
+    exact = HubTower(HubTowerSpec(config=json.dumps({**CLIP, "hidden_act": "gelu"}))).eval()
+    exact.load_state_dict(ours.state_dict())
+    assert float((ours(pixels) - exact(pixels)).abs().max()) > 1e-4
 
 
 @torch.no_grad()
@@ -88,10 +168,25 @@ def test_cost_is_what_torch_counts(name, options, size):
     assert spec.cost(grid) == counted(lambda: HubTower(spec), lambda part: part(torch.empty(1, 3, *size)))
 
 
-@pytest.mark.parametrize("name", ["siglip", "dinov2", "vit"])
+@pytest.mark.parametrize("name", NORMED)
 def test_the_final_norm_counts(name):
     spec = HubTowerSpec(config=json.dumps(MODELS[name][0]), final_norm=True)
     assert spec.cost(Grid(4, 4)) == counted(lambda: HubTower(spec), lambda part: part(torch.empty(1, 3, 28, 28)))
+
+
+@pytest.mark.parametrize("name", ["vit", "dinov2", "blip2", "instructblip"])
+def test_queries_keys_and_values_without_shift_count(name):
+    spec = HubTowerSpec(config=json.dumps({**MODELS[name][0], "qkv_bias": False}), layers=(-2,))
+    assert spec.cost(Grid(4, 4)) == counted(lambda: HubTower(spec), lambda part: part(torch.empty(1, 3, 28, 28)))
+
+
+def test_quick_gelu_holds_more_wherever_it_stands():
+    def peak(config: dict[str, object]) -> int:
+        return HubTowerSpec(config=json.dumps(config)).peak([Grid(4, 4)], 4, eager=False)
+
+    for config in (EVA, SIGLIP, VIT):
+        assert peak({**config, "hidden_act": "quick_gelu"}) > peak(config) == peak({**config, "hidden_act": "gelu"})
+    assert peak({**CLIP, "hidden_act": "gelu"}) < peak(CLIP)
 
 
 def test_every_weight_is_used():
@@ -116,5 +211,9 @@ def test_refuses_what_no_tower_has():
         HubTowerSpec(config='{"model_type": "vit"}')
     with pytest.raises(SaccadeError, match="config is a JSON object, got list"):
         HubTowerSpec(config="[]")
+    with pytest.raises(SaccadeError, match="norm_eps 1e-05 is a number above 0, and of the final norm; set final_norm"):
+        HubTowerSpec(config=json.dumps(EVA), norm_eps=1e-5)
+    with pytest.raises(SaccadeError, match=r"norm_eps 0\.0 is a number above 0"):
+        HubTowerSpec(config=json.dumps(EVA), final_norm=True, norm_eps=0.0)
     with pytest.raises(SaccadeError, match="SwiGLU"):
         HubTowerSpec(config=json.dumps({**DINOV2, "use_swiglu_ffn": True}))

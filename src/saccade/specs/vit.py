@@ -1,10 +1,12 @@
 """Vision towers: views → patches.
 
 Law     patches = (height / patch) × (width / patch), one more with the class token kept.
-Used by LLaVA (CLIP, second to last layer, class token dropped), SmolVLM (SigLIP), and the embedded family.
+Used by LLaVA (CLIP, second to last layer, class token dropped), SmolVLM (SigLIP), BLIP-2 and InstructBLIP (EVA-CLIP
+        after a norm, class token kept), IDEFICS and OpenFlamingo (CLIP's last layer before its norm, class token kept
+        and dropped), and the embedded family.
 Loses   what is smaller than about a patch; everything above the view's resolution is gone before.
-Source  CLIP arXiv:2103.00020, SigLIP arXiv:2303.15343, DINOv2 arXiv:2304.07193; field names as in
-        the ``config.json`` that transformers writes.
+Source  CLIP arXiv:2103.00020, SigLIP arXiv:2303.15343, DINOv2 arXiv:2304.07193, EVA-CLIP as in BLIP-2,
+        arXiv:2301.12597; field names as in the ``config.json`` that transformers writes.
 """
 
 import json
@@ -20,7 +22,10 @@ from saccade.specs import count
 from saccade.specs.encoder import EncoderSpec
 from saccade.specs.layer import QUICK, AttentionSpec, FeedForwardSpec, LayerSpec
 
-CLASS_TOKENS = {"clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1}
+CLASS_TOKENS = {
+    "clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1, "blip_2_vision_model": 1,
+    "instructblip_vision_model": 1,
+}  # fmt: skip
 """Leading tokens that are no patch, per ``model_type`` with a cost law here."""
 
 
@@ -30,13 +35,16 @@ class HubTowerSpec:
 
     ``layers`` index the hidden states as transformers does (0 embeddings, -1 the last layer before
     the final norm, -2 the one before); several are joined channel by channel. ``keep_class`` keeps
-    the class token in front of the patches. ``final_norm`` asks for the last layer after the final norm.
+    the class token in front of the patches. ``final_norm`` asks for the last layer after the final norm;
+    ``norm_eps`` is that norm's epsilon where it is not the config's (BLIP-2 was trained with 1e-5 there
+    and 1e-6 elsewhere, and its config has one place for both).
     """
 
     config: str
     layers: tuple[int, ...] = (-1,)
     keep_class: bool = False
     final_norm: bool = False
+    norm_eps: float | None = None
 
     def __post_init__(self) -> None:
         if self.model_type not in CLASS_TOKENS:
@@ -47,6 +55,10 @@ class HubTowerSpec:
             raise SaccadeError(
                 f"the final norm stands after layer {self.depth} and, in CLIP, after the class token alone; got layers "
                 f"{list(self.layers)} of a {self.model_type}: set final_norm to false"
+            )
+        if self.norm_eps is not None and (not self.final_norm or self.norm_eps <= 0):
+            raise SaccadeError(
+                f"norm_eps {self.norm_eps} is a number above 0, and of the final norm; set final_norm, or leave it out"
             )
         if self.fields.get("use_swiglu_ffn"):
             raise SaccadeError(
@@ -128,12 +140,12 @@ class HubTowerSpec:
         """The layers that must run, and the weights of those alone."""
         kind, inner = self.model_type, self.inner
         clip, scales = kind == "clip_vision_model", 2 if kind == "dinov2" else 0
-        bias = kind != "vit" or self.fields.get("qkv_bias") is not False
+        bias = kind in ("clip_vision_model", "siglip_vision_model") or self.fields.get("qkv_bias") is not False
         heads = self._number("num_attention_heads")
         attention = AttentionSpec(
             width=inner, heads=heads, head=inner // heads, kv_heads=heads, bias=bias, bias_out=True
         )
-        quick = clip and self.fields.get("hidden_act", QUICK) == QUICK
+        quick = self.fields.get("hidden_act", QUICK if clip else None) == QUICK
         feed = FeedForwardSpec(width=inner, middle=self._mlp, bias=True, quick=quick)
         places = (self.side // self.patch) ** 2 + 2 * self.class_tokens  # a class token has a place too
         # CLIP has a norm in front of its layers; the others may have one after them.

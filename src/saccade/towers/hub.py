@@ -1,11 +1,12 @@
 """Any vision backbone of ``transformers``, one or several of its layers, class token kept or dropped."""
 
-from typing import final
+from typing import cast, final
 
 import torch
+import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from saccade.nn.hub import parse_config
 from saccade.specs.vit import HubTowerSpec
@@ -15,8 +16,13 @@ FINAL_NORM = {
     "siglip_vision_model": "post_layernorm",
     "dinov2": "layernorm",
     "vit": "layernorm",
+    "blip_2_vision_model": "post_layernorm",
+    "instructblip_vision_model": "post_layernorm",
 }
 """The backbone's module after its last layer. CLIP applies it to the class token alone, for its pooled output."""
+
+CLASSES = {"blip_2_vision_model": "Blip2VisionModel", "instructblip_vision_model": "InstructBlipVisionModel"}
+"""Backbones that ``AutoModel`` does not know. By name, so that nothing of them is imported where none is built."""
 
 
 @final
@@ -58,8 +64,16 @@ def _backbone(spec: HubTowerSpec) -> PreTrainedModel:
         config.vision_use_head = False
     if spec.model_type == "dinov2":
         config.use_mask_token = False
-    options = {"add_pooling_layer": False} if spec.model_type == "vit" else {}
-    backbone = AutoModel.from_config(config, dtype=torch.float32, **options)
+    backbone = _built(config, spec.model_type)
     if not spec.final_norm:
         backbone.set_submodule(FINAL_NORM[spec.model_type], nn.Identity())
+    elif spec.norm_eps is not None:
+        cast(nn.LayerNorm, backbone.get_submodule(FINAL_NORM[spec.model_type])).eps = spec.norm_eps
     return backbone
+
+
+def _built(config: PreTrainedConfig, model_type: str) -> PreTrainedModel:
+    if model_type in CLASSES:
+        return getattr(transformers, CLASSES[model_type])._from_config(config, dtype=torch.float32)
+    options = {"add_pooling_layer": False} if model_type == "vit" else {}
+    return AutoModel.from_config(config, dtype=torch.float32, **options)

@@ -49,6 +49,12 @@ def packed(seen: Tensor) -> bool:
     return seen.is_meta or not bool((seen[:, :-1] & ~seen[:, 1:]).any())
 
 
+def gapless(real: Bool[Tensor, "batch length"]) -> bool:
+    """Whether padding stands at the ends of rows alone."""
+    begun = torch.cat([real[:, :1], real[:, 1:] & ~real[:, :-1]], dim=1).sum(dim=1)
+    return real.is_meta or bool((begun <= 1).all())
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """New places in another ``order``, each row's real ones first, and the way back."""

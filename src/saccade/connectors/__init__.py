@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from saccade.connectors.as_is import AsIs
 from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
 from saccade.connectors.mlp import Mlp
@@ -9,6 +10,7 @@ from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
 from saccade.connectors.resampler import Resampler
+from saccade.specs.as_is import AsIsSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
@@ -25,6 +27,7 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     MergeSpec: Merge,
     QFormerSpec: QFormer,
     LatentsSpec: Latents,
+    AsIsSpec: AsIs,
 }
 
 

@@ -12,6 +12,7 @@ from saccade.core.ledger import Groups, Ledger
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
+from saccade.specs.as_is import AsIsSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.language import LanguageSpec
@@ -38,7 +39,7 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
-ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec | LatentsSpec | QFormerSpec
+ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec | LatentsSpec | QFormerSpec | AsIsSpec
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
 SINGLE = Setting(dtype="float32")
@@ -60,6 +61,7 @@ PARTS: dict[str, type] = {
     "merge": MergeSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
+    "as_is": AsIsSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
     "sequence.tagged": TaggedSequence,
@@ -123,7 +125,7 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.width} channels, the connector takes {self.connector.width_in}; "
                 "make them equal"
             )
-        extra = self.connector.extra if isinstance(self.connector, MlpSpec | LatentsSpec | QFormerSpec) else 0
+        extra = _beside(self.connector)
         if extra != self.tower.extra:
             raise SaccadeError(
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
@@ -192,3 +194,8 @@ class ReaderSpec:
     def plan(self, picture: Size, text: int, setting: Setting = SINGLE) -> Plan:
         """Cost of one picture and ``text`` positions of prompt beside it, in single precision unless told otherwise."""
         return self.path.plan([picture], text, setting)
+
+
+def _beside(connector: ConnectorSpec) -> int:
+    """Tokens a view that the connector takes beside its patches."""
+    return connector.extra if isinstance(connector, MlpSpec | LatentsSpec | QFormerSpec | AsIsSpec) else 0

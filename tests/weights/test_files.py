@@ -44,11 +44,11 @@ def test_fills_in_the_type_of_the_target(tmp_path):
     file = tmp_path / "model.safetensors"
     save_file({"w": torch.full((2, 3), 0.5, dtype=torch.float16), "b": torch.ones(2)}, file)
     part = nn.Linear(3, 2)
-    fill(part, {"weight": (file, "w"), "bias": (file, "b")})
+    fill(part, {"weight": ((file, "w"),), "bias": ((file, "b"),)})
     assert part.weight.equal(torch.full((2, 3), 0.5))
     assert part.weight.requires_grad
     with pytest.raises(SaccadeError, match=r"w in model\.safetensors is \[2, 3\], but bias .* takes \[2\]"):
-        fill(part, {"bias": (file, "w")})
+        fill(part, {"bias": ((file, "w"),)})
 
 
 def test_lists_what_does_not_match(tmp_path):

@@ -10,16 +10,18 @@ from typing import Any, cast
 from transformers import LlavaConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
-from saccade.core.size import Size
 from saccade.language.prompt import PLACEHOLDER
+from saccade.models.checkpoint import Composed, ends_of, tokenizer_of
+from saccade.models.hub_images import processor_of, views_of
 from saccade.models.llava import CLIP_MEAN, CLIP_STD, TEMPLATE
 from saccade.nn.hub import config_text
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.mlp import MlpSpec
-from saccade.specs.reader import ReaderSpec, ViewsSpec
-from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.specs.sequence import PlainSequence
 from saccade.specs.vit import HubTowerSpec
+from saccade.weights import llava
+from saccade.weights.files import listing, traced
 
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "clip_vision_model": {"do_center_crop": True, "image_mean": CLIP_MEAN, "image_std": CLIP_STD},
@@ -30,7 +32,14 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 """What each tower's own image processor does where the folder does not say."""
 DECODERS = ("llama", "mistral", "qwen2", "qwen3")
 """Language models that composed LLaVAs are tested with."""
-_FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}
+
+
+def composed(folder: Path, config: dict[str, Any]) -> Composed:
+    """The folder's parts and where their weights lie."""
+    tokenizer = tokenizer_of(folder)
+    spec, files = spec_of_folder(folder, config, tokenizer), listing(folder)
+    assert isinstance(spec.tower, HubTowerSpec)
+    return Composed(spec, tokenizer, traced(llava.rename(files, spec.tower), files))
 
 
 def spec_of_folder(folder: Path, config: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> ReaderSpec:
@@ -56,7 +65,7 @@ def spec_of_folder(folder: Path, config: dict[str, Any], tokenizer: PreTrainedTo
         language=language,
         template=_template(folder, tokenizer),
         image_id=parsed.image_token_index,
-        **_views(_processor(folder), tower),
+        **views_of(processor_of(folder), _DEFAULTS[tower.model_type], tower.side),
     )
 
 
@@ -81,10 +90,7 @@ def _language(config: LlavaConfig, folder: Path) -> DecoderSpec:
             "this one with transformers itself"
         )
     text.tie_word_embeddings = bool(config.tie_word_embeddings or text.tie_word_embeddings)
-    generation = folder / "generation_config.json"
-    if generation.is_file():
-        ends = json.loads(generation.read_text(encoding="utf-8")).get("eos_token_id")
-        text.eos_token_id = text.eos_token_id if ends is None else ends
+    text.eos_token_id = ends_of(folder, text.eos_token_id)
     return DecoderSpec(config=config_text(text))
 
 
@@ -99,60 +105,3 @@ def _template(folder: Path, tokenizer: PreTrainedTokenizerBase) -> str:
     text = str(tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True))
     # The tokenizer adds its opening token itself.
     return text.removeprefix(str(tokenizer.bos_token)) if tokenizer.bos_token else text
-
-
-def _processor(folder: Path) -> dict[str, Any]:
-    """The image processor's JSON, of the older or the newer file; empty where there is none."""
-    for name, inside in (("preprocessor_config.json", None), ("processor_config.json", "image_processor")):
-        if (folder / name).is_file():
-            data = json.loads((folder / name).read_text(encoding="utf-8"))
-            found = data if inside is None else data.get(inside)
-            if found is not None:
-                return dict(found)
-    return {}
-
-
-def _views(given: dict[str, Any], tower: HubTowerSpec) -> dict[str, Any]:
-    """How pictures become views: the spec's ``views``, ``mean``, ``std`` and ``resample``."""
-    options = {**_DEFAULTS[tower.model_type], **{key: value for key, value in given.items() if value is not None}}
-    if not options.get("do_resize", True) or not options.get("do_rescale", True):
-        raise SaccadeError(
-            "the image processor keeps sizes or ranges as they come; set do_resize and do_rescale to true"
-        )
-    if abs(255 * options.get("rescale_factor", 1 / 255) - 1) > 1e-6:
-        raise SaccadeError(f"the image processor scales by {options['rescale_factor']}, here it is 1/255; set it so")
-    number = options.get("resample", 3)
-    if number not in _FILTERS:
-        raise SaccadeError(f"the image processor resamples by filter {number}; known: {_FILTERS}")
-    plain = not options.get("do_normalize", True)
-    mean = (0.0, 0.0, 0.0) if plain else tuple(options["image_mean"])
-    std = (1.0, 1.0, 1.0) if plain else tuple(options["image_std"])
-    return {"views": _frame(options, tower.side), "mean": mean, "std": std, "resample": _FILTERS[number]}
-
-
-def _frame(options: dict[str, Any], side: int) -> ViewsSpec:
-    """Pad, crop or stretch, to the size that the processor names; to the tower's own where it names none."""
-    crop = _size(options.get("crop_size"), side) if options.get("do_center_crop") else None
-    named = options.get("size", {"shortest_edge": side} if crop else side)
-    short = named.get("shortest_edge") if isinstance(named, dict) else named if crop else None
-    size = Size(short, short) if short is not None else _size(named, side)
-    if crop not in (None, size) or (short is not None and crop is None and not options.get("do_pad")):
-        raise SaccadeError(
-            f"the image processor resizes to {named} and crops to {crop}; views here have one size: set do_center_crop "
-            "and make crop_size equal to the shortest edge, or give size a height and a width"
-        )
-    if options.get("do_pad"):
-        red, green, blue = (int(part * 255) for part in options["image_mean"])
-        return PadSpec(size=size, colour=(red, green, blue))
-    return CropSpec(size=size) if short is not None else StretchSpec(size=size)
-
-
-def _size(named: object, side: int) -> Size:
-    """A size as image processors write it: one number, or a height and a width."""
-    if named is None:
-        return Size(side, side)
-    if isinstance(named, int):
-        return Size(named, named)
-    if isinstance(named, dict) and {"height", "width"} <= named.keys():
-        return Size(named["width"], named["height"])
-    raise SaccadeError(f"the image processor's size {named!r} has no height and width; give it both")

@@ -1,36 +1,44 @@
 """Readers on disk: saved, loaded again, and published checkpoints loaded as compositions of our parts.
 
-Weights are safetensors and settings JSON. Nothing is unpickled and no code from a folder or the Hub is run.
+Weights are safetensors and settings JSON; a ``saccade.json`` may name a file of torch's, which is read as tensors
+alone. No code from a folder or the Hub is run.
 """
 
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors.torch import save_file
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from transformers.initialization import no_init_weights
 
-from saccade.core.errors import SaccadeError
+from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
+from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava
 from saccade.models.base import Reader
-from saccade.models.hub_llava import spec_of_folder
+from saccade.models.hub_blip2 import INSTRUCTOR
+from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.specs.reader import PARTS, ReaderSpec
-from saccade.specs.vit import HubTowerSpec
-from saccade.weights import llava
-from saccade.weights.files import SINGLE, fill, listing, read, require
+from saccade.weights.files import SINGLE, Source, fill, listing, read, require
 
 SETTINGS = "saccade.json"
 SCHEMA = "saccade.reader/1"
 TYPES: dict[str, type] = {**PARTS, "reader": ReaderSpec}
-FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
-"""What is fetched from the Hub: settings, weights, tokenizers."""
-_TABLE, _HEAD = "language.model.model.embed_tokens.weight", "language.model.lm_head.weight"
+PIECES = "saccade.pieces/1"
+LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
+    "llava": hub_llava.composed,
+    "idefics": hub_idefics.composed,
+    "blip-2": hub_blip2.composed,
+    "instructblip": hub_blip2.composed,
+}
+"""Folders that transformers saved, by the ``model_type`` of their ``config.json``, which the loader is given."""
+KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
+    "openflamingo": hub_flamingo.composed,
+}
+"""Folders whose ``saccade.json`` names the pieces of a checkpoint, by its ``kind``."""
 
 
 def save_pretrained(reader: Reader, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
@@ -40,7 +48,7 @@ def save_pretrained(reader: Reader, folder: str | os.PathLike[str], recipe: Mapp
     folder holds something else.
     """
     target = Path(folder)
-    if target.exists() and not (target / SETTINGS).is_file() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and not _holds_reader(target) and (not target.is_dir() or any(target.iterdir())):
         raise SaccadeError(f"{target} exists and holds no saved reader; name a new folder, nothing was written")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-", ignore_cleanup_errors=True) as room:
@@ -63,115 +71,104 @@ def from_pretrained(folder: str | os.PathLike[str]) -> Reader:
     Raises SaccadeError for settings of another version and for missing, left-over or misshapen weights.
     """
     place = Path(folder)
-    settings = _json(place / SETTINGS)
-    if settings.get("schema") != SCHEMA:
-        raise SaccadeError(f"{place / SETTINGS} has schema {settings.get('schema')!r}, this saccade reads {SCHEMA!r}")
-    reader = _blank(from_dict(settings.get("spec"), TYPES), _tokenizer(place))
-    files = listing(place)
-    _fill(reader, {name: (file, name) for name, file in files.items()}, place)
+    found = settings(place / SETTINGS)
+    if found.get("schema") != SCHEMA:
+        raise SaccadeError(f"{place / SETTINGS} has schema {found.get('schema')!r}, this saccade reads {SCHEMA!r}")
+    instructor = tokenizer_of(place / INSTRUCTOR) if (place / INSTRUCTOR).is_dir() else None
+    reader = _blank(from_dict(found.get("spec"), TYPES), tokenizer_of(place), instructor)
+    _fill(reader, {name: ((file, name),) for name, file in listing(place).items()}, place)
     return reader
 
 
 def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
     """A reader from a folder or a Hub id, in float32, ready to answer.
 
-    Takes folders that saccade saved and LLaVA checkpoints that ``transformers`` saved; ``revision`` is for Hub ids.
-    Raises SaccadeError for everything else, with what is supported.
+    Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS``, and folders
+    whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids. Raises
+    SaccadeError for everything else, with what is supported.
     """
-    folder = _folder(path_or_id, revision)
+    folder = fetch(path_or_id, revision)
     if (folder / SETTINGS).is_file():
-        return from_pretrained(folder)
+        found = settings(folder / SETTINGS)
+        if found.get("schema") != PIECES:
+            return from_pretrained(folder)
+        kind = found.get("kind")
+        if kind not in KINDS:
+            raise unknown("kind of checkpoint in pieces", str(kind), KINDS)
+        return _composed(KINDS[kind](folder, found), folder)
     if not (folder / "config.json").is_file():
         raise SaccadeError(f"{folder} holds neither {SETTINGS} nor config.json; {_SUPPORTED}")
-    config = _json(folder / "config.json")
-    if config.get("model_type") != "llava":
-        raise SaccadeError(f"{folder} holds a model of type {config.get('model_type')!r}; {_SUPPORTED}")
-    tokenizer = _tokenizer(folder)
-    spec = spec_of_folder(folder, config, tokenizer)
-    reader = _blank(spec, tokenizer)
-    files = listing(folder)
-    assert isinstance(spec.tower, HubTowerSpec)
-    names = llava.rename(files, spec.tower)
-    _fill(reader, {ours: (files[theirs], theirs) for ours, theirs in names.items()}, folder)
-    return reader
+    config = config_of(folder)
+    kind = config.get("model_type")
+    if kind not in LOADERS:
+        raise SaccadeError(f"{folder} holds a model of type {kind!r}; {_SUPPORTED}")
+    return _composed(LOADERS[kind](folder, config), folder)
 
 
 _SUPPORTED = (
-    "supported are folders that saccade saved and LLaVA checkpoints as transformers saves them (config.json with "
-    "model_type 'llava', safetensors, tokenizer)"
+    "supported are folders that saccade saved, checkpoints as transformers saves them (config.json with one of the "
+    f"model types {', '.join(LOADERS)}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of a "
+    f"checkpoint ({', '.join(KINDS)})"
 )
 
 
+def _composed(made: Composed, folder: Path) -> Reader:
+    reader = _blank(made.spec, made.tokenizer, made.instructor)
+    _fill(reader, made.sources, folder)
+    return reader
+
+
+def _holds_reader(folder: Path) -> bool:
+    """Whether a reader was saved there, and nothing is lost that cannot be made again: pieces are another's files."""
+    return (folder / SETTINGS).is_file() and settings(folder / SETTINGS).get("schema") != PIECES
+
+
 def _write(reader: Reader, folder: Path, recipe: Mapping[str, Any] | None) -> None:
-    weights = {name: tensor.contiguous() for name, tensor in reader.state_dict().items() if name not in _tied(reader)}
+    tied = _tied(reader)
+    weights = {name: tensor.contiguous() for name, tensor in reader.state_dict().items() if name not in tied}
     save_file(weights, folder / SINGLE, metadata={"format": "pt"})
     reader.tokenizer.save_pretrained(folder)
-    settings: dict[str, Any] = {"schema": SCHEMA, "spec": to_dict(reader.spec, TYPES)}
+    if reader.instructor is not None:
+        reader.instructor.save_pretrained(folder / INSTRUCTOR)
+    written: dict[str, Any] = {"schema": SCHEMA, "spec": to_dict(reader.spec, TYPES)}
     if recipe is not None:
-        settings["recipe"] = recipe
-    (folder / SETTINGS).write_text(json.dumps(settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        written["recipe"] = recipe
+    (folder / SETTINGS).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _fill(reader: Reader, sources: dict[str, tuple[Path, str]], folder: Path) -> None:
+def _fill(reader: Reader, sources: Mapping[str, Source], folder: Path) -> None:
     """Fill every weight exactly once; a tied output table is left out of files or is there a second time."""
     tied = _tied(reader)
-    require(set(sources) - tied, set(reader.state_dict()) - tied, folder)
-    for name in tied & set(sources):
-        if not read(sources[name]).equal(read(sources[_TABLE])):
+    require(set(sources) - set(tied), set(reader.state_dict()) - set(tied), folder)
+    for name, table in tied.items():
+        if name in sources and not read(sources[name]).equal(read(sources[table])):
             raise SaccadeError(
-                f"{folder} says tie_word_embeddings, but {sources[name][1]} differs from {sources[_TABLE][1]}; set "
-                "tie_word_embeddings to false in its settings, or drop one of the two"
+                f"{folder} says tie_word_embeddings, but {_spelt(sources[name])} differs from "
+                f"{_spelt(sources[table])}; set tie_word_embeddings to false in its settings, or drop one of the two"
             )
     fill(reader, {name: source for name, source in sources.items() if name not in tied})
 
 
-def _tied(reader: Reader) -> set[str]:
-    """Names of weights that are another weight's second name."""
-    return {_HEAD} if reader.spec.language.tied else set()
+def _spelt(source: Source) -> str:
+    return ", ".join(part[1] for part in source if part is not None)
 
 
-def _blank(spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase) -> Reader:
+def _tied(reader: Reader) -> dict[str, str]:
+    """Names of weights that are another weight's second name, and that weight's first."""
+    first: dict[int, str] = {}
+    return {
+        name: first[id(weight)]
+        for name, weight in reader.named_parameters(remove_duplicate=False)
+        if first.setdefault(id(weight), name) != name
+    }
+
+
+def _blank(
+    spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase, instructor: PreTrainedTokenizerBase | None = None
+) -> Reader:
     """A reader whose weights are about to be overwritten, so drawing them is saved."""
     with no_init_weights():
-        reader = Reader(spec, tokenizer)
+        reader = Reader(spec, tokenizer, instructor)
     if spec.language.tied:
         reader.language.model.tie_weights()
     return reader.eval()
-
-
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")):
-        raise SaccadeError(f"{folder} holds no tokenizer; save it there too (processor.save_pretrained does)")
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SaccadeError(f"there is no {file}; save a reader there with save_pretrained") from error
-    except ValueError as error:
-        raise SaccadeError(f"{file} is not readable as JSON ({error}); get the file again") from error
-    if not isinstance(data, dict):
-        raise SaccadeError(f"{file} holds a {type(data).__name__}, expected an object")
-    return data
-
-
-def _folder(path_or_id: str | os.PathLike[str], revision: str | None) -> Path:
-    """The folder itself, or the Hub's files of an id."""
-    if Path(path_or_id).is_dir():
-        return Path(path_or_id)
-    name = os.fspath(path_or_id)
-    try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
-    except HFValidationError as error:
-        raise SaccadeError(f"{name} is neither a folder nor a Hub id (owner/name); check the path") from error
-    except LocalEntryNotFoundError as error:
-        raise SaccadeError(
-            f"{name} is no folder here, the Hub cannot be reached, and its cache does not hold it; check the path, or "
-            "fetch the model on a machine with a network and name its folder"
-        ) from error
-    except (HfHubHTTPError, OSError) as error:
-        raise SaccadeError(
-            f"{name} could not be fetched from the Hub: {error}; check the id and the revision"
-        ) from error

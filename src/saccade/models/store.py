@@ -19,8 +19,8 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
 from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava
 from saccade.models.base import Reader
-from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
+from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.weights.files import SINGLE, Source, fill, listing, read, require
 

@@ -14,6 +14,9 @@ from torch.nn import functional as F
 Pair = tuple[Float[Tensor, "_ heads _ head"], Float[Tensor, "_ heads _ head"]]
 """Keys and values of views or texts: one row of them where all are the same."""
 
+AT_ONCE = 2
+"""Views that a CPU reads in one step: with more, what lies between the products leaves its caches."""
+
 
 class SelfAttention(nn.Module):
     """Queries, keys and values by one matrix; x ← norm(x + out(attention(x)))."""
@@ -81,10 +84,14 @@ class CrossAttention(nn.Module):
         key, value = weight.unflatten(0, (2, self.heads, -1))  # each: heads head source
         _, shift = bias.unflatten(0, (2, -1))
         scale = key.shape[1] ** -0.5
-        asked = torch.matmul(split(self.query(x) * scale, self.heads), key)  # views heads queries source
-        scores = torch.matmul(asked.flatten(1, 2), patches.mT).softmax(dim=-1)
-        read = torch.matmul(scores, patches).unflatten(1, (self.heads, -1))
-        return self.norm(x + self.out(join(torch.matmul(read, value.mT)) + shift))
+        asked = split(self.query(x) * scale, self.heads).expand(len(patches), -1, -1, -1)
+        size = AT_ONCE if patches.device.type == "cpu" else len(patches)
+        read: list[Tensor] = []
+        for ours, theirs in zip(asked.split(size), patches.split(size), strict=True):
+            scores = torch.matmul(per_head(ours, key).flatten(1, 2), theirs.mT).softmax(dim=-1)
+            seen = torch.matmul(scores, theirs).unflatten(1, (self.heads, -1))  # views heads queries source
+            read.append(per_head(seen, value.mT))
+        return self.norm(x + self.out(join(torch.cat(read)) + shift))
 
     def weights(
         self, x: Float[Tensor, "#views queries width"], keys: Float[Tensor, "views heads patches head"]
@@ -140,6 +147,15 @@ class Keys:
         """Of one reading layer."""
         key, value = self.pairs.chunk(2 * self.layers, dim=-1)[2 * layer : 2 * layer + 2]
         return split(key, self.heads), split(value, self.heads)
+
+
+def per_head(
+    x: Float[Tensor, "views heads length inside"], weight: Float[Tensor, "heads inside outside"]
+) -> Float[Tensor, "views heads length outside"]:
+    """A matrix for each head, one product a head: left to broadcast, torch makes one a view and head."""
+    views = len(x)
+    made = torch.bmm(x.transpose(0, 1).flatten(1, 2), weight)
+    return made.unflatten(1, (views, -1)).transpose(0, 1)
 
 
 def split(x: Float[Tensor, "views length width"], heads: int) -> Float[Tensor, "views {heads} length head"]:

@@ -23,6 +23,9 @@ PICKLED_INDEX = "pytorch_model.bin.index.json"
 CONTAINERS = ("model_state_dict", "state_dict", "model")
 """Under which of its keys a torch file holds the weights, where it holds more than those."""
 
+_BROKEN = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError)
+"""What torch makes of bytes that are no pickle, or end too early."""
+
 Part = tuple[Path, str] | None
 """A tensor by its file and its name there; None is a block of zeros as long as the part before it."""
 Source = tuple[Part, ...]
@@ -131,8 +134,8 @@ def _unpickled(file: Path) -> dict[str, Tensor]:
             f"{file} is no file of tensors and plain data alone, or is broken, and code in a file is never run; get it "
             "again, or where it was made save the weights by themselves: torch.save(model.state_dict(), file)"
         ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise SaccadeError(f"{file} is no readable torch file ({error}); get the whole file again") from error
+    except _BROKEN as error:
+        raise SaccadeError(f"{file} is no readable torch file ({error!r}); get the whole file again") from error
     if isinstance(data, Mapping):
         data = next((data[key] for key in CONTAINERS if isinstance(data.get(key), Mapping)), data)
     if not isinstance(data, Mapping):

@@ -96,7 +96,7 @@ def slow(published: dict[str, Tensor], spec: LatentsSpec, pictures: Tensor, firs
     return torch.stack(made)
 
 
-@pytest.mark.parametrize(("pictures", "frames", "first"), [(1, 1, 0), (3, 1, 2), (4, 4, 1), (2, 3, 4)])
+@pytest.mark.parametrize(("pictures", "frames", "first"), [(1, 1, 0), (3, 2, 0), (3, 1, 2), (4, 4, 1), (2, 3, 4)])
 @torch.no_grad()
 def test_open_flamingo_s_formulas_give_the_same(pictures: int, frames: int, first: int):
     published = published_flamingo(FLAMINGO)
@@ -105,7 +105,6 @@ def test_open_flamingo_s_formulas_give_the_same(pictures: int, frames: int, firs
     close(part.resample(features, numbers=numbers), slow(published, FLAMINGO, features, first))
     if first == 0:
         close(part.resample(features), slow(published, FLAMINGO, features, 0))
-        close(part(features[:, 0], GRID), slow(published, FLAMINGO, features, 0))
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from saccade.language.insert import layers_of
 from saccade.nn.hub import parse_config
 from saccade.specs.decoder import DecoderSpec
 from tests.parts import LLAMA, close, shake
+from tests.parts import counted as counted_by_torch
 
 IDS = {"bos_token_id": None, "pad_token_id": None, "eos_token_id": 1, "vocab_size": 71}
 OPT = {
@@ -221,6 +222,18 @@ def test_a_silent_config_ties_as_its_class_does(name):
             _ = silent.tied
         return
     assert silent.tied == parse_config(silent.config).tie_word_embeddings
+
+
+@pytest.mark.parametrize("name", [name for name in TYPES if name not in ("opt-350m", "falcon")])
+def test_cost_is_what_torch_counts(name):
+    """With a mask in full, which models that count for themselves do without on the meta device."""
+
+    def run(part: torch.nn.Module) -> object:
+        length = 9
+        seen = torch.ones(1, 1, length, length).bool()
+        return part(torch.empty(1, length, spec(name).width), seen, torch.zeros(1, length).long(), None, 1)
+
+    assert spec(name).cost(9) == counted_by_torch(lambda: Decoder(spec(name)), run)
 
 
 def test_refuses_types_that_cannot_be_read_to():

@@ -84,6 +84,7 @@ def test_the_final_norm_on_request(name):
 def test_the_feature_of_blip_2_is_the_whole_model(name):
     """Class token and patches after the norm, in views of any size."""
     ours, theirs = pair(name, keep_class=True, final_norm=True)
+    assert type(ours.backbone) is type(theirs)
     assert set(ours.backbone.state_dict()) == set(theirs.state_dict())
     for height, width in SIZES:
         pixels = torch.randn(2, 3, height, width)

@@ -141,9 +141,9 @@ def test_unequal_lists_are_refused():
 
 def test_pictures_are_either_called_or_spliced():
     flamingo, llava = spec_of("flamingo"), spec_of("llava")
-    with pytest.raises(SaccadeError, match="CalledSequence without cross-attention"):
+    with pytest.raises(SaccadeError, match="pictures are called .CalledSequence. and nothing crosses to them"):
         replace(flamingo, cross=None)
-    with pytest.raises(SaccadeError, match="PlainSequence with cross-attention"):
+    with pytest.raises(SaccadeError, match="PlainSequence splices pictures in"):
         replace(flamingo, sequence=llava.sequence)
     with pytest.raises(
         SaccadeError, match="is for 4 layers of 16 channels, the language model has 2 of"

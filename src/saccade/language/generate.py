@@ -7,11 +7,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, EncoderDecoderCache
 
 from saccade.core.answer import Answer
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.insert import Insert
+from saccade.language.seq2seq import Seq2Seq
 
 
 @runtime_checkable
@@ -85,6 +86,40 @@ class Prefix:
         scores = self.decoder(vectors, self.real, positions, self.cache, keep=1, before=before)
         self.next = positions[:, -1] + 1
         return scores[:, -1].float()
+
+
+@dataclass(slots=True)
+class Encoding:
+    """Sequences in an encoder-decoder: the encoder's ``states``, which are ``real``, and the answers' ``cache``."""
+
+    model: Seq2Seq
+    states: Float[Tensor, "batch length width"]
+    real: Bool[Tensor, "batch length"]
+    cache: EncoderDecoderCache
+    written: int = 0
+
+    @classmethod
+    def of(cls, model: Seq2Seq, vectors: Tensor, real: Tensor) -> "Encoding":
+        """Read these prompts. Raises SaccadeError for longer ones than the model was trained on."""
+        model.check(vectors.shape[1])
+        return cls(model, model.encode(vectors, real), real, model.empty())
+
+    def take(self, rows: Sequence[int]) -> "Encoding":
+        """See ``Reading``; before anything was answered."""
+        index = torch.as_tensor(rows, device=self.real.device)
+        return Encoding(self.model, self.states[index], self.real[index], self.model.empty())
+
+    def room(self, lengths: Sequence[int], answer: int) -> None:
+        """See ``Reading``."""
+        self.model.check(0, self.written + max(lengths) + answer)
+
+    def follow(
+        self, ids: Int[Tensor, "batch length"], real: Bool[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch vocabulary"]:
+        """See ``Reading``; answers are of one length, so nothing of ``ids`` is padding."""
+        assert bool(real.all())
+        self.written += ids.shape[1]
+        return self.model(ids.to(self.real.device), self.states, self.real, self.cache)[:, -1].float()
 
 
 def read(

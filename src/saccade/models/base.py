@@ -25,10 +25,12 @@ from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.fusion.cross import Cross, Crossing
 from saccade.fusion.splice import splice
-from saccade.language.generate import Prefix, answer, read
+from saccade.language.generate import Encoding, Reading, answer, read
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
+from saccade.language.seq2seq import Seq2Seq
 from saccade.models.encoded import Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
+from saccade.specs.decoder import DecoderSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
@@ -62,7 +64,7 @@ class Reader(nn.Module):
             raise SaccadeError("a connector that reads the prompt needs a tokenizer of its own; pass it as instructor")
         self.tower = build_tower(spec.tower)
         self.connector = build_connector(spec.connector)
-        self.language = Decoder(spec.language)
+        self.language = Decoder(spec.language) if isinstance(spec.language, DecoderSpec) else Seq2Seq(spec.language)
         self.cross = None if spec.cross is None else Cross(spec.cross)
 
     @property
@@ -149,7 +151,7 @@ class Reader(nn.Module):
         prompts: Sequence[Prompt],
         encoded: Sequence[Sequence[Encoded]],
         keep: Sequence[Sequence[Kept]] | None = None,
-    ) -> Prefix:
+    ) -> Reading:
         """Read one prompt with its pictures a row.
 
         ``keep`` names the visual tokens of each picture to read, in any order; the places of the others stay empty.
@@ -170,6 +172,8 @@ class Reader(nn.Module):
         ]
         following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
         vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
+        if isinstance(self.language, Seq2Seq):
+            return Encoding.of(self.language, vectors, real)
         return read(self.language, vectors, real, positions, following, crossing)
 
     def _visual(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> list[list[Tensor]]:
@@ -232,7 +236,7 @@ class Reader(nn.Module):
             before = "".join(self._text(shot.question) + shot.answer + self.spec.closing for shot in told)
             pictures = [*(shot.encoded for shot in told), picture]
             for question in asked:
-                head, tail = self.prompt(before + self._text(question), pictures).split()
+                head, tail = self._parted(self.prompt(before + self._text(question), pictures))
                 rows.append(heads.setdefault((number, head), len(heads)))
                 tails.append(tail)
         if not rows:
@@ -248,38 +252,77 @@ class Reader(nn.Module):
         return [[next(found) for _ in asked] for asked in questions]
 
     @overload
-    def logits(self, images: Sequence[Image.Image], prompt: str) -> Tensor: ...
+    def logits(self, images: Sequence[Image.Image], prompt: str, target: str = "") -> Tensor: ...
 
     @overload
-    def logits(self, images: Sequence[Sequence[Image.Image]], prompt: Sequence[str]) -> list[Tensor]: ...
+    def logits(
+        self, images: Sequence[Sequence[Image.Image]], prompt: Sequence[str], target: Sequence[str] | None = None
+    ) -> list[Tensor]: ...
 
     @torch.inference_mode()
     def logits(
-        self, images: Sequence[Image.Image] | Sequence[Sequence[Image.Image]], prompt: str | Sequence[str]
+        self,
+        images: Sequence[Image.Image] | Sequence[Sequence[Image.Image]],
+        prompt: str | Sequence[str],
+        target: str | Sequence[str] | None = None,
     ) -> Float[Tensor, "length vocabulary"] | list[Float[Tensor, "_ vocabulary"]]:
         """Scores at every position of the whole expanded prompt, float32; a list for a list of prompts.
 
-        ``prompt`` holds one literal ``<image>`` a picture. Raises SaccadeError when they do not match.
+        ``prompt`` holds one literal ``<image>`` a picture. With a ``target`` they go on over its tokens, which stand
+        behind the prompt. An encoder-decoder scores no prompt: it gives the position that begins the answer and those
+        of the target's tokens. Raises SaccadeError when pictures and placeholders do not match.
         """
         if isinstance(prompt, str):
-            return self._logits([cast(Sequence[Image.Image], images)], [prompt])[0]
-        return self._logits(cast(Sequence[Sequence[Image.Image]], images), prompt)
+            one = target if isinstance(target, str) else ""
+            return self._logits([cast(Sequence[Image.Image], images)], [prompt], [one])[0]
+        targets = [""] * len(prompt) if target is None else target
+        return self._logits(cast(Sequence[Sequence[Image.Image]], images), prompt, targets)
 
-    def _logits(self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]) -> list[Tensor]:
+    def _logits(
+        self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], targets: Sequence[str]
+    ) -> list[Tensor]:
         pictures, expanded = self._seen(images, prompts)
-        return [row.float() for row in self.scores(expanded, pictures)]
+        return [row.float() for row in self.scores(expanded, pictures, self._targets(prompts, targets))]
 
     def scores(
-        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]
+        self,
+        prompts: Sequence[Prompt],
+        encoded: Sequence[Sequence[Encoded]],
+        targets: Sequence[Sequence[int]] | None = None,
     ) -> list[Float[Tensor, "_ vocabulary"]]:
-        """Scores at every position of each prompt, with gradients unless the caller switches them off."""
+        """As ``logits``, ``targets`` as ids, with gradients unless the caller switches them off."""
+        if isinstance(self.language, Seq2Seq):
+            return self._written(self.language, prompts, encoded, targets)
+        if targets is not None:
+            prompts = [prompt.then(ids) for prompt, ids in zip(prompts, targets, strict=True)]
         self.language.check(max(len(prompt.ids) for prompt in prompts))
-        places = [range(len(prompt.ids)) for prompt in prompts]
-        tokens = self._visual(prompts, encoded)
-        vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
+        vectors, real, positions, crossing = self._whole(prompts, encoded)
         before = None if crossing is None else crossing.before()
         scores = self.language(vectors, real, positions, before=before)
         return [row[-len(prompt.ids) :] for row, prompt in zip(scores, prompts, strict=True)]
+
+    def _written(
+        self,
+        language: Seq2Seq,
+        prompts: Sequence[Prompt],
+        encoded: Sequence[Sequence[Encoded]],
+        targets: Sequence[Sequence[int]] | None,
+    ) -> list[Tensor]:
+        """An encoder-decoder's scores of what follows its start, and each token of the targets."""
+        rows = [[language.spec.start, *ids] for ids in ([[]] * len(prompts) if targets is None else targets)]
+        language.check(max(len(prompt.ids) for prompt in prompts), max(map(len, rows)))
+        vectors, real, _, _ = self._whole(prompts, encoded)
+        # On the right nothing follows a row's end, so whatever stands there changes nothing before it.
+        ids = nn.utils.rnn.pad_sequence([torch.as_tensor(row) for row in rows], batch_first=True).to(self.device)
+        scores = language(ids, language.encode(vectors, real), real)
+        return [scores[index, : len(row)] for index, row in enumerate(rows)]
+
+    def _whole(
+        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]
+    ) -> tuple[Tensor, Tensor, Tensor, Crossing | None]:
+        """``_joined_text`` of everything."""
+        places = [range(len(prompt.ids)) for prompt in prompts]
+        return self._joined_text(prompts, places, self._visual(prompts, encoded))
 
     def loss(
         self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], targets: Sequence[str]
@@ -289,16 +332,20 @@ class Reader(nn.Module):
         A target's end is learned where it is spelt in it. Raises SaccadeError for targets without tokens.
         """
         pictures, expanded = self._seen(images, prompts)
-        if len(targets) != len(prompts):
-            raise SaccadeError(f"{len(prompts)} prompts but {len(targets)} targets; give one each")
-        ids = [tuple(self.tokenizer(target, add_special_tokens=False)["input_ids"]) for target in targets]
+        ids = self._targets(prompts, targets)
         for text, target in zip(targets, ids, strict=True):
             if not target:
                 raise SaccadeError(f"the target {text!r} has 0 tokens, there is nothing to learn; write some text")
-        scores = self.scores([prompt.then(more) for prompt, more in zip(expanded, ids, strict=True)], pictures)
+        scores = self.scores(expanded, pictures, ids)
         told = [row[-len(target) - 1 : -1] for row, target in zip(scores, ids, strict=True)]
         right = torch.as_tensor([token for target in ids for token in target], device=self.device)
         return F.cross_entropy(torch.cat(told).float(), right)
+
+    def _targets(self, prompts: Sequence[str], targets: Sequence[str]) -> list[tuple[int, ...]]:
+        """Ids of the targets, nothing added to them."""
+        if len(targets) != len(prompts):
+            raise SaccadeError(f"{len(prompts)} prompts but {len(targets)} targets; give one each")
+        return [tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"]) if text else () for text in targets]
 
     def _seen(
         self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str]
@@ -309,6 +356,12 @@ class Reader(nn.Module):
         encoded = iter(self.encode([image for row in images for image in row]))
         pictures = [[next(encoded) for _ in row] for row in images]
         return pictures, [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
+
+    def _parted(self, prompt: Prompt) -> tuple[Prompt, tuple[int, ...]]:
+        """What is read before the answer begins, and what is read as its beginning."""
+        if isinstance(self.language, Seq2Seq):
+            return prompt, (self.language.spec.start,)
+        return prompt.split()
 
     def _text(self, question: str) -> str:
         if PLACEHOLDER in question:

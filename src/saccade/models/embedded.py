@@ -25,10 +25,12 @@ from saccade.models.cards import SCHEMA, TYPES, cards, shelf
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.latents import LatentsSpec
+from saccade.specs.matcher import MatcherSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
+from saccade.specs.qformer import QFormerSpec
 from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import PadSpec
@@ -66,6 +68,16 @@ IDS = {"image": 3, "edge": 4, "whole": 5, "tiles": 6, "comma": 33, "newline": 22
 """Ids of the shared tokenizer; the tile markers start at ``tiles``, four to a row."""
 
 
+QUERIES = QFormerSpec(
+    width_in=WIDTH, width_out=WIDTH, queries=32, depth=4, width=WIDTH, heads=4, middle=4 * WIDTH, extra=0
+)
+"""BLIP-2's queries, an eighth of the patches as there."""
+MATCHER = MatcherSpec(
+    qformer=replace(QUERIES, width_out=0, vocabulary=LANGUAGE.vocabulary, positions=32), embed=WIDTH, cls=1, dec=447
+)
+"""What they are trained in first, with words of the shared tokenizer and the last id that it leaves free."""
+
+
 def family() -> dict[str, ReaderSpec]:
     """Every embedded reader's path, by name."""
     frame = PadSpec(size=Size(SIDE, SIDE), colour=(127, 127, 127))
@@ -100,6 +112,7 @@ def family() -> dict[str, ReaderSpec]:
         ),
         closing="</s>",
     )
+    paths["blip2"] = _path(frame, QUERIES, PlainSequence())
     return paths
 
 

@@ -33,4 +33,6 @@ def from_spec(spec: ReaderSpec, seed: int = 0) -> Reader:
     named = {PLACEHOLDER: spec.image_id, "</s>": spec.language.ends[0]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Reader(spec, byte_tokenizer(named)).eval()
+        # A connector that reads the prompt spells it in bytes too.
+        instructor = byte_tokenizer({"</s>": 256}) if spec.instructed else None
+        return Reader(spec, byte_tokenizer(named), instructor).eval()

@@ -25,6 +25,7 @@ from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.seq2seq import Seq2SeqSpec
 from saccade.specs.sequence import (
     CalledSequence,
     FrontSequence,
@@ -69,6 +70,7 @@ PARTS: dict[str, type] = {
     "sequence.called": CalledSequence,
     "cross": CrossSpec,
     "decoder": DecoderSpec,
+    "seq2seq": Seq2SeqSpec,
 }
 """Every part that a path can be made of, by the name under which JSON and YAML call it."""
 
@@ -87,7 +89,7 @@ class ReaderSpec:
     tower: TowerSpec
     connector: ConnectorSpec
     sequence: SequenceSpec
-    language: DecoderSpec
+    language: DecoderSpec | Seq2SeqSpec
     template: str
     image_id: int
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
@@ -102,20 +104,11 @@ class ReaderSpec:
             raise SaccadeError(f"a template holds <image> and {{question}} once each, got {self.template!r}")
         if self.template.endswith("<image>"):
             raise SaccadeError(f"a template ends in text, from which the answer is predicted, got {self.template!r}")
-        if (self.cross is None) == isinstance(self.sequence, CalledSequence):
-            given = "without" if self.cross is None else "with"
+        reader, takes = self._crossed() if self.cross else ("the language model takes", self.language.width)
+        if self.cross is None and isinstance(self.sequence, CalledSequence):
             raise SaccadeError(
-                f"{type(self.sequence).__name__} {given} cross-attention: pictures are either called and crossed to "
-                "(CalledSequence and cross), or spliced in (neither)"
+                "pictures are called (CalledSequence) and nothing crosses to them: give cross, or splice them in"
             )
-        reader, takes = "the language model takes", self.language.width
-        if self.cross is not None:
-            reader, takes = "cross-attention reads", self.cross.source
-            if (self.cross.width, self.cross.depth) != (self.language.width, self.language.depth):
-                raise SaccadeError(
-                    f"cross-attention is for {self.cross.depth} layers of {self.cross.width} channels, the language "
-                    f"model has {self.language.depth} of {self.language.width}; make them equal"
-                )
         if self.connector.width_out != takes:
             raise SaccadeError(
                 f"the connector puts out {self.connector.width_out} channels, {reader} {takes}; make them equal"
@@ -131,6 +124,24 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
                 "drop the class token in the tower, or set the extra of an mlp, latents or qformer to 1"
             )
+
+    def _crossed(self) -> tuple[str, int]:
+        """Who reads the tokens, and of what width. Raises SaccadeError where blocks and the rest do not agree."""
+        cross, language = self.cross, self.language
+        assert cross is not None
+        if not isinstance(self.sequence, CalledSequence):
+            raise SaccadeError(
+                f"{type(self.sequence).__name__} splices pictures in, cross-attention reads them beside the sequence; "
+                "take CalledSequence, or no cross"
+            )
+        if isinstance(language, Seq2SeqSpec):
+            raise SaccadeError("cross-attention stands between the layers of a causal model, T5 is none; take another")
+        if (cross.width, cross.depth) != (language.width, language.depth):
+            raise SaccadeError(
+                f"cross-attention is for {cross.depth} layers of {cross.width} channels, the language model has "
+                f"{language.depth} of {language.width}; make them equal"
+            )
+        return "cross-attention reads", cross.source
 
     def grids(self, layout: Layout) -> list[Grid]:
         """Patches of each view."""

@@ -33,13 +33,16 @@ from saccade.fusion.cross import Cross
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.models.cards import cards
-from saccade.models.embedded import LANGUAGE, SIDE, TOWER, embedded, family, pack
+from saccade.models.embedded import LANGUAGE, MATCHER, SIDE, TOWER, embedded, family, pack
+from saccade.models.matcher import Matcher
 from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
 from saccade.specs.resize import PadSpec
+from saccade.towers.hub import HubTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
-from saccade.train.loop import Report, Schedule, run
+from saccade.train.loop import Job, Report, Schedule, run
+from saccade.train.match import MatchJob
 from saccade.train.vision import VisionJob
 from saccade.train.vocabulary import exam_tokenizer
 
@@ -61,7 +64,7 @@ FROZEN: Mapping[str, tuple[str, ...]] = {
     "align": ("tower", "language"),
     "thin": ("tower",),
     "flamingo": ("tower", "language"),
-    "match": ("tower", "language"),
+    "match": ("tower",),
     "blip2": ("tower", "language"),
 }
 """What is frozen when. In the stages of one reader, that reader's own parts are what learns."""
@@ -112,7 +115,7 @@ class Workshop:
         self.crosses = {name: Cross(path.cross) for name, path in self.paths.items() if path.cross is not None}
         self.banks: dict[ViewsSpec, Bank] = {}
 
-    def _shared(self) -> tuple[nn.Module, Decoder]:
+    def _shared(self) -> tuple[HubTower | StemTower, Decoder]:
         """Tower and language model, new or as they ship."""
         if self.recipe.start == "shipped":
             shipped = embedded("llava")
@@ -125,13 +128,10 @@ class Workshop:
         return tower, language
 
     def shares(self) -> str:
-        """What is frozen when, and the trained share of a reader's weights: the stage's own, or the full-token one."""
+        """What is frozen when, and how many of the weights in play learn."""
         lines = []
         for stage, frozen in FROZEN.items():
-            name = next((name for name in STAGES if STAGES[name] == stage), "llava")
-            whole = {"tower": self.tower, "connector": self.connectors[name], "language": self.language}
-            if name in self.crosses:
-                whole["gated blocks"] = self.crosses[name]
+            whole = self._in_play(stage)
             total = _weights(*whole.values())
             trained = _weights(*(module for part, module in whole.items() if part not in frozen))
             lines.append(
@@ -139,8 +139,18 @@ class Workshop:
             )
         return "\n".join(lines)
 
+    def _in_play(self, stage: str) -> dict[str, nn.Module]:
+        """A stage's reader, or the full-token one; BLIP-2's first stage has a matcher and no language model."""
+        if stage == "match":
+            with torch.device("meta"):
+                return {"tower": self.tower, "matcher": Matcher(MATCHER)}
+        name = next((name for name in STAGES if STAGES[name] == stage), "llava")
+        whole = {"tower": self.tower, "connector": self.connectors[name], "language": self.language}
+        return whole | ({"gated blocks": self.crosses[name]} if name in self.crosses else {})
+
     def see(self) -> None:
         """The vision stage."""
+        assert isinstance(self.tower, StemTower)
         job = VisionJob(self.tower, self.recipe.vision, self.recipe.seed)
         self._run("vision", job, self.recipe.vision)
         _freeze(self.tower)
@@ -185,7 +195,7 @@ class Workshop:
         """One reader by its own stages; the whole of it."""
         if name == THIN:
             return self.reader(name, *self.thin())
-        {"flamingo": self.flamingo}.get(STAGES.get(name, ""), self.align)(name)
+        {"flamingo": self.flamingo, "blip2": self.blip2}.get(STAGES.get(name, ""), self.align)(name)
         return self.reader(name, self.connectors[name], self.language)
 
     def flamingo(self, name: str) -> None:
@@ -201,6 +211,28 @@ class Workshop:
             episodes=name != SINGLE, silent=silent,
         )  # fmt: skip
         self._run(name, job, schedule)
+
+    def blip2(self, name: str) -> None:
+        """Both stages of a Q-Former; what the first one learned of words is left behind."""
+        torch.manual_seed(self.recipe.seed + 5)
+        path = self.paths[name]
+        matcher = Matcher(MATCHER)
+        bank = self.bank(path)
+        first = MatchJob(
+            matcher, bank, self.tokenizer, batch=self.recipe.match.batch, first=FIRST, seed=self.recipe.seed + 5
+        )
+        self._run("match", first, self.recipe.match)
+        learned = matcher.qformer.state_dict()
+        torch.manual_seed(self.recipe.seed + 6)
+        connector = build_connector(path.connector)
+        own = connector.state_dict()
+        connector.load_state_dict({key: learned.get(key, weight) for key, weight in own.items()})
+        self.connectors[name] = connector
+        second = AnswerJob(
+            self.language, [self.route(name)], {"connector": connector}, batch=self.recipe.blip2.batch,
+            seed=self.recipe.seed + 6,
+        )  # fmt: skip
+        self._run(name, second, self.recipe.blip2)
 
     def route(self, name: str) -> Route:
         """A reader in training."""
@@ -225,7 +257,7 @@ class Workshop:
         made.cross = self.crosses.get(name)
         return made.eval()
 
-    def _run(self, stage: str, job: AnswerJob | VisionJob, schedule: Schedule) -> None:
+    def _run(self, stage: str, job: Job, schedule: Schedule) -> None:
         run(job, schedule, checkpoint=self.folder / f"{stage}.pt", report=self.tell(stage, schedule.steps))
 
 

@@ -107,16 +107,19 @@ def race(title: str, theirs: Run, ours: Run, seconds: float, *, equal: bool = Tr
     if equal and worst > EQUAL * scale:
         sys.exit(f"{title}: outputs differ by {worst:.1e} of {scale:.1f}, so there is no ratio to tell")
     spent: tuple[list[float], list[float]] = ([], [])
+    worked: tuple[list[float], list[float]] = ([], [])
     started, turn = time.perf_counter(), 0
     while time.perf_counter() - started < seconds or turn < 8:
         for side in (0, 1) if turn % 2 else (1, 0):
-            begun = time.perf_counter()
+            begun, busy = time.perf_counter(), time.process_time()
             (theirs, ours)[side]()
             spent[side].append(time.perf_counter() - begun)
+            worked[side].append(time.process_time() - busy)
         turn += 1
     them, us = (1000 * median(times) for times in spent)
     pairs = median(one / other for one, other in zip(*spent, strict=True))
-    print(f"  {title:<44}{them:9.1f}{us:9.1f}{them / us:8.2f}{pairs:8.2f}{worst / scale:11.1e}{turn:6}")
+    work = median(worked[0]) / median(worked[1])
+    print(f"  {title:<46}{them:9.1f}{us:9.1f}{them / us:8.2f}{pairs:8.2f}{work:8.2f}{worst / scale:11.1e}{turn:6}")
 
 
 def flamingo(patches: int, views: int, seconds: float) -> None:
@@ -178,8 +181,11 @@ def main(seconds: float = 20, threads: int = 2, width: int = 4096, seed: int = 0
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    print(f"{threads} threads; medians in ms, theirs / ours as ratio of medians and as median of the turns' ratios")
-    print(f"  {'':<44}{'theirs':>9}{'ours':>9}{'ratio':>8}{'turns':>8}{'difference':>11}{'turns':>6}")
+    print(
+        f"{threads} threads; medians in ms; theirs / ours as ratio of medians, as median of the turns' ratios, and "
+        "of CPU time"
+    )
+    print(f"  {'':<46}{'theirs':>9}{'ours':>9}{'ratio':>8}{'turn':>8}{'CPU':>8}{'difference':>11}{'turns':>6}")
     for views in (1, 8):
         for qk_norm in (True, False):
             first(views, qk_norm, seconds)

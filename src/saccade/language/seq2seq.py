@@ -79,6 +79,7 @@ def _model(spec: Seq2SeqSpec) -> PreTrainedModel:
     config = parse_config(spec.config)
     config.scale_decoder_outputs = spec.tied
     model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+    model.tie_weights()  # not done yet where weights are not drawn, because a file's are about to come
     if not spec.tied:
         head = model.get_output_embeddings()
         head.weight = nn.Parameter(head.weight.detach().clone())

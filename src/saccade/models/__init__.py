@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from saccade.models import flamingo, idefics, llava, llava_uhd
+from saccade.models import blip2, flamingo, idefics, llava, llava_uhd
 from saccade.specs.reader import ReaderSpec
 
 if TYPE_CHECKING:
@@ -58,6 +58,16 @@ READERS: dict[str, Entry] = {
         fidelity="faithful",
         presets=flamingo.PRESETS,
         assumptions=flamingo.ASSUMPTIONS,
+    ),
+    "blip2": Entry(
+        summary="32 learned queries read EVA-CLIP's patches in several layers, and stand before a frozen language model",
+        fidelity="exact",
+        presets=blip2.PRESETS,
+    ),
+    "instructblip": Entry(
+        summary="BLIP-2 whose queries read the instruction too",
+        fidelity="exact",
+        presets=blip2.INSTRUCTED,
     ),
 }
 """Every reader that has a name."""

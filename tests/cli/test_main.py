@@ -75,6 +75,10 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
         (("train", "--demo", "resampeler"), "did you mean resampler"),
         (("train",), "--demo"),
         (("train", "embedded", "--set", "vision.stpes=3"), "steps"),
+        (("train", "embedded", "--set", "sede=1", "--set", "seed=2"), "did you mean seed"),
+        (("compare", "--shots", "40"), "shots are 0 to 32 examples, got 40"),
+        (("compare", "--shots", "few"), "--shots takes whole numbers"),
+        (("compare", "--shots", "1", "--data", "mine.jsonl"), "leave out --data or --shots"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(

@@ -248,9 +248,10 @@ def test_a_batch_saves_the_first_layer_s_latents():
         LatentsSpec(width_in=64, width_out=64, latents=16, middle=256),
         LatentsSpec(width_in=64, width_out=64, latents=16, middle=256, heads=16, head=96, qk_norm=True),
         LatentsSpec(width_in=64, width_out=128, latents=16, middle=512, gated=True, act="silu", norm="rms", front=448),
+        LatentsSpec(width_in=64, width_out=128, latents=16, middle=512, head=16, front=900),
         LatentsSpec(width_in=64, width_out=64, latents=512, middle=512, gated=True, act="silu", head=8),
     ],
-    ids=["open", "first", "second", "many latents"],
+    ids=["open", "first", "second", "wide front", "many latents"],
 )
 @pytest.mark.parametrize("views", [1, 3])
 def test_memory(spec: LatentsSpec, views: int):

@@ -14,6 +14,7 @@ from saccade.nn.bert import Keys
 from saccade.specs.groups import groups_of
 from saccade.specs.qformer import QFormerSpec
 from saccade.weights.qformer import joined, rename
+from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
 
 SPEC = QFormerSpec(width_in=12, width_out=6, queries=4, depth=5, width=8, heads=2, middle=10, every=2)
@@ -255,6 +256,18 @@ def test_cost_of_reading_with_an_instruction_is_what_torch_counts(lean):
     patches, ids = torch.empty(1, 16, 12), torch.empty(1, 6, dtype=torch.long)
     found = counted(lambda: QFormer(spec), lambda part: part.instructed(patches.to("meta"), ids.to("meta")))
     assert spec.cost(GRID) == found
+
+
+@pytest.mark.parametrize("lean", [True, False])
+@pytest.mark.parametrize("views", [1, 5])
+def test_peak_is_what_is_alive(views, lean):
+    spec = QFormerSpec(width_in=256, width_out=128, depth=3, queries=8, width=256, heads=4, middle=512, lean=lean)
+    part, patches = QFormer(spec), torch.randn(views, 257, 256)
+    with torch.inference_mode(), Meter([*weights(part), patches]) as meter:
+        part(patches, Grid(16, 16))
+    found = meter.peak - sum(weight.nbytes for weight in weights(part))
+    assert spec.folds(257) == lean
+    assert spec.peak([Grid(16, 16)] * views, 4, eager=False) == pytest.approx(found, rel=0.15), meter.worst
 
 
 def test_tokens_are_queries_whatever_the_view_and_known_by_attention():

@@ -141,13 +141,11 @@ def test_unequal_lists_are_refused():
 
 def test_pictures_are_either_called_or_spliced():
     flamingo, llava = spec_of("flamingo"), spec_of("llava")
-    with pytest.raises(SaccadeError, match="pictures are called .CalledSequence. and nothing crosses to them"):
+    with pytest.raises(SaccadeError, match=r"pictures are called .CalledSequence. and nothing crosses to them"):
         replace(flamingo, cross=None)
-    with pytest.raises(SaccadeError, match="PlainSequence splices pictures in"):
+    with pytest.raises(SaccadeError, match=r"PlainSequence splices pictures in"):
         replace(flamingo, sequence=llava.sequence)
-    with pytest.raises(
-        SaccadeError, match="is for 4 layers of 16 channels, the language model has 2 of"
-    ):
+    with pytest.raises(SaccadeError, match="is for 4 layers of 16 channels, the language model has 2 of"):
         replace(flamingo, language=llava.language)
     with pytest.raises(SaccadeError, match="puts out 16 channels, cross-attention reads 8"):
         replace(flamingo, cross=replace(flamingo.cross, source=8))

@@ -12,6 +12,7 @@ from saccade.models import READERS
 from saccade.specs.catalogue import system
 from saccade.specs.groups import groups_of
 from saccade.specs.latents import LatentsSpec
+from saccade.specs.layer import softmax_bytes
 from saccade.specs.path import Connector
 from saccade.specs.reader import PARTS
 
@@ -72,6 +73,14 @@ def test_tables_and_norms_of_heads_are_weights():
     more = LatentsSpec(**SMALL, frames=3, pictures=5, qk_norm=True).cost(Grid(2, 2))
     assert more.flops == plain.flops
     assert more.params == plain.params + (3 + 5) * 8 + 6 * 2 * 2 * 4
+
+
+def test_written_out_scores_are_held_over_latents_too():
+    grid = Grid(4, 5)
+    more = OPEN.peak([grid], 4, eager=True) - OPEN.peak([grid], 4, eager=False)
+    wide = LatentsSpec(width_in=8, width_out=8, heads=2, head=4, middle=1)
+    assert wide.peak([grid], 4, eager=True) - wide.peak([grid], 4, eager=False) == softmax_bytes(2 * 64 * 84, 4)
+    assert more <= softmax_bytes(8 * 64 * 84, 4)  # the feed-forward may be what decides
 
 
 @pytest.mark.parametrize("name", ["width_in", "width_out", "latents", "depth", "heads", "head", "middle"])

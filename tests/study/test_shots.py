@@ -2,6 +2,7 @@
 
 import json
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from saccade.core.errors import SaccadeError
 from saccade.models import from_spec, spec_of
 from saccade.models.base import Reader
 from saccade.study import shots as study
-from saccade.study.shots import SCHEMA, few_shot
-from saccade.study.shots_table import drawing, shots_table
+from saccade.study.shots import SCHEMA, Shots, few_shot
+from saccade.study.shots_table import drawing, shots_markdown, shots_table
 from saccade.tasks.scenes import Scene, Scenes
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +100,9 @@ def test_a_run_is_a_record_a_table_and_a_drawing(tmp_path):
     data = json.loads((tmp_path / "shots.json").read_text())
     assert data["schema"] == SCHEMA
     assert data["rows"][1]["unspelt"]["n"] == found.rows[1].unspelt.n
+    assert Shots.from_json(found.to_json()) == found
+    with pytest.raises(SaccadeError, match=r"no few-shot study of saccade\.shots/1"):
+        Shots.from_json("{}")
     assert seen[-1][0] == "b, 2 shots"
     assert seen[-1][1] == seen[-1][2]
     root = ET.fromstring(drawing(found))
@@ -113,3 +119,10 @@ def test_a_run_is_a_record_a_table_and_a_drawing(tmp_path):
 def test_other_numbers_of_examples_are_refused(counts):
     with pytest.raises(SaccadeError, match=r"shots are 0 to 3 examples, got"):
         few_shot({}, counts=counts)
+
+
+def test_the_readme_shows_what_was_measured():
+    measured = Shots.from_json((ROOT / "docs" / "shots.json").read_text())
+    between = (ROOT / "README.md").read_text().split("<!-- shots: docs/shots.json -->\n")[1].split("<!-- /shots -->")[0]
+    assert between.strip() == shots_markdown(measured).strip()
+    assert (ROOT / "docs" / "shots.svg").read_text() == drawing(measured)

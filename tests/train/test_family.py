@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from saccade.api.comparing import compare, train
 from saccade.core.errors import SaccadeError
-from saccade.models.embedded import LANGUAGE, TOWER, embedded, family
+from saccade.models.cards import cards
+from saccade.models.embedded import LANGUAGE, MATCHER, TOWER, embedded, family
+from saccade.models.matcher import Matcher
 from saccade.train.demo import demo_name
-from saccade.train.family import FROZEN, THIN, Tell, train_family
+from saccade.train.family import FROZEN, STAGES, THIN, Tell, Workshop, train_family
 from saccade.train.recipe import family_recipe, shipped
 from saccade.train.vision import GRIDS
 
@@ -24,10 +27,16 @@ TINY = (
     "align.batch=2",
     "thin.steps=1",
     "thin.batch=2",
-    "framed=3",
+    "flamingo.steps=2",
+    "flamingo.batch=2",
+    "match.steps=1",
+    "match.batch=3",
+    "blip2.steps=1",
+    "blip2.batch=2",
+    "framed=12",
     "sliced=2",
     "turns=[pool-4, llava-uhd]",
-    "readers=[pool-4, llava-uhd, llava-thin]",
+    "readers=[pool-4, llava-uhd, flamingo, flamingo-single, blip2, llava-thin]",
 )
 
 
@@ -36,10 +45,12 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
     told: list[str] = []
     train_family(plan, data, tmp_path, tmp_path / "family", Tell(), told.append)
     manifest = json.loads((tmp_path / "family" / "manifest.json").read_text())
-    assert list(manifest["readers"]) == ["pool-4", "llava-uhd", THIN]
+    assert list(manifest["readers"]) == ["pool-4", "llava-uhd", "flamingo", "flamingo-single", "blip2", THIN]
     assert manifest["recipe"] == data
     parts = {name: card["parts"] for name, card in manifest["readers"].items()}
     assert parts["pool-4"]["language"] == parts["llava-uhd"]["language"] != parts[THIN]["language"]
+    assert parts["flamingo"]["language"] == parts["blip2"]["language"] == parts["pool-4"]["language"]
+    assert parts["flamingo"]["cross"] != parts["flamingo-single"]["cross"]
     assert all(stage in told[0] for stage in FROZEN)
     assert embedded("pool-4", tmp_path / "family").spec == family()["pool-4"]
     with pytest.raises(SaccadeError, match="different training seeds"):
@@ -48,6 +59,34 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
         compare(models=["pool-4"], families=[tmp_path], pictures=1)
     train_family(plan, data, tmp_path, tmp_path / "again", Tell(), told.append)
     assert (tmp_path / "again" / "manifest.json").read_text() == (tmp_path / "family" / "manifest.json").read_text()
+
+
+def test_readers_may_be_trained_around_what_ships(tmp_path: Path) -> None:
+    plan, data = family_recipe("embedded", (*TINY, "start=shipped", "readers=[blip2]"))
+    train_family(plan, data, tmp_path, tmp_path / "family", Tell(), lambda line: None)
+    assert not (tmp_path / "vision.pt").exists()
+    made, shipped = cards(tmp_path / "family"), cards()
+    assert list(made) == list(shipped)
+    changed = [name for name in made if made[name].parts != shipped[name].parts]
+    assert changed == ["blip2"]
+    assert {part for part in made["blip2"].parts if made["blip2"].parts[part] != shipped["blip2"].parts[part]} == {
+        "connector"
+    }
+    assert "1 steps of 3 pictures" in made["blip2"].trained
+
+
+def test_the_first_stage_starts_the_second(tmp_path: Path) -> None:
+    """With a rate of nothing the Q-Former that comes out is the one that went in: the matcher's."""
+    still = ("match.lr=1e-30", "blip2.lr=1e-30", "start=shipped", "readers=[blip2]")
+    plan, _ = family_recipe("embedded", (*TINY, *still))
+    shop = Workshop(plan, tmp_path, Tell())
+    made = shop.train("blip2").connector.state_dict()
+    torch.manual_seed(plan.seed + 5)
+    expected = Matcher(MATCHER).qformer.state_dict()
+    shared = [key for key in made if key in expected]
+    assert len(shared) == len(made) - 2  # all but the projection
+    for key in shared:
+        torch.testing.assert_close(made[key], expected[key], rtol=0, atol=1e-4)
 
 
 def test_another_recipe_never_goes_on_from_a_run(tmp_path: Path) -> None:
@@ -60,7 +99,7 @@ def test_another_recipe_never_goes_on_from_a_run(tmp_path: Path) -> None:
 def test_the_shipped_recipe_is_whole() -> None:
     plan, data = family_recipe("embedded")
     assert set(plan.readers) == {*family(), THIN}
-    assert set(plan.turns) == set(family())
+    assert set(plan.turns) == set(family()) - set(STAGES)
     assert data["kind"] == "family"
     assert list(shipped()) == ["embedded"]
 

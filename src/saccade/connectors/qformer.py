@@ -189,6 +189,7 @@ class QFormer(nn.Module):
             )
             if keep:
                 memory.append(pair)
+            del pair
             x, words = x[:, :queries], x[:, queries:]
             if image is not None and layer.cross is not None:
                 if watch is not None:

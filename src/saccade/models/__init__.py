@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from saccade.models import blip2, flamingo, idefics, llava, llava_uhd
+from saccade.models import blip2, flamingo, idefics, instructblip, llava, llava_uhd
 from saccade.specs.reader import ReaderSpec
 
 if TYPE_CHECKING:
@@ -60,14 +60,14 @@ READERS: dict[str, Entry] = {
         assumptions=flamingo.ASSUMPTIONS,
     ),
     "blip2": Entry(
-        summary="32 learned queries read EVA-CLIP's patches in several layers, and stand before a frozen language model",
+        summary="32 learned queries read EVA-CLIP patches in several layers, and stand before a frozen language model",
         fidelity="exact",
         presets=blip2.PRESETS,
     ),
     "instructblip": Entry(
         summary="BLIP-2 whose queries read the instruction too",
         fidelity="exact",
-        presets=blip2.INSTRUCTED,
+        presets=instructblip.PRESETS,
     ),
 }
 """Every reader that has a name."""

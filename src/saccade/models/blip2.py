@@ -1,10 +1,9 @@
-"""BLIP-2 and InstructBLIP: learned queries read a frozen tower; what they found stands before a frozen language model.
+"""BLIP-2: learned queries read a frozen tower; what they found stands before a frozen language model.
 
 Law     32 visual tokens a picture, whatever it shows: 257 patches become 32, 8 to 1.
-Used by BLIP-2, InstructBLIP, and the many systems that took their Q-Former over.
-Loses   what no query asks for, exact places first; in BLIP-2 the queries do not know the question.
-Source  BLIP-2, arXiv:2301.12597; InstructBLIP, arXiv:2305.06500; sizes and ids from the released configs
-        (Salesforce/blip2-opt-2.7b, Salesforce/instructblip-vicuna-7b) and their transformers classes.
+Used by BLIP-2, and the many systems that took its Q-Former over.
+Loses   what no query asks for, exact places first; the queries do not know the question.
+Source  arXiv:2301.12597; sizes and ids from the released config (Salesforce/blip2-opt-2.7b) and its transformers class.
 
 Exact: checkpoints that ``transformers`` saved give the same logits. Its class starts all queries at zero, from where
 they cannot be trained apart; here they are drawn.
@@ -14,7 +13,7 @@ import json
 from collections.abc import Callable
 
 from saccade.core.size import Size
-from saccade.models.llava import CLIP_MEAN, CLIP_STD, llama
+from saccade.models.llava import CLIP_MEAN, CLIP_STD
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.qformer import QFormerSpec
 from saccade.specs.reader import ReaderSpec
@@ -24,8 +23,7 @@ from saccade.specs.vit import HubTowerSpec
 
 TEMPLATE = "<image>Question: {question} Answer:"
 SHORT_TEMPLATE = "<image>Question: {question} Short answer:"
-INSTRUCTED_TEMPLATE = "<image>{question}"
-"""As the authors ask: before OPT, before FLAN-T5, and where the Q-Former reads the question too."""
+"""As the authors ask: before OPT, and before FLAN-T5."""
 
 
 def blip2(
@@ -92,20 +90,11 @@ def tiny() -> ReaderSpec:
     """4 queries for a view of 28 px; bytes 0 to 255, then the end marker and the placeholder."""
     tower = eva(side=28, patch=7, width=16, middle=32, depth=2, heads=2)
     language = opt(width=16, middle=32, depth=2, heads=2, vocabulary=258, context=1024, end=256)
-    return blip2(tower=tower, connector=_few(), language=language, image_id=257)
+    return blip2(tower=tower, connector=few(), language=language, image_id=257)
 
 
-def tiny_instructed() -> ReaderSpec:
-    """The same with an instruction of bytes beside the queries, before a Llama."""
-    tower = eva(side=28, patch=7, width=16, middle=32, depth=2, heads=2, kind="instructblip_vision_model")
-    language = llama(width=16, mlp=32, depth=2, heads=2, vocabulary=258, context=1024, end=256)
-    return blip2(
-        tower=tower, connector=_few(vocabulary=258, positions=1024, text=8), language=language, image_id=257,
-        template=INSTRUCTED_TEMPLATE,
-    )  # fmt: skip
-
-
-def _few(vocabulary: int = 0, positions: int = 512, text: int = 0) -> QFormerSpec:
+def few(vocabulary: int = 0, positions: int = 512, text: int = 0) -> QFormerSpec:
+    """A small Q-Former of 4 queries."""
     return QFormerSpec(
         width_in=16, width_out=16, queries=4, depth=2, width=16, heads=2, middle=32, vocabulary=vocabulary,
         positions=positions, text=text,
@@ -119,13 +108,4 @@ def opt_27b() -> ReaderSpec:
     return blip2(tower=vit_g(), connector=connector, language=language, image_id=50_265)
 
 
-def vicuna_7b() -> ReaderSpec:
-    """InstructBLIP before Vicuna-7B; the placeholder's id lies behind its vocabulary of 32,001, since it has none."""
-    language = llama(width=4096, mlp=11_008, depth=32, heads=32, vocabulary=32_001, context=2048)
-    connector = QFormerSpec(width_in=1408, width_out=language.width, vocabulary=30_523, text=32)
-    tower = vit_g("instructblip_vision_model")
-    return blip2(tower=tower, connector=connector, language=language, image_id=32_001, template=INSTRUCTED_TEMPLATE)
-
-
 PRESETS: dict[str, Callable[[], ReaderSpec]] = {"tiny": tiny, "opt-2.7b": opt_27b}
-INSTRUCTED: dict[str, Callable[[], ReaderSpec]] = {"tiny": tiny_instructed, "vicuna-7b": vicuna_7b}

@@ -10,7 +10,8 @@ from transformers import Blip2Config, InstructBlipConfig, PreTrainedConfig, PreT
 
 from saccade.core.errors import SaccadeError
 from saccade.language.prompt import PLACEHOLDER
-from saccade.models.blip2 import INSTRUCTED_TEMPLATE, SHORT_TEMPLATE, TEMPLATE
+from saccade.models import instructblip
+from saccade.models.blip2 import SHORT_TEMPLATE, TEMPLATE
 from saccade.models.checkpoint import Composed, ends_of, tokenizer_of
 from saccade.models.hub_images import processor_of, views_of
 from saccade.models.llava import CLIP_MEAN, CLIP_STD
@@ -109,7 +110,7 @@ def language_of(folder: Path, text: PreTrainedConfig) -> DecoderSpec | Seq2SeqSp
 def template_of(language: DecoderSpec | Seq2SeqSpec, *, instructed: bool) -> str:
     """How a question is put."""
     if instructed:
-        return INSTRUCTED_TEMPLATE
+        return instructblip.TEMPLATE
     return SHORT_TEMPLATE if isinstance(language, Seq2SeqSpec) else TEMPLATE
 
 

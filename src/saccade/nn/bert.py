@@ -11,11 +11,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saccade.specs.qformer import AT_ONCE
+
 Pair = tuple[Float[Tensor, "_ heads _ head"], Float[Tensor, "_ heads _ head"]]
 """Keys and values of views or texts: one row of them where all are the same."""
-
-AT_ONCE = 2
-"""Views that a CPU reads in one step: with more, what lies between the products leaves its caches."""
 
 
 class SelfAttention(nn.Module):
@@ -86,12 +85,23 @@ class CrossAttention(nn.Module):
         scale = key.shape[1] ** -0.5
         asked = split(self.query(x) * scale, self.heads).expand(len(patches), -1, -1, -1)
         size = AT_ONCE if patches.device.type == "cpu" else len(patches)
-        read: list[Tensor] = []
-        for ours, theirs in zip(asked.split(size), patches.split(size), strict=True):
-            scores = torch.matmul(per_head(ours, key).flatten(1, 2), theirs.mT).softmax(dim=-1)
-            seen = torch.matmul(scores, theirs).unflatten(1, (self.heads, -1))  # views heads queries source
-            read.append(per_head(seen, value.mT))
+        read = [
+            self._folded(ours, theirs, key, value)
+            for ours, theirs in zip(asked.split(size), patches.split(size), strict=True)
+        ]
         return self.norm(x + self.out(join(torch.cat(read)) + shift))
+
+    def _folded(
+        self,
+        asked: Float[Tensor, "views heads queries head"],
+        patches: Float[Tensor, "views patches source"],
+        key: Float[Tensor, "heads head source"],
+        value: Float[Tensor, "heads head source"],
+    ) -> Float[Tensor, "views heads queries head"]:
+        """A few views: q W to every patch, and what was seen of the patches through the values' matrix."""
+        scores = torch.matmul(per_head(asked, key).flatten(1, 2), patches.mT).softmax(dim=-1)
+        seen = torch.matmul(scores, patches).unflatten(1, (self.heads, -1))
+        return per_head(seen, value.mT)
 
     def weights(
         self, x: Float[Tensor, "#views queries width"], keys: Float[Tensor, "views heads patches head"]

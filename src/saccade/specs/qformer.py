@@ -17,6 +17,9 @@ from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import LayerSpec, plain, softmax_bytes
 
+AT_ONCE = 2
+"""Views that a CPU reads in one step where it folds: with more, what lies between the products leaves its caches."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QFormerSpec:
@@ -147,12 +150,17 @@ class QFormerSpec:
         return count.total(asked, asked, held, Cost(moved), count.norm(width))
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
-        """Bytes alive at the worst moment: what the patches are read through, or the queries' feed-forward."""
+        """Bytes alive at the worst moment: what the patches are read through, or the queries' feed-forward.
+
+        A lean one is counted as it runs on a CPU.
+        """
         views, keys = len(grids), sum(grid.tokens + self.extra for grid in grids)
-        scores, fed = self.heads * self.queries * keys, self.layer.peak(views * (self.queries + self.text), 0, number)
+        asked = views * self.queries * self.width
         if grids and self.folds(keys // views):
-            asked = views * self.queries * (self.heads * self.width_in + 3 * self.width)
-            read = (keys * self.width_in + asked + 2 * scores) * number
+            rows, few = self.heads * self.queries, min(views, AT_ONCE)
+            folded = few * rows * (few * self.width_in + keys // views)  # of one view nothing is copied
+            read = (keys * self.width_in + 4 * asked + folded) * number
         else:
-            read = keys * (self.width_in + 2 * self.width) * number + softmax_bytes(scores if eager else 0, number)
-        return max(read, fed)
+            scores = softmax_bytes(self.heads * self.queries * keys if eager else 0, number)
+            read = keys * (self.width_in + 2 * self.width) * number + scores
+        return max(read, self.layer.peak(views * (self.queries + self.text), 0, number))

@@ -10,7 +10,7 @@ Examples come from the calibration split, the same ones for every reader; interv
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 from saccade.core.errors import SaccadeError
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Shot
+from saccade.study.codec import decode, encode
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered
 from saccade.study.results import Score
@@ -55,7 +56,15 @@ class Shots:
 
     def to_json(self) -> str:
         """As stored, under ``SCHEMA``."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
+        return json.dumps({"schema": SCHEMA, **encode(self)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Shots":
+        """What ``to_json`` wrote. Raises SaccadeError for another schema."""
+        data = json.loads(text)
+        if data.pop("schema", None) != SCHEMA:
+            raise SaccadeError(f"the file is no few-shot study of {SCHEMA}; run saccade compare --shots again")
+        return decode(cls, data, "shots")
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""

@@ -4,6 +4,7 @@ from rich import box
 from rich.table import Table
 
 from saccade.study import words
+from saccade.study.markdown import pipes
 from saccade.study.markup import leaf, number, plain, tag
 from saccade.study.results import Score
 from saccade.study.shots import ShotRow, Shots
@@ -39,6 +40,13 @@ def shots_table(found: Shots) -> Table:
         cells = (str(row.shots), *(words.score(one) for one in (row.detail, row.gist, row.unspelt)))
         made.add_row(row.reader, *cells, end_section=below is not None and below.reader != row.reader)
     return made
+
+
+def shots_markdown(found: Shots) -> str:
+    """The same as a Markdown table."""
+    heads = ("reader", "shots", "detail", "gist", "unspelt gist")
+    cells = ((row.reader, str(row.shots), *map(words.score, (row.detail, row.gist, row.unspelt))) for row in found.rows)
+    return pipes(heads, cells, right=range(1, 5)) + "\n"
 
 
 def drawing(found: Shots) -> str:

@@ -12,12 +12,15 @@ NAMES = {
     "siglip_vision_model": "SigLIP",
     "dinov2": "DINOv2",
     "vit": "ViT",
+    "blip_2_vision_model": "EVA-CLIP",
+    "instructblip_vision_model": "EVA-CLIP",
     "llama": "Llama",
     "qwen2": "Qwen2",
     "qwen3": "Qwen3",
     "mistral": "Mistral",
     "opt": "OPT",
     "mpt": "MPT",
+    "t5": "T5",
 }
 """Model types as people write them."""
 
@@ -34,6 +37,12 @@ def _tower(spec: Any) -> Words:  # noqa: ANN401 - a part of the kind that the ta
 def _decoder(spec: Any) -> Words:  # noqa: ANN401
     numbers = f"{spec.depth} layers of {spec.width:,}; {spec.vocabulary:,} ids; window {spec.context:,}"
     return _name(spec.model_type), numbers
+
+
+def _seq2seq(spec: Any) -> Words:  # noqa: ANN401
+    read, write = spec.depths
+    numbers = f"{read} layers that read and {write} that write, of {spec.width:,}; {spec.vocabulary:,} ids"
+    return _name(str(spec.fields.data.get("model_type"))), numbers
 
 
 def _name(model_type: str) -> str:
@@ -92,6 +101,7 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"{spec.heads} heads of {spec.head}",
     ),
     "decoder": _decoder,
+    "seq2seq": _seq2seq,
 }
 """How each kind of part is told; a kind that is not here is told by its name and its whole numbers."""
 

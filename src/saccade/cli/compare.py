@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.progress import Progress
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from saccade.api import comparing as api
 from saccade.cli.console import OUT, Reporter, bar, split
@@ -80,7 +80,7 @@ def train(
     recipe: Positional[str] = "",
     demo: str | None = None,
     out: Path = Path("out/train"),
-    set: Annotated[tuple[str, ...], arg(metavar="A.B=C")] = (),
+    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
 ) -> None:
     """Train the embedded family by a recipe, or one of its connectors anew.
 
@@ -89,7 +89,7 @@ def train(
         demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.
-        set: Changes to the recipe, such as vision.steps=100.
+        set: A change to the recipe, such as vision.steps=100; may be given several times.
     """
     if bool(recipe) == (demo is not None):
         raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")

@@ -1,6 +1,6 @@
 """BLIP-2's first stage: the Q-Former learns from pictures and captions of them, before any language model.
 
-Three losses over one batch, see ``train/objectives.py``: which caption belongs to which picture (contrast), whether a
+Three losses over one batch, see ``nn/objectives.py``: which caption belongs to which picture (contrast), whether a
 hard pair belongs together (match), and how the caption goes on (generation).
 """
 

@@ -72,8 +72,8 @@ def idefics(block: GatedCross, media: Tensor, pictures: int) -> Step:
         num_attention_heads=spec.heads,
         qk_layer_norms=True,
         vision_config={"embed_dim": spec.source},
-        attn_implementation="sdpa",
     )
+    config._attn_implementation = "sdpa"
     peer = IdeficsGatedCrossAttentionLayer(config, layer_idx=0).eval()
     keys, values = block.to_kv.weight.chunk(2)
     peer.load_state_dict(

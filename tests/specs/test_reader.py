@@ -53,7 +53,11 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
 
     def connector(reader: Reader) -> None:
         for grid in grids:
-            reader.connector(torch.empty(1, grid.tokens + made.tower.extra, made.tower.width), grid)
+            patches = torch.empty(1, grid.tokens + made.tower.extra, made.tower.width)
+            if made.instructed:
+                reader.connector.instructed(patches, torch.zeros(1, made.connector.text, dtype=torch.long))
+            else:
+                reader.connector(patches, grid)
 
     stages = {"vision": tower, "connector": connector, "language": language}
     for stage, run in stages.items():

@@ -4,20 +4,25 @@ Counted on the *meta* device, where attention is seen: on a CPU torch's counter 
 for nothing. Equal shapes are counted once.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import final
 
 import torch
-from torch import nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from saccade.connectors import build_connector
+from saccade.connectors.qformer import QFormer
 from saccade.core.box import Box
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.fusion.cross import Cross, Insert, Sight
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
+from saccade.specs.decoder import DecoderSpec
 from saccade.specs.sequence import slots
 from saccade.towers import build_tower
 
@@ -27,12 +32,14 @@ class Counter:
     """Counts for one reader's spec."""
 
     def __init__(self, reader: Reader) -> None:
-        self.spec = reader.spec
+        self.spec, language = reader.spec, reader.spec.language
+        if not isinstance(language, DecoderSpec):
+            raise SaccadeError("FLOPs of encoder-decoders are not counted yet; compare readers with a causal model")
         with torch.device("meta"):
             # Without gradients: the counter would hang hooks on views of weights, which have no gradient to hang on.
             self.tower = build_tower(self.spec.tower).eval().requires_grad_(False)
             self.connector = build_connector(self.spec.connector).eval().requires_grad_(False)
-            self.language = Decoder(self.spec.language).eval().requires_grad_(False)
+            self.language = Decoder(language).eval().requires_grad_(False)
             self.cross = None if self.spec.cross is None else Cross(self.spec.cross).eval().requires_grad_(False)
         self.view = cache(self._view)
         self.length = cache(self._length)
@@ -48,11 +55,15 @@ class Counter:
     def _view(self, size: Size) -> int:
         pixels = torch.empty(1, 3, size.height, size.width, device="meta")
         grid = self.spec.tower.grid(View(Box.of(size), size))
-        return _count(self.tower, pixels) + _count(
-            self.connector,
-            torch.empty(1, grid.tokens + self.spec.tower.extra, self.spec.tower.width, device="meta"),
-            grid,
-        )
+        patches = torch.empty(1, grid.tokens + self.spec.tower.extra, self.spec.tower.width, device="meta")
+        return _count(self.tower, pixels) + _count(self._connect, patches, grid)
+
+    def _connect(self, patches: Tensor, grid: Grid) -> Tensor:
+        """The connector; one that reads the prompt, with as many words of it as the spec counts."""
+        if isinstance(self.connector, QFormer) and self.connector.spec.instructed:
+            words = torch.zeros(1, self.connector.spec.text, dtype=torch.long, device="meta")
+            return self.connector.instructed(patches, words)
+        return self.connector(patches, grid)
 
     def _length(self, length: int, crossed: int) -> int:
         vectors = torch.empty(1, length, self.spec.language.width, device="meta")
@@ -70,7 +81,7 @@ class Counter:
         return cross.before([block.project(visual) for block in cross.each], Sight(None, None, None))
 
 
-def _count(module: nn.Module, *inputs: object) -> int:
+def _count(module: Callable[..., object], *inputs: object) -> int:
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         module(*inputs)
     return counter.get_total_flops()

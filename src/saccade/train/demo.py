@@ -6,6 +6,7 @@ import torch
 
 from saccade.connectors import build_connector
 from saccade.core.errors import unknown
+from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
@@ -38,8 +39,13 @@ def retrain(name: str, folder: Path, tell: Tell, schedule: Schedule = SCHEDULE, 
     bank = fill(
         shipped.tower, shipped.spec, shipped.tokenizer, split="train", first=FIRST, count=pictures, report=tell_bank
     )
+    assert isinstance(shipped.language, Decoder)
     job = AnswerJob(
-        shipped.language, [Route(shipped.spec, connector, bank)], {"connector": connector}, batch=schedule.batch, seed=1
+        shipped.language,
+        [Route(shipped.spec, connector, bank, shipped.cross)],
+        {"connector": connector},
+        batch=schedule.batch,
+        seed=1,
     )
     run(job, schedule, checkpoint=folder / f"demo-{name}.pt", report=tell(name, schedule.steps))
     shipped.connector = connector

@@ -120,6 +120,7 @@ class Workshop:
         if self.recipe.start == "shipped":
             shipped = embedded("llava")
             _freeze(shipped)
+            assert isinstance(shipped.language, Decoder)
             return shipped.tower, shipped.language
         tower, language = StemTower(TOWER), Decoder(LANGUAGE)
         for name, weight in language.named_parameters():

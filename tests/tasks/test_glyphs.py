@@ -59,7 +59,8 @@ def test_faces_differ_and_glyphs_are_kept():
 
 def test_without_matplotlib_the_cure_is_named(monkeypatch):
     monkeypatch.setattr(glyphs, "find_spec", lambda name: None)
-    glyphs._folder.cache_clear()
+    for kept in (glyphs._folder, glyphs._font, glyph):
+        kept.cache_clear()
     try:
         with pytest.raises(SaccadeError, match=r"fonts of matplotlib, which is not installed; pip install 'saccade\["):
             glyph(FACES[0], 77, "R")

@@ -64,14 +64,14 @@ def tower_of(config: PreTrainedConfig) -> HubTowerSpec:
     return HubTowerSpec(config=config_text(config), keep_class=True, final_norm=True)
 
 
-def qformer_of(config: Any, *, width_out: int, text: int, words: bool = False) -> QFormerSpec:  # noqa: ANN401
-    """The Q-Former of a BLIP-2 or InstructBLIP ``config``; ``words`` where it reads some without being instructed."""
+def qformer_of(config: Any, *, width_out: int, text: int) -> QFormerSpec:  # noqa: ANN401
+    """The Q-Former of a BLIP-2 or InstructBLIP ``config``, beside ``text`` positions of instruction."""
     inner = config.qformer_config
     if inner.hidden_act != "gelu":
         raise SaccadeError(
             f"the Q-Former's activation is {inner.hidden_act!r}, here it is 'gelu'; load this one with transformers"
         )
-    if getattr(inner, "use_qformer_text_input", False) and not words:
+    if getattr(inner, "use_qformer_text_input", False):
         raise SaccadeError(
             "use_qformer_text_input gives a BLIP-2 before a language model words that nothing feeds it; set it to false"
         )
@@ -84,7 +84,7 @@ def qformer_of(config: Any, *, width_out: int, text: int, words: bool = False) -
         heads=inner.num_attention_heads,
         middle=inner.intermediate_size,
         every=inner.cross_attention_frequency,
-        vocabulary=inner.vocab_size if text or words else 0,
+        vocabulary=inner.vocab_size if text else 0,
         positions=inner.max_position_embeddings,
         eps=inner.layer_norm_eps,
         text=text,

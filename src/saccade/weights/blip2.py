@@ -16,9 +16,6 @@ from saccade.weights.files import Published
 TOWER, LANGUAGE = "vision_model.", "language_model."
 # Not learned: counted off when the module is made, though older files hold it.
 _COUNTED = re.compile(r"position_ids$")
-# The table of words once more, under the names of the two halves that use it.
-_TWICE = re.compile(r"(encoder|decoder)\.embed_tokens\.weight$")
-_TABLE = "shared.weight"
 
 
 def rename(published: Iterable[str], spec: QFormerSpec, language: DecoderSpec | Seq2SeqSpec) -> dict[str, Published]:

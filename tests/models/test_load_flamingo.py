@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from saccade.core.errors import SaccadeError
@@ -360,6 +361,14 @@ def test_a_tied_head_that_is_there_a_second_time_must_not_differ(tmp_path):
     at.with_(**{"lang_encoder.lm_head.weight": table + 1})
     with pytest.raises(SaccadeError, match=r"lang_encoder\.lm_head\.weight differs from lang_encoder\.model\.decoder"):
         load(tmp_path)
+
+
+def test_a_tied_head_in_the_language_models_own_file_is_older_than_the_checkpoints_embeddings(tmp_path):
+    made = folder(tmp_path, "opt")
+    file = tmp_path / "language" / "model.safetensors"
+    held = load_file(file)
+    save_file({**held, "lm_head.weight": held["model.decoder.embed_tokens.weight"].clone()}, file)
+    close(load(tmp_path).logits(images(ROWS[1][0]), ROWS[1][1]), made.logits(images(ROWS[1][0]), ROWS[1][1]))
 
 
 @pytest.mark.parametrize(("every", "depth", "blocks"), [(1, 24, 24), (2, 32, 16), (4, 32, 8)])

@@ -50,7 +50,7 @@ def checkpoint(
             "num_hidden_layers": 4,
             "num_attention_heads": 4,
             "max_position_embeddings": 256,
-            "initializer_range": 0.3,
+            "initializer_range": 0.1,
             "bos_token_id": 256,
             "eos_token_id": END,
             "pad_token_id": 258,

@@ -71,8 +71,10 @@ def test_shared_markers_stand_once(text, ids, looking):
 def test_after_a_reset_nothing_is_looked_at_until_the_next_picture():
     prompt = expand(WORDS, "<image>a</s>b<image>c", [called(()), called(())], 257, reset=256)
     assert prompt.looking == (0, 0, 0, -1, 1, 1)
-    head, tail = expand(WORDS, "<image>a</s>b", [called(())], 257, reset=256).split()
-    assert (head.ids, tail) == ((257,), (97, 256, 98))
+    head, tail = expand(WORDS, "<image>a</s>bc", [called(())], 257, reset=256).split()
+    assert (head.ids, head.looking, tail) == ((257, 97, 256, 98), (0, 0, 0, -1), (99,))
+    with pytest.raises(SaccadeError, match="last of 4 tokens is the first behind a picture or the end of a document"):
+        expand(WORDS, "<image>a</s>b", [called(())], 257, reset=256).split()
 
 
 def test_text_without_pictures_looks_at_none():

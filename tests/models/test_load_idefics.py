@@ -105,7 +105,11 @@ def test_answers_equal_greedy_generation(tmp_path, options):
     model.save_pretrained(tmp_path)
     reader = load(tmp_path)
     images = [picture(40, 30), picture(31, 67), picture(90, 33)]
-    questions = [["what?", "a longer question, where?", "a"], ["who"], [f"how {'very ' * n}many?" for n in range(4)]]
+    questions = [
+        ["what?", "a longer question, where?", "a"],
+        ["who", "who</s>and then?"],
+        [f"how {'very ' * n}many?" for n in range(4)],
+    ]
     ends = [END, OVER] if "instructed" in options else [END]
     assert sorted(reader.spec.language.ends) == ends
     with torch.no_grad():

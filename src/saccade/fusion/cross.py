@@ -151,7 +151,7 @@ class Cross(nn.Module):
 @dataclass(frozen=True, eq=False)
 class Crossing:
     """Pictures beside a sequence: ``made`` keys and values by block, the picture that each key is of (-1: padding),
-    what the positions being read are ``looking`` at, and each row's ``last`` picture.
+    what the positions being read are ``looking`` at, and each row's ``last`` picture (-1 where it has none).
     """
 
     cross: Cross
@@ -178,11 +178,11 @@ class Crossing:
         return Sight((pairs | blind)[:, None], blind if bool(blind.any()) else None, bare)
 
     def after(self) -> "Crossing":
-        """For the positions that follow: they look at each row's last picture, whose keys alone are kept."""
+        """For the positions that follow: they look where each row's last one does, and only those keys are kept."""
+        now = self.looking[:, -1:]
         if self.cross.spec.sees == "all":
-            return replace(self, looking=self.last[:, None])
-        hits = self.owner == self.last[:, None]
-        hits &= self.owner >= 0
+            return replace(self, looking=now)
+        hits = (self.owner == now) & (self.owner >= 0)
         width = max(1, int(hits.sum(dim=1).max()))
         # Kept keys of unequal number are padded with others, which stay marked as not theirs.
         index = (~hits).int().argsort(dim=1, stable=True)[:, :width]
@@ -195,7 +195,7 @@ class Crossing:
             )
             for keys, values in self.made
         )
-        return replace(self, made=made, owner=owner, looking=self.last[:, None])
+        return replace(self, made=made, owner=owner, looking=now)
 
     def take(self, rows: Tensor) -> "Crossing":
         """These rows, in this order, as often as named."""

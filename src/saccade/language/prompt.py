@@ -33,9 +33,23 @@ class Prompt:
         return sum(self.visual)
 
     def split(self) -> tuple["Prompt", tuple[int, ...]]:
-        """Up to the last picture, which questions about one picture share, and the ids after that."""
+        """Up to the last picture, which questions about one picture share, and the ids after that.
+
+        Of called pictures: up to where they are looked at as by all that follows, which a token that closes documents
+        may put off. Raises SaccadeError where nothing follows.
+        """
         if self.looking:
-            end = self.looking.index(max(self.looking)) + 1
+            changes = [
+                place
+                for place, (now, then) in enumerate(zip(self.looking, (-1, *self.looking[:-1]), strict=True))
+                if now != then
+            ]
+            end = changes[-1] + 1
+            if end == len(self.ids):
+                raise SaccadeError(
+                    f"the prompt's last of {end} tokens is the first behind a picture or the end of a document, and no "
+                    "text follows from which an answer could begin; write some behind it"
+                )
         else:
             end = len(self.visual) - self.visual[::-1].index(True)
         head = Prompt(self.ids[:end], self.visual[:end], self.looking[:end], self.instruction)

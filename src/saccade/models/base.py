@@ -23,13 +23,13 @@ from saccade.core.ledger import Groups
 from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout
-from saccade.fusion.cross import Cross, Crossing
-from saccade.fusion.splice import splice
+from saccade.fusion.cross import Cross
 from saccade.language.generate import Encoding, Reading, answer, read
-from saccade.language.hub import Decoder, pad_left
+from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
 from saccade.models.encoded import Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
+from saccade.models.joined import Joined, instructed, join
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
@@ -171,47 +171,16 @@ class Reader(nn.Module):
             prompt.without(numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
         ]
         following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
-        vectors, real, positions, crossing = self._joined_text(prompts, places, tokens)
+        made = join(self.language, self.cross, prompts, places, tokens, self.device)
         if isinstance(self.language, Seq2Seq):
-            return Encoding.of(self.language, vectors, real)
-        return read(self.language, vectors, real, positions, following, crossing)
+            return Encoding.of(self.language, made.vectors, made.real)
+        return read(self.language, made.vectors, made.real, made.positions, following, made.beside)
 
     def _visual(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> list[list[Tensor]]:
         """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
         if self.instructor is None:
             return [[picture.tokens for picture in row] for row in encoded]
-        told = [prompt.instruction for prompt, row in zip(prompts, encoded, strict=True) for _ in row]
-        if not told:
-            return [[] for _ in encoded]
-        words = self.instructor(told, padding=True, padding_side="right", return_tensors="pt").to(self.device)
-        patches = torch.stack([picture.tokens for row in encoded for picture in row])
-        made = iter(
-            cast(QFormer, self.connector).instructed(patches, words["input_ids"], words["attention_mask"].bool())
-        )
-        return [[next(made) for _ in row] for row in encoded]
-
-    def _joined_text(
-        self, prompts: Sequence[Prompt], places: Sequence[Sequence[int]], tokens: Sequence[Sequence[Tensor]]
-    ) -> tuple[Tensor, Tensor, Tensor, Crossing | None]:
-        """Vectors of the prompts at these places, padded on the left, what of them is real and where it stands, and
-        the pictures beside them where they are not among them.
-        """
-        pairs = list(zip(prompts, places, strict=True))
-        ids, real = pad_left([[prompt.ids[place] for place in at] for prompt, at in pairs])
-        marks, _ = pad_left([[prompt.visual[place] for place in at] for prompt, at in pairs])
-        positions, _ = pad_left(places)
-        ids, real, marks, positions = (tensor.to(self.device) for tensor in (ids, real, marks.bool(), positions))
-        # A placeholder's id may lie outside the table: what stands there is overwritten.
-        vectors = self.language.embed(ids.masked_fill(marks, 0))
-        flat = [picture for row in tokens for picture in row]
-        if self.cross is None:
-            visual = torch.cat([vectors.new_empty(0, vectors.shape[-1]), *flat])
-            return splice(vectors, visual, marks), real, positions, None
-        looking, _ = pad_left(
-            [[prompt.looking[place] for place in at] if prompt.looking else [] for prompt, at in pairs]
-        )
-        looking = looking.to(self.device).masked_fill(~real, -1)
-        return vectors, real, positions, self.cross(tokens, looking)
+        return instructed(cast(QFormer, self.connector), self.instructor, prompts, encoded, self.device)
 
     @torch.inference_mode()
     def ask(
@@ -296,9 +265,9 @@ class Reader(nn.Module):
         if targets is not None:
             prompts = [prompt.then(ids) for prompt, ids in zip(prompts, targets, strict=True)]
         self.language.check(max(len(prompt.ids) for prompt in prompts))
-        vectors, real, positions, crossing = self._whole(prompts, encoded)
-        before = None if crossing is None else crossing.before()
-        scores = self.language(vectors, real, positions, before=before)
+        made = self._whole(prompts, encoded)
+        before = None if made.beside is None else made.beside.before()
+        scores = self.language(made.vectors, made.real, made.positions, before=before)
         return [row[-len(prompt.ids) :] for row, prompt in zip(scores, prompts, strict=True)]
 
     def _written(
@@ -311,18 +280,16 @@ class Reader(nn.Module):
         """An encoder-decoder's scores of what follows its start, and each token of the targets."""
         rows = [[language.spec.start, *ids] for ids in ([[]] * len(prompts) if targets is None else targets)]
         language.check(max(len(prompt.ids) for prompt in prompts), max(map(len, rows)))
-        vectors, real, _, _ = self._whole(prompts, encoded)
+        made = self._whole(prompts, encoded)
         # On the right nothing follows a row's end, so whatever stands there changes nothing before it.
         ids = nn.utils.rnn.pad_sequence([torch.as_tensor(row) for row in rows], batch_first=True).to(self.device)
-        scores = language(ids, language.encode(vectors, real), real)
+        scores = language(ids, language.encode(made.vectors, made.real), made.real)
         return [scores[index, : len(row)] for index, row in enumerate(rows)]
 
-    def _whole(
-        self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]
-    ) -> tuple[Tensor, Tensor, Tensor, Crossing | None]:
-        """``_joined_text`` of everything."""
+    def _whole(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> Joined:
+        """Everything, nothing dropped."""
         places = [range(len(prompt.ids)) for prompt in prompts]
-        return self._joined_text(prompts, places, self._visual(prompts, encoded))
+        return join(self.language, self.cross, prompts, places, self._visual(prompts, encoded), self.device)
 
     def loss(
         self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], targets: Sequence[str]

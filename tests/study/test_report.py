@@ -258,3 +258,16 @@ def test_sections_stand_in_order():
     heads = [text(head) for head in tree(page()).iter("h2")]
     assert heads == ["Accuracy against tokens", "All rows", "What each reader saw", "How it was measured"]
     assert all(a != b for a, b in itertools.pairwise(heads))
+
+
+def test_what_queries_look_at_is_shaded_where_the_stylesheet_lets_it_be_seen():
+    """Patches under a share of the strongest stay clear, and a rule of the page fills the others."""
+    (one,) = shown(1)
+    look = one.seen[0]
+    shares = np.zeros(len(look.ledger.cells))
+    shares[:3] = (0.5, 0.25, 0.01)
+    page = render(results(), [dataclasses.replace(one, seen=(dataclasses.replace(look, watched=shares),))])
+    (group,) = re.findall(r'<g class="watched">(.*?)</g>', page)
+    assert re.findall(r'fill-opacity="([^"]+)"', group) == ["0.75", "0.38"]
+    assert re.search(r"\.canvas \.watched rect \{ fill: #", page)
+    assert "watched" not in render(results(), [one]).split("</style>")[1]

@@ -5,10 +5,10 @@ Used by Flamingo, OpenFlamingo, IDEFICS.
 Loses   fine print, which 64 latents over 224 px do not hold; text reads the last picture before it and no other.
 Source  arXiv:2204.14198; OpenFlamingo, arXiv:2308.01390, and its code; IDEFICS as in its transformers class.
 
-Exact: IDEFICS checkpoints give the same logits as in ``transformers``. OpenFlamingo's are composed by the formulas and
-names of its code, which current ``transformers`` no longer runs. Two defects of that code are not copied: with all
-previous pictures in sight, text before the first picture does not see the later ones; and tags beyond the pictures that
-were given are refused rather than read as a blur of all.
+Loaded from an IDEFICS checkpoint it gives the same logits as ``transformers``. OpenFlamingo's are composed by the
+formulas and names of its code, which current ``transformers`` no longer runs. Two defects of that code are not copied:
+with all previous pictures in sight, text before the first picture does not see the later ones; and tags beyond the
+pictures that were given are refused rather than read as a blur of all.
 """
 
 from collections.abc import Callable

@@ -17,6 +17,7 @@ import argparse
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
+from typing import cast
 
 import torch
 from rich.console import Console
@@ -56,7 +57,7 @@ def reading(table: Table, repeats: int) -> None:
     torch.manual_seed(0)
     config = Blip2QFormerConfig()
     config._attn_implementation = "sdpa"
-    peer: nn.Module = Blip2QFormerModel(config).eval()
+    peer = cast(nn.Module, Blip2QFormerModel(config)).eval()
     ours = QFormer(SPEC).eval()
     queries = 0.02 * torch.randn(1, SPEC.queries, SPEC.width)
     published = {f"qformer.{name}": weight for name, weight in peer.state_dict().items()} | {"query_tokens": queries}

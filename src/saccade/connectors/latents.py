@@ -1,6 +1,6 @@
 """Latents: learned vectors read patches, and each other, in several layers. See ``specs/latents.py``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -10,14 +10,8 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.nn.choices import ACTIVATIONS, norm
 from saccade.specs.latents import LatentsSpec
-
-ACTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "relu": F.relu,
-    "relu2": lambda x: F.relu(x).square(),
-    "silu": F.silu,
-}
 
 
 @final
@@ -37,7 +31,7 @@ class Latents(nn.Module):
         self.frames = nn.Parameter(torch.randn(spec.frames, width)) if spec.frames else None
         self.pictures = nn.Parameter(torch.randn(spec.pictures, 1, width)) if spec.pictures else None
         self.layers = nn.ModuleList(LatentLayer(spec) for _ in range(spec.depth))
-        self.norm = _norm(spec, width)
+        self.norm = norm(spec.norm, width, spec.eps)
 
     def forward(
         self, patches: Float[Tensor, "views {grid.tokens+self.spec.extra} {self.spec.width_in}"], grid: Grid
@@ -121,14 +115,14 @@ class LatentLayer(nn.Module):
         super().__init__()
         self.spec = spec
         width, inner = spec.width_out, spec.heads * spec.head
-        self.norm_media = _norm(spec, width)
-        self.norm_latents = _norm(spec, width)
-        self.norm_q = _norm(spec, spec.head) if spec.qk_norm else None
-        self.norm_k = _norm(spec, spec.head) if spec.qk_norm else None
+        self.norm_media = norm(spec.norm, width, spec.eps)
+        self.norm_latents = norm(spec.norm, width, spec.eps)
+        self.norm_q = norm(spec.norm, spec.head, spec.eps) if spec.qk_norm else None
+        self.norm_k = norm(spec.norm, spec.head, spec.eps) if spec.qk_norm else None
         self.to_q = nn.Linear(width, inner, bias=False)
         self.to_kv = nn.Linear(width, 2 * spec.shared * spec.head, bias=False)
         self.to_out = nn.Linear(inner, width, bias=False)
-        self.norm_feed = _norm(spec, width)
+        self.norm_feed = norm(spec.norm, width, spec.eps)
         self.gate = nn.Linear(width, spec.middle, bias=False) if spec.gated else None
         self.up = nn.Linear(width, spec.middle, bias=False)
         self.down = nn.Linear(spec.middle, width, bias=False)
@@ -192,7 +186,7 @@ class LatentLayer(nn.Module):
         return [torch.cat([F.linear(normed, half), kv], dim=1) for half, kv in zip(halves, lone, strict=True)]
 
     def _feed(self, x: Float[Tensor, "media latents width"]) -> Float[Tensor, "media latents width"]:
-        act = ACTS[self.spec.act]
+        act = ACTIVATIONS[self.spec.act]
         return self.down(act(self.up(x)) if self.gate is None else act(self.gate(x)) * self.up(x))
 
 
@@ -218,7 +212,3 @@ def stretched(table: Float[Tensor, "rows width"], frames: int) -> Float[Tensor, 
     if frames <= len(table):
         return table[:frames]
     return F.interpolate(table.T[None], size=frames, mode="linear", align_corners=True)[0].T
-
-
-def _norm(spec: LatentsSpec, width: int) -> nn.Module:
-    return nn.LayerNorm(width, eps=spec.eps) if spec.norm == "layer" else nn.RMSNorm(width, eps=spec.eps)

@@ -15,13 +15,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from saccade.nn.choices import ACTIVATIONS, norm
 from saccade.specs.cross import CrossSpec
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "silu": F.silu,
-    "relu2": lambda x: F.relu(x).square(),
-}
 Insert = dict[int, Callable[[Tensor], Tensor]]
 """What runs before a layer, by its number."""
 
@@ -44,7 +40,7 @@ class GatedCross(nn.Module):
     def __init__(self, spec: CrossSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.norm = _norm(spec, spec.width)
+        self.norm = norm(spec.norm, spec.width, spec.eps)
         self.to_q = nn.Linear(spec.width, spec.inner, bias=False)
         self.to_kv = nn.Linear(spec.source, 2 * spec.inner, bias=False)
         self.to_out = nn.Linear(spec.inner, spec.width, bias=False)
@@ -56,7 +52,7 @@ class GatedCross(nn.Module):
             self.scale = nn.Parameter(torch.ones(shape))
             return
         self.gate_feed = nn.Parameter(torch.zeros(shape))
-        self.norm_feed = _norm(spec, spec.width)
+        self.norm_feed = norm(spec.norm, spec.width, spec.eps)
         self.widen = nn.Linear(spec.width, spec.middle, bias=False)
         if spec.act == "silu":
             self.side = nn.Linear(spec.width, spec.middle, bias=False)
@@ -201,7 +197,3 @@ class Crossing:
         """These rows, in this order, as often as named."""
         made = tuple((keys[rows], values[rows]) for keys, values in self.made)
         return Crossing(self.cross, made, self.owner[rows], self.looking[rows], self.last[rows])
-
-
-def _norm(spec: CrossSpec, width: int) -> nn.Module:
-    return nn.LayerNorm(width, eps=spec.eps) if spec.norm == "layer" else nn.RMSNorm(width, eps=spec.eps)

@@ -70,7 +70,7 @@ class Matcher(nn.Module):
 
     def losses(
         self,
-        patches: Float[Tensor, "batch patches width_in"],
+        patches: Float[Tensor, "pictures patches width_in"],
         ids: Int[Tensor, "batch length"],
         real: Bool[Tensor, "batch length"] | None = None,
         *,

@@ -44,13 +44,6 @@ def test_examples_of_an_unspelt_question_are_of_its_kind_and_of_other_pictures()
     assert len({item.examples for item in first}) == 1
 
 
-def test_fewer_examples_are_the_last_of_more():
-    exam, pool = [Scene("test", 0)], list(Scenes("calibration", 6))
-    (item, *_) = study._asked(exam, pool, 4, seed=0)
-    assert item.examples[len(item.examples) - 0 :] == ()
-    assert item.examples[len(item.examples) - 2 :] == item.examples[2:]
-
-
 def test_scores_stand_apart():
     exam, pool = list(Scenes("test", 2)), list(Scenes("calibration", 6))
     asked = list(study._asked(exam, pool, 1, seed=0))
@@ -86,8 +79,11 @@ def test_what_is_told_and_what_counts_as_right(monkeypatch):
         assert correct == (row[-1][1] in item.question.answers)
     assert any(right)
     assert not all(right)
-    study._answers(made, asked, seen, examples, 0)
-    assert all(row == [] for row in told[1][1])
+    for count in (0, 1, 2, 3):  # of fewer, the last; of more than there are, all
+        study._answers(made, asked, seen, examples, count)
+        for item, row in zip(asked, told[-1][1], strict=True):
+            wanted = [one.answers[0] for _, one in item.examples]
+            assert [answer for _, answer in row] == (wanted[-count:] if count else [])
 
 
 def test_a_run_is_a_record_a_table_and_a_drawing(tmp_path):

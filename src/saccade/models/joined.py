@@ -50,7 +50,7 @@ def join(
         visual = torch.cat([vectors.new_empty(0, vectors.shape[-1]), *flat])
         return Joined(splice(vectors, visual, marks), real, positions, None)
     looking, _ = pad_left([[prompt.looking[place] for place in at] if prompt.looking else [] for prompt, at in pairs])
-    return Joined(vectors, real, positions, cross(tokens, looking.to(device).masked_fill(~real, -1)))
+    return Joined(vectors, real, positions, cross(tokens, looking.to(device)))
 
 
 def instructed(

@@ -140,7 +140,7 @@ def _answers(
     shots = [
         [
             Shot(told[number], one.text if item.spelt else "", one.answers[0])
-            for number, one in item.examples[len(item.examples) - count :]
+            for number, one in item.examples[max(0, len(item.examples) - count) :]
         ]
         for item in asked
     ]

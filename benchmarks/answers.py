@@ -28,9 +28,9 @@ from transformers import (
 )
 from transformers.utils import logging
 
-import saccade
 from saccade.models.base import Reader
 from saccade.models.embedded import IDS, LANGUAGE, SIDE, TEMPLATE, TOWER
+from saccade.models.store import load_reader
 from saccade.nn.hub import parse_config
 from saccade.study.sheets import PICTURES_AT_ONCE
 from saccade.tasks.scenes import Scenes
@@ -195,7 +195,7 @@ def main(pictures: int = 40, repeats: int = 3, threads: int = 2, seed: int = 0) 
     exam = [Asked(name, image, tuple(question.text for question in asked)) for name, image, asked in scenes]
     with tempfile.TemporaryDirectory() as folder:
         processor = make(Path(folder), seed)
-        reader = saccade.load(folder)
+        reader = load_reader(folder)
         model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
     assert reader.spec.template == TEMPLATE
     ways: dict[str, Callable[[Sequence[Asked]], Tokens]] = {

@@ -93,6 +93,10 @@ def reading(table: Table, repeats: int) -> None:
 def four_times(matcher: Matcher, patches: Tensor, ids: Tensor, negatives: Tensor) -> dict[str, Tensor]:
     """The losses, with keys and values of the images made anew for the 3 × batch pairs of the match."""
     former, real, batch = matcher.qformer, ids != matcher.spec.pad, len(ids)
+    dec, head, temperature = matcher.spec.dec, matcher.word_head, matcher.temperature
+    assert dec is not None
+    assert head is not None
+    assert temperature is not None
     seen = former.read(former.image(patches))
     text = former.read(ids=ids, real=real, rows=1).text
     assert seen.queries is not None
@@ -100,17 +104,15 @@ def four_times(matcher: Matcher, patches: Tensor, ids: Tensor, negatives: Tensor
     assert former.words is not None
     pictured = F.normalize(matcher.image_head(seen.queries), dim=-1)
     texted = F.normalize(matcher.text_head(text[:, 0]), dim=-1)
-    scores = objectives.similarities(pictured, texted) / matcher.temperature
+    scores = objectives.similarities(pictured, texted) / temperature
     own = torch.arange(batch)[:, None].expand(-1, 2)
     shown, told = torch.cat([own, negatives]).unbind(dim=1)
     logits = matcher.match(former.image(patches[shown]), ids[told], real[told])
-    words = former.write(
-        seen.memory, torch.cat([torch.full_like(ids[:, :1], matcher.spec.dec), ids[:, 1:]], dim=1), real
-    )
+    words = former.write(seen.memory, torch.cat([torch.full_like(ids[:, :1], dec), ids[:, 1:]], dim=1), real)
     return {
         "itc": objectives.contrastive(scores, objectives.together(ids, real)),
         "itm": objectives.matching(logits, batch),
-        "itg": objectives.generation(matcher.word_head(words, former.words.weight), ids, real),
+        "itg": objectives.generation(head(words, former.words.weight), ids, real),
     }
 
 

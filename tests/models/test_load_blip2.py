@@ -1,8 +1,6 @@
 """``load`` of BLIP-2 and InstructBLIP folders: logits, losses and answers equal transformers' own."""
 
-import json
 import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.models.store import from_pretrained, load, save_pretrained
 from saccade.specs.resize import StretchSpec
 from tests.parts import close, picture
-from tests.weights.blip2_folders import QUERIES, SIZES, TEXTS, checkpoint, generated, loss_of, theirs
+from tests.weights.blip2_folders import QUERIES, SIZES, TEXTS, change, checkpoint, generated, loss_of, theirs
 from tests.weights.llava_folders import IMAGE, edit, tokenizer
 
 CAUSAL: dict[str, dict[str, Any]] = {
@@ -199,10 +197,3 @@ def test_refuses_an_instructblip_without_the_queries_tokenizer(tmp_path):
     shutil.rmtree(tmp_path / INSTRUCTOR)
     with pytest.raises(SaccadeError, match=r"holds no qformer_tokenizer, .*save it there \(Instruct"):
         load(tmp_path)
-
-
-def change(folder: Path, inside: str | None, **changes: object) -> None:
-    """Set keys of ``config.json``, or of an object in it."""
-    config = json.loads((folder / "config.json").read_text())
-    (config if inside is None else config[inside]).update(changes)
-    (folder / "config.json").write_text(json.dumps(config))

@@ -137,6 +137,8 @@ def test_generation_is_the_mean_over_words_of_every_next_one(smoothing):
         close(objectives.generation(logits, ids, real), found)
 
 
-def test_generation_of_nothing_is_zero():
+def test_generation_of_one_word_and_of_nothing():
+    logits, ids, real = drawn(1, 2, 7), torch.tensor([[6, 3]]), torch.tensor([[True, True]])
+    assert float(objectives.generation(logits, ids, real, 0.0)) == pytest.approx(-float(logits[0, 0].log_softmax(0)[3]))
     ids, real = torch.tensor([[6, 0]]), torch.tensor([[True, False]])
     assert float(objectives.generation(drawn(1, 2, 7), ids, real)) == 0

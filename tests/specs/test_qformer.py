@@ -110,9 +110,9 @@ def test_refuses_what_cannot_be(changes, message):
     ("changes", "message"),
     [
         ({"embed": 0}, "1 channel or more, got 0"),
-        ({"qformer": WORDED}, r"three rows of a table of 30522 words, got \(0, 101, 30522\)"),
-        ({"pad": 101}, "three rows"),
-        ({"pad": -1}, "three rows"),
+        ({"qformer": WORDED}, r"different rows of a table of 30522 words, got \[0, 101, 30522\]"),
+        ({"pad": 101}, "different rows"),
+        ({"pad": -1}, "different rows"),
         ({"qformer": replace(WORDED, vocabulary=30_523, width_out=8)}, "got width_out 8 and text 0; set both to 0"),
         ({"qformer": replace(WORDED, vocabulary=30_523, text=8)}, "got width_out 0 and text 8"),
     ],

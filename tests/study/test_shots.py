@@ -15,7 +15,7 @@ from saccade.models.base import Reader
 from saccade.study import shots as study
 from saccade.study.shots import SCHEMA, Shots, few_shot
 from saccade.study.shots_table import drawing, shots_markdown, shots_table
-from saccade.tasks.scenes import Scene, Scenes
+from saccade.tasks.scenes import Scenes
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,5 +1,6 @@
 """Tiny BLIP-2 and InstructBLIP checkpoints as they lie on disk, every weight random, and transformers' answers."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from PIL import Image
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
+    BertTokenizer,
     Blip2Config,
     Blip2ForConditionalGeneration,
+    Blip2ForImageTextRetrieval,
     Blip2Processor,
     BlipImageProcessorPil,
     InstructBlipConfig,
@@ -83,6 +86,34 @@ def checkpoint(
     return model, processor
 
 
+def retrieval(folder: Path, *, placeholder: bool = True) -> tuple[Blip2ForImageTextRetrieval, Blip2Processor]:
+    """A tiny retrieval model with BERT's tokenizer; with a ``placeholder`` the processor puts one a query in front."""
+    config = Blip2Config(
+        vision_config=VISION,
+        qformer_config={**QFORMER, "vocab_size": 48, "use_qformer_text_input": True},
+        num_query_tokens=QUERIES,
+        image_text_hidden_size=6,
+        image_token_index=len(bert()) if placeholder else None,
+    )
+    torch.manual_seed(4)
+    model = Blip2ForImageTextRetrieval(config).eval()
+    shake(model)
+    with torch.no_grad():
+        model.query_tokens.normal_()
+    model.save_pretrained(folder)
+    images = BlipImageProcessorPil(size={"height": 28, "width": 28})
+    processor = Blip2Processor(images, bert(), num_query_tokens=QUERIES if placeholder else None)
+    processor.save_pretrained(folder)
+    return model, processor
+
+
+def bert() -> BertTokenizer:
+    """Letters, alone and going on, behind BERT's five special tokens."""
+    letters = "abcdefghijklmnopqrst"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    return BertTokenizer({word: number for number, word in enumerate(words)})
+
+
 def asking() -> Any:
     """The Q-Former's tokenizer: other ids for the same text, padding on the right as BERT's."""
     made = tokenizer(["[more]"], first=257)
@@ -152,3 +183,10 @@ def generated(
     before = 1 if model.config.text_config.model_type == "t5" else inputs["input_ids"].shape[1]
     answers = [row[before:].tolist() for row in out]
     return [answer[: answer.index(257) + 1] if 257 in answer else answer for answer in answers]
+
+
+def change(folder: Path, inside: str | None, **changes: object) -> None:
+    """Set keys of ``config.json``, or of an object in it."""
+    config = json.loads((folder / "config.json").read_text())
+    (config if inside is None else config[inside]).update(changes)
+    (folder / "config.json").write_text(json.dumps(config))

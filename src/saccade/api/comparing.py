@@ -9,7 +9,7 @@ import yaml
 from saccade.core.errors import SaccadeError, unknown
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
-from saccade.models.store import load
+from saccade.models.store import load_reader
 from saccade.study.compare import compare as run_compare
 from saccade.study.files import write_whole
 from saccade.study.report import render
@@ -189,5 +189,5 @@ def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:
             raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
         return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)
     if Path(name).is_dir():
-        return Entrant(load(name), "exact", f"as loaded from {name}")
+        return Entrant(load_reader(name), "exact", f"as loaded from {name}")
     raise unknown("model", name, cards())

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
 from saccade.specs.reader import ReaderSpec
+from saccade.specs.retriever import RetrieverSpec
 from saccade.weights.files import Source
 
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -21,12 +22,12 @@ FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """A published checkpoint as a path of our parts: ``sources`` say where each weight lies.
+    """A published checkpoint as parts of ours: ``sources`` say where each weight lies.
 
     ``instructor`` is the tokenizer of a connector that reads the prompt.
     """
 
-    spec: ReaderSpec
+    spec: ReaderSpec | RetrieverSpec
     tokenizer: PreTrainedTokenizerBase
     sources: Mapping[str, Source]
     instructor: PreTrainedTokenizerBase | None = None

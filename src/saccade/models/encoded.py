@@ -13,6 +13,7 @@ from saccade.core.ledger import Groups, Ledger
 from saccade.core.view import Layout
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
+from saccade.specs.retriever import RetrieverSpec
 from saccade.views.sample import Pixels, sample_all
 
 Kept = Int[Tensor, "_"]
@@ -52,7 +53,7 @@ class Shot:
     answer: str
 
 
-def pixels_of(spec: ReaderSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
+def pixels_of(spec: ReaderSpec | RetrieverSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
     """Each view's pixels as ``spec`` samples and frames them."""
     colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
     return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour)

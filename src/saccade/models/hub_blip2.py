@@ -1,4 +1,4 @@
-"""A BLIP-2 or InstructBLIP folder as ``transformers`` writes it, composed from our parts: its JSON files to a spec.
+"""BLIP-2, its retrieval model and InstructBLIP as ``transformers`` writes them: a folder's JSON files to a spec.
 
 Nothing is assumed silently: an option that no part here has is refused with what to change.
 """
@@ -17,8 +17,10 @@ from saccade.models.hub_images import processor_of, views_of
 from saccade.models.llava import CLIP_MEAN, CLIP_STD
 from saccade.nn.hub import config_text
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.matcher import MatcherSpec
 from saccade.specs.qformer import QFormerSpec
 from saccade.specs.reader import ReaderSpec
+from saccade.specs.retriever import RetrieverSpec
 from saccade.specs.seq2seq import Seq2SeqSpec
 from saccade.specs.sequence import FrontSequence
 from saccade.specs.vit import HubTowerSpec
@@ -33,18 +35,25 @@ DECODERS = ("opt", "llama", "mistral", "qwen2", "qwen3")
 """Causal language models that composed readers are tested with."""
 INSTRUCTOR = "qformer_tokenizer"
 """The folder in which the Q-Former's own tokenizer lies."""
+RETRIEVAL = "Blip2ForImageTextRetrieval"
 INSTRUCTION = 32
 """Positions of instruction that InstructBLIP is counted with; what is read is as long as it is."""
 
 
 def composed(folder: Path, config: dict[str, Any]) -> Composed:
     """The folder's parts and where their weights lie."""
+    if RETRIEVAL in (config.get("architectures") or ()):
+        return _retriever(folder, Blip2Config.from_dict(config))
     instructed = config["model_type"] == "instructblip"
     parsed = (InstructBlipConfig if instructed else Blip2Config).from_dict(config)
     tokenizer, files = tokenizer_of(folder), listing(folder)
     language = language_of(folder, cast(PreTrainedConfig, parsed.text_config))
     tower = tower_of(cast(PreTrainedConfig, parsed.vision_config))
     connector = qformer_of(parsed, width_out=language.width, text=INSTRUCTION if instructed else 0)
+    if getattr(parsed.qformer_config, "use_qformer_text_input", False):
+        raise SaccadeError(
+            "use_qformer_text_input gives a BLIP-2 before a language model words that nothing feeds it; set it to false"
+        )
     spec = ReaderSpec(
         tower=tower,
         connector=connector,
@@ -59,21 +68,42 @@ def composed(folder: Path, config: dict[str, Any]) -> Composed:
     return Composed(spec, tokenizer, traced(names, files), instructor)
 
 
+def _retriever(folder: Path, config: Blip2Config) -> Composed:
+    tokenizer, files = tokenizer_of(folder), listing(folder)
+    tower = tower_of(cast(PreTrainedConfig, config.vision_config))
+    matcher = MatcherSpec(
+        qformer=qformer_of(config, width_out=0, worded=True), embed=config.image_text_hidden_size,
+        pad=special(tokenizer, "pad_token_id"), cls=special(tokenizer, "cls_token_id"), dec=None,
+    )  # fmt: skip
+    views = views_of(processor_of(folder), IMAGES, tower.side)
+    spec = RetrieverSpec(tower=tower, matcher=matcher, **views)
+    return Composed(spec, tokenizer, traced(blip2.retriever(files, matcher.qformer), files))
+
+
+def special(tokenizer: PreTrainedTokenizerBase, name: str) -> int:
+    """The id of a special token that a matcher's texts need. Raises SaccadeError where the tokenizer has none."""
+    found = getattr(tokenizer, name)
+    if found is None:
+        raise SaccadeError(
+            f"the tokenizer has no {name}, and a matcher's texts are BERT's: [CLS] in front, [PAD] behind; put the "
+            "tokenizer that was published with the model there"
+        )
+    return found
+
+
 def tower_of(config: PreTrainedConfig) -> HubTowerSpec:
     """An EVA-CLIP tower, class token kept, every position through the norm behind the last layer."""
     return HubTowerSpec(config=config_text(config), keep_class=True, final_norm=True)
 
 
-def qformer_of(config: Any, *, width_out: int, text: int) -> QFormerSpec:  # noqa: ANN401
-    """The Q-Former of a BLIP-2 or InstructBLIP ``config``, beside ``text`` positions of instruction."""
+def qformer_of(config: Any, *, width_out: int, text: int = 0, worded: bool = False) -> QFormerSpec:  # noqa: ANN401
+    """The Q-Former of a BLIP-2 or InstructBLIP ``config``, with words if it is ``worded`` or has ``text`` positions of
+    instruction beside its queries.
+    """
     inner = config.qformer_config
     if inner.hidden_act != "gelu":
         raise SaccadeError(
             f"the Q-Former's activation is {inner.hidden_act!r}, here it is 'gelu'; load this one with transformers"
-        )
-    if getattr(inner, "use_qformer_text_input", False):
-        raise SaccadeError(
-            "use_qformer_text_input gives a BLIP-2 before a language model words that nothing feeds it; set it to false"
         )
     return QFormerSpec(
         width_in=config.vision_config.hidden_size,
@@ -84,7 +114,7 @@ def qformer_of(config: Any, *, width_out: int, text: int) -> QFormerSpec:  # noq
         heads=inner.num_attention_heads,
         middle=inner.intermediate_size,
         every=inner.cross_attention_frequency,
-        vocabulary=inner.vocab_size if text else 0,
+        vocabulary=inner.vocab_size if text or worded else 0,
         positions=inner.max_position_embeddings,
         eps=inner.layer_norm_eps,
         text=text,

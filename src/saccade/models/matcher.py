@@ -43,8 +43,9 @@ class Matcher(nn.Module):
         self.image_head = nn.Linear(width, spec.embed)
         self.text_head = nn.Linear(width, spec.embed)
         self.match_head = nn.Linear(width, 2)
-        self.word_head = WordHead(width, spec.qformer.vocabulary, spec.qformer.eps)
-        self.temperature = nn.Parameter(torch.tensor(0.07))
+        trains = spec.dec is not None
+        self.word_head = WordHead(width, spec.qformer.vocabulary, spec.qformer.eps) if trains else None
+        self.temperature = nn.Parameter(torch.tensor(0.07)) if trains else None
 
     def similarity(
         self,
@@ -82,27 +83,33 @@ class Matcher(nn.Module):
 
         Equal captions, and captions of one picture where ``pictures`` numbers them, count as belonging together.
         ``negatives`` are pairs (picture, text) for the match, drawn by ``generator`` unless given. Every picture's keys
-        and values are made once; the match only takes them in another order.
+        and values are made once; the match only takes them in another order. Raises SaccadeError for a matcher that
+        only judges.
         """
+        dec, words, head, temperature = self.spec.dec, self.qformer.words, self.word_head, self.temperature
+        if dec is None or words is None or head is None or temperature is None:
+            raise SaccadeError(
+                "matcher: it only judges, having no head that writes and no temperature, so it has no losses; start "
+                "from a checkpoint of the first stage, or give its spec a dec"
+            )
         if len(patches) != len(ids):
             raise SaccadeError(f"matcher: {len(patches)} pictures and {len(ids)} texts are no pairs; pair them")
         real, batch = self._real(ids, real), len(ids)
         keys = self.qformer.image(patches)
         seen = self.qformer.read(keys)
-        scores = objectives.similarities(self._unit(seen), self._texted(ids, real)) / self.temperature
+        scores = objectives.similarities(self._unit(seen), self._texted(ids, real)) / temperature
         same = objectives.together(ids, real, pictures)
         if negatives is None:
             negatives = objectives.hard_negatives(scores, same, generator)
         own = torch.arange(batch, device=ids.device)[:, None].expand(-1, 2)
         shown, told = torch.cat([own, negatives]).unbind(dim=1)
         logits = self.match(keys.take(shown), ids[told], real[told])
-        written = torch.cat([torch.full_like(ids[:, :1], self.spec.dec), ids[:, 1:]], dim=1)
-        words = self.qformer.write(seen.memory, written, real)
-        assert self.qformer.words is not None
+        written = torch.cat([torch.full_like(ids[:, :1], dec), ids[:, 1:]], dim=1)
+        states = self.qformer.write(seen.memory, written, real)
         return {
             "itc": objectives.contrastive(scores, same),
             "itm": objectives.matching(logits, batch),
-            "itg": objectives.generation(self.word_head(words, self.qformer.words.weight), ids, real),
+            "itg": objectives.generation(head(states, words.weight), ids, real),
         }
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Readers on disk: saved, loaded again, and published checkpoints loaded as compositions of our parts.
+"""Readers and retrievers on disk: saved, loaded again, and published checkpoints loaded as compositions of our parts.
 
 Weights are safetensors and settings JSON; a ``saccade.json`` may name a file of torch's, which is read as tensors
 alone. No code from a folder or the Hub is run.
@@ -21,12 +21,17 @@ from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.hub_blip2 import INSTRUCTOR
+from saccade.models.retriever import Retriever
+from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import PARTS, ReaderSpec
+from saccade.specs.retriever import RetrieverSpec
 from saccade.weights.files import SINGLE, Source, fill, listing, read, require
 
 SETTINGS = "saccade.json"
 SCHEMA = "saccade.reader/1"
-TYPES: dict[str, type] = {**PARTS, "reader": ReaderSpec}
+TYPES: dict[str, type] = {**PARTS, "matcher": MatcherSpec, "reader": ReaderSpec, "retriever": RetrieverSpec}
+Model = Reader | Retriever
+"""What lies in a folder: what answers, or what tells which text belongs to which picture."""
 PIECES = "saccade.pieces/1"
 LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "llava": hub_llava.composed,
@@ -41,7 +46,7 @@ KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
 """Folders whose ``saccade.json`` names the pieces of a checkpoint, by its ``kind``."""
 
 
-def save_pretrained(reader: Reader, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
+def save_pretrained(reader: Model, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
     """Write spec, weights, tokenizer and, where given, the ``recipe`` that made the reader, to a folder of its own.
 
     The folder appears whole or not at all. A reader that stands there is replaced. Raises SaccadeError where the
@@ -65,8 +70,8 @@ def save_pretrained(reader: Reader, folder: str | os.PathLike[str], recipe: Mapp
             raise
 
 
-def from_pretrained(folder: str | os.PathLike[str]) -> Reader:
-    """The reader that ``save_pretrained`` wrote, ready to answer.
+def from_pretrained(folder: str | os.PathLike[str]) -> Model:
+    """The reader or retriever that ``save_pretrained`` wrote, ready for use.
 
     Raises SaccadeError for settings of another version and for missing, left-over or misshapen weights.
     """
@@ -80,8 +85,8 @@ def from_pretrained(folder: str | os.PathLike[str]) -> Reader:
     return reader
 
 
-def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
-    """A reader from a folder or a Hub id, in float32, ready to answer.
+def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Model:
+    """A reader, or of a retrieval model a retriever, from a folder or a Hub id, in float32, ready for use.
 
     Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS``, and folders
     whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids. Raises
@@ -105,6 +110,17 @@ def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Rea
     return _composed(LOADERS[kind](folder, config), folder)
 
 
+def load_reader(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
+    """The same where it must be a reader. Raises SaccadeError for a retrieval model."""
+    found = load(path_or_id, revision)
+    if not isinstance(found, Reader):
+        raise SaccadeError(
+            f"{path_or_id} holds a retrieval model, which answers no questions; name a reader, or rank pictures and "
+            "texts with saccade.load(…).rank(images, texts)"
+        )
+    return found
+
+
 _SUPPORTED = (
     "supported are folders that saccade saved, checkpoints as transformers saves them (config.json with one of the "
     f"model types {', '.join(LOADERS)}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of a "
@@ -112,7 +128,7 @@ _SUPPORTED = (
 )
 
 
-def _composed(made: Composed, folder: Path) -> Reader:
+def _composed(made: Composed, folder: Path) -> Model:
     reader = _blank(made.spec, made.tokenizer, made.instructor)
     _fill(reader, made.sources, folder)
     return reader
@@ -123,12 +139,12 @@ def _holds_reader(folder: Path) -> bool:
     return (folder / SETTINGS).is_file() and settings(folder / SETTINGS).get("schema") != PIECES
 
 
-def _write(reader: Reader, folder: Path, recipe: Mapping[str, Any] | None) -> None:
+def _write(reader: Model, folder: Path, recipe: Mapping[str, Any] | None) -> None:
     tied = _tied(reader)
     weights = {name: tensor.contiguous() for name, tensor in reader.state_dict().items() if name not in tied}
     save_file(weights, folder / SINGLE, metadata={"format": "pt"})
     reader.tokenizer.save_pretrained(folder)
-    if reader.instructor is not None:
+    if isinstance(reader, Reader) and reader.instructor is not None:
         reader.instructor.save_pretrained(folder / INSTRUCTOR)
     written: dict[str, Any] = {"schema": SCHEMA, "spec": to_dict(reader.spec, TYPES)}
     if recipe is not None:
@@ -136,7 +152,7 @@ def _write(reader: Reader, folder: Path, recipe: Mapping[str, Any] | None) -> No
     (folder / SETTINGS).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _fill(reader: Reader, sources: Mapping[str, Source], folder: Path) -> None:
+def _fill(reader: Model, sources: Mapping[str, Source], folder: Path) -> None:
     """Fill every weight exactly once; a tied output table is left out of files or is there a second time."""
     tied = _tied(reader)
     require(set(sources) - set(tied), set(reader.state_dict()) - set(tied), folder)
@@ -153,7 +169,7 @@ def _spelt(source: Source) -> str:
     return ", ".join(part[1] for part in source if part is not None)
 
 
-def _tied(reader: Reader) -> dict[str, str]:
+def _tied(reader: Model) -> dict[str, str]:
     """Names of weights that are another weight's second name, and that weight's first."""
     first: dict[int, str] = {}
     return {
@@ -164,10 +180,14 @@ def _tied(reader: Reader) -> dict[str, str]:
 
 
 def _blank(
-    spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase, instructor: PreTrainedTokenizerBase | None = None
-) -> Reader:
-    """A reader whose weights are about to be overwritten, so drawing them is saved."""
+    spec: ReaderSpec | RetrieverSpec,
+    tokenizer: PreTrainedTokenizerBase,
+    instructor: PreTrainedTokenizerBase | None = None,
+) -> Model:
+    """A model whose weights are about to be overwritten, so drawing them is saved."""
     with no_init_weights():
+        if isinstance(spec, RetrieverSpec):
+            return Retriever(spec, tokenizer).eval()
         reader = Reader(spec, tokenizer, instructor)
     if spec.language.tied:
         reader.language.model.tie_weights()

@@ -28,6 +28,13 @@ def rename(published: Iterable[str], spec: QFormerSpec, language: DecoderSpec | 
     return made | tower(names) | _language(spoken, language)
 
 
+def retriever(published: Iterable[str], spec: QFormerSpec) -> dict[str, Published]:
+    """The same for a retrieval model, whose Q-Former is a matcher's."""
+    names = list(published)
+    asked = qformer.rename_matcher((name for name in names if not name.startswith(TOWER)), spec)
+    return {f"matcher.{ours}": theirs for ours, theirs in asked.items()} | tower(names)
+
+
 def tower(published: Iterable[str]) -> dict[str, Published]:
     """The tower's part of ``published``; other names are passed over."""
     return {

@@ -28,7 +28,8 @@ from typing import Any, cast
 from transformers import CLIPConfig, CLIPVisionConfig, PreTrainedConfig, PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError, unknown
-from saccade.models.checkpoint import FILES, Composed, config_of, ends_of, fetch, tokenizer_of
+from saccade.models import pieces
+from saccade.models.checkpoint import Composed, config_of, ends_of, tokenizer_of
 from saccade.models.flamingo import CLOSING, flamingo, open_cross, open_latents
 from saccade.nn.hub import config_text, parse_config
 from saccade.specs.decoder import DecoderSpec
@@ -44,7 +45,6 @@ SAMPLE = (
     '{"schema": "saccade.pieces/1", "kind": "openflamingo", "checkpoint": "checkpoint.pt", '
     '"tower": "openai/clip-vit-large-patch14", "language": "facebook/opt-1.3b"}'
 )
-PICKLES = ("*.bin",)
 _FIELDS: dict[str, tuple[type, object]] = {
     "schema": (str, None),
     "kind": (str, None),
@@ -74,65 +74,47 @@ class _Pieces:
 
 def composed(folder: Path, settings: dict[str, Any]) -> Composed:
     """The pieces that ``settings``, the folder's ``saccade.json``, names, put together."""
-    pieces = _pieces(folder, settings)
-    config = config_of(pieces.language)
+    parts = _pieces(folder, settings)
+    config = config_of(parts.language)
     if config.get("model_type") not in names.LAYERS:
         raise unknown("type of OpenFlamingo's language model", str(config.get("model_type")), names.LAYERS)
-    held = names.held(shapes(pieces.checkpoint), str(config["model_type"]))
-    tokenizer = _tokenizer(pieces, held)
-    tower, language = _tower(pieces), _language(pieces, config, held, tokenizer)
-    spec = _spec(pieces, held, tower, language, tokenizer)
-    return Composed(spec, tokenizer, _sources(pieces, held, spec))
+    held = names.held(shapes(parts.checkpoint), str(config["model_type"]))
+    tokenizer = _tokenizer(parts, held)
+    tower, language = _tower(parts), _language(parts, config, held, tokenizer)
+    spec = _spec(parts, held, tower, language, tokenizer)
+    return Composed(spec, tokenizer, _sources(parts, held, spec))
 
 
 def _pieces(folder: Path, settings: dict[str, Any]) -> _Pieces:
-    for key, value in settings.items():
-        if key not in _FIELDS:
-            raise unknown("key in saccade.json", key, _FIELDS)
-        kind = _FIELDS[key][0]
-        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
-            raise SaccadeError(f"saccade.json: {key} is a {kind.__name__}, got {value!r}; a whole one reads: {SAMPLE}")
-    given = {key: settings.get(key, default) for key, (_, default) in _FIELDS.items()}
-    lacking = [key for key, value in given.items() if value is None]
-    if lacking:
-        raise SaccadeError(f"saccade.json lacks {', '.join(lacking)}; a whole one reads: {SAMPLE}")
+    given = pieces.given(settings, _FIELDS, SAMPLE)
     if given["sees"] not in ("last", "all"):
         raise SaccadeError(f"saccade.json: sees is 'last' or 'all', got {given['sees']!r}; a whole one reads: {SAMPLE}")
-    checkpoint = folder / given["checkpoint"]
-    if not checkpoint.is_file():
-        raise SaccadeError(f"there is no {checkpoint}, which saccade.json names as its checkpoint; put the file there")
-    more = PICKLES if given["pickled"] else ()
-    tower, language = (_piece(folder, given[name], more) for name in ("tower", "language"))
+    checkpoint = pieces.weights_file(folder, given["checkpoint"], "checkpoint")
+    more = pieces.PICKLES if given["pickled"] else ()
+    tower, language = (pieces.piece(folder, given[name], more) for name in ("tower", "language"))
     return _Pieces(checkpoint, tower, language, given)
 
 
-def _piece(folder: Path, named: str, more: tuple[str, ...]) -> Path:
-    if (folder / named).is_dir():
-        return folder / named
-    name, _, revision = named.partition("@")
-    return fetch(name, revision or None, (*FILES, *more))
-
-
-def _tokenizer(pieces: _Pieces, held: names.Held) -> PreTrainedTokenizerBase:
+def _tokenizer(parts: _Pieces, held: names.Held) -> PreTrainedTokenizerBase:
     """The language model's, with the tokens that OpenFlamingo adds, in its order."""
-    tokenizer = tokenizer_of(pieces.language)
+    tokenizer = tokenizer_of(parts.language)
     tokenizer.add_tokens([CLOSING, IMAGE], special_tokens=True)
     if tokenizer.pad_token is None:
         tokenizer.add_special_tokens({"pad_token": PAD})
     if len(tokenizer) != held.table[0]:
         raise SaccadeError(
-            f"the tokenizer in {pieces.language} has {len(tokenizer)} tokens with those that OpenFlamingo adds, but "
+            f"the tokenizer in {parts.language} has {len(tokenizer)} tokens with those that OpenFlamingo adds, but "
             f"the checkpoint's embeddings have {held.table[0]} rows; name the language model that it was trained around"
         )
     return tokenizer
 
 
-def _tower(pieces: _Pieces) -> HubTowerSpec:
+def _tower(parts: _Pieces) -> HubTowerSpec:
     """CLIP's patches at the last layer, before the norm that stands above it."""
-    config = config_of(pieces.tower)
+    config = config_of(parts.tower)
     kind = config.get("model_type")
     if kind not in ("clip", "clip_vision_model"):
-        raise SaccadeError(f"{pieces.tower} holds a model of type {kind!r}; OpenFlamingo's tower is a 'clip'")
+        raise SaccadeError(f"{parts.tower} holds a model of type {kind!r}; OpenFlamingo's tower is a 'clip'")
     if kind == "clip":
         vision = cast(PreTrainedConfig, CLIPConfig.from_dict(config).vision_config)
     else:
@@ -141,10 +123,10 @@ def _tower(pieces: _Pieces) -> HubTowerSpec:
 
 
 def _language(
-    pieces: _Pieces, config: dict[str, Any], held: names.Held, tokenizer: PreTrainedTokenizerBase
+    parts: _Pieces, config: dict[str, Any], held: names.Held, tokenizer: PreTrainedTokenizerBase
 ) -> DecoderSpec:
     """The language model with the checkpoint's number of tokens, whose answers end at a chunk's end too."""
-    ends = ends_of(pieces.language, config.get("eos_token_id"))
+    ends = ends_of(parts.language, config.get("eos_token_id"))
     several = ends if isinstance(ends, list) else [ends]
     found = [tokenizer.convert_tokens_to_ids(CLOSING), *several, tokenizer.eos_token_id]
     known = [end for end in dict.fromkeys(found) if isinstance(end, int)]
@@ -157,21 +139,21 @@ def _language(
         )
     if held.table[1] != spec.width:
         raise SaccadeError(
-            f"the checkpoint's embeddings have {held.table[1]} channels, the language model in {pieces.language} "
+            f"the checkpoint's embeddings have {held.table[1]} channels, the language model in {parts.language} "
             f"{spec.width}; name the one that it was trained around"
         )
     return spec
 
 
 def _spec(
-    pieces: _Pieces,
+    parts: _Pieces,
     held: names.Held,
     tower: HubTowerSpec,
     language: DecoderSpec,
     tokenizer: PreTrainedTokenizerBase,
 ) -> ReaderSpec:
     latents, width, depth, frames = held.resampler
-    every = pieces.given["cross_attn_every_n_layers"] or held.every
+    every = parts.given["cross_attn_every_n_layers"] or held.every
     if every != held.every:
         raise SaccadeError(
             f"saccade.json says cross_attn_every_n_layers {every}, the checkpoint's blocks stand before the last of "
@@ -179,11 +161,11 @@ def _spec(
         )
     if width != tower.width:
         raise SaccadeError(
-            f"the checkpoint's resampler reads {width} channels, the tower in {pieces.tower} puts out {tower.width}; "
+            f"the checkpoint's resampler reads {width} channels, the tower in {parts.tower} puts out {tower.width}; "
             "name the tower that it was trained on"
         )
     resampler = replace(open_latents(width, latents=latents, depth=depth), frames=frames)
-    cross = replace(open_cross(language, width, every), sees=pieces.given["sees"])
+    cross = replace(open_cross(language, width, every), sees=parts.given["sees"])
     if len(cross.places) != len(held.blocks):
         raise SaccadeError(
             f"the checkpoint has {len(held.blocks)} gated blocks, a language model of {language.depth} layers with one "
@@ -193,9 +175,9 @@ def _spec(
     return flamingo(tower=tower, language=language, latents=resampler, cross=cross, image_id=image)
 
 
-def _sources(pieces: _Pieces, held: names.Held, spec: ReaderSpec) -> dict[str, Source]:
-    """Where each weight lies. The checkpoint's go before those of the pieces."""
-    towers, language = pieces.weights(pieces.tower), pieces.weights(pieces.language)
+def _sources(parts: _Pieces, held: names.Held, spec: ReaderSpec) -> dict[str, Source]:
+    """Where each weight lies. The checkpoint's go before those of the other pieces."""
+    towers, language = parts.weights(parts.tower), parts.weights(parts.language)
     kind, table = held.model_type, held.table
     assert isinstance(spec.connector, LatentsSpec)
     made = traced(clip.tower(name for name in towers if not clip.part_of_clip(name)), towers)
@@ -209,8 +191,8 @@ def _sources(pieces: _Pieces, held: names.Held, spec: ReaderSpec) -> dict[str, S
         if rows != table[0]:
             raise SaccadeError(
                 f"the checkpoint's embeddings have {table[0]} rows, but it holds no output matrix, and {name} in "
-                f"{pieces.language} has {rows}: the new tokens have no scores. Resize the language model as it was "
+                f"{parts.language} has {rows}: the new tokens have no scores. Resize the language model as it was "
                 "trained (resize_token_embeddings) and save it"
             )
-    checkpoint = dict.fromkeys(held.shapes, pieces.checkpoint)
+    checkpoint = dict.fromkeys(held.shapes, parts.checkpoint)
     return made | traced(names.rename(held, spec.connector), checkpoint)

@@ -86,11 +86,13 @@ def checkpoint(
     return model, processor
 
 
-def retrieval(folder: Path, *, placeholder: bool = True) -> tuple[Blip2ForImageTextRetrieval, Blip2Processor]:
+def retrieval(
+    folder: Path, *, placeholder: bool = True, words: int = 48
+) -> tuple[Blip2ForImageTextRetrieval, Blip2Processor]:
     """A tiny retrieval model with BERT's tokenizer; with a ``placeholder`` the processor puts one a query in front."""
     config = Blip2Config(
         vision_config=VISION,
-        qformer_config={**QFORMER, "vocab_size": 48, "use_qformer_text_input": True},
+        qformer_config={**QFORMER, "vocab_size": words, "use_qformer_text_input": True},
         num_query_tokens=QUERIES,
         image_text_hidden_size=6,
         image_token_index=len(bert()) if placeholder else None,

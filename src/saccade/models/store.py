@@ -17,7 +17,7 @@ from transformers.initialization import no_init_weights
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava
+from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_lavis, hub_llava
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.hub_blip2 import INSTRUCTOR
@@ -42,6 +42,7 @@ LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
 """Folders that transformers saved, by the ``model_type`` of their ``config.json``, which the loader is given."""
 KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "openflamingo": hub_flamingo.composed,
+    "lavis-blip2": hub_lavis.composed,
 }
 """Folders whose ``saccade.json`` names the pieces of a checkpoint, by its ``kind``."""
 

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoTokenizer
 
 from saccade.core.errors import SaccadeError
+from saccade.models import instructblip
 from saccade.models.retriever import Retriever
 from saccade.models.store import load
 from tests.parts import close, picture
@@ -68,6 +69,7 @@ def test_an_instructblip_reads_its_instruction(tmp_path):
     processor.tokenizer.padding_side = "right"
     reader = load(pieces(tmp_path / "ours", model, language="../language", words="../words"))
     assert reader.spec.instructed
+    assert reader.spec.template == instructblip.TEMPLATE
     found = reader.logits([[image] for image in PICTURES], PROMPTS, TARGETS)
     for ours, reference in zip(found, theirs(model, processor, PICTURES, TEXTS, TARGETS), strict=True):
         close(ours, reference)

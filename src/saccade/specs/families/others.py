@@ -7,6 +7,7 @@ transformers classes.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.specs import vision as towers
 from saccade.specs.dialects import language
@@ -19,7 +20,9 @@ from saccade.specs.layer import plain
 from saccade.specs.longvu import DualSpec, LetterboxSpec, LongVideoSpec, RowsSequence, WindowQueriesSpec
 from saccade.specs.markers import PlaceholderSequence
 from saccade.specs.path import Media, PathSpec, VideoPath
-from saccade.specs.perceiver import PerceiverSpec, QueryHeadSpec
+from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec, QueryHeadSpec
+from saccade.specs.perceiver_inputs import PictureInputSpec, PixelInputSpec, StemInputSpec, TableInputSpec
+from saccade.specs.perceiver_io import PerceiverTowerSpec
 from saccade.specs.pooled import PooledSpec
 from saccade.specs.resize import CropThenResizeSpec, ResizeThenCropSpec
 from saccade.specs.system import Checkpoint, Family, Option
@@ -137,30 +140,62 @@ def _efficientnet(fields: Fields) -> EfficientNetSpec:
 
 
 def perceiver(made: Checkpoint) -> PathSpec:
-    """Every pixel with its Fourier features, read once by the latents; one query makes the classes' scores."""
+    """Every pixel, or a map made of them, read once by the latents; one query makes the classes' scores."""
     config = made.config
+    inputs = _perceived(config)
     width, latents = config.positive("d_latents", default=1280), config.positive("num_latents", default=256)
-    source = config.positive("d_model", default=768)
-    widen = config.positive("cross_attention_widening_factor", default=1)
-    tower = PerceiverSpec(
+    narrow = config.text("cross_attention_shape_for_attention", "kv") == "q"
+    qk = config.positive("qk_channels") if config.has("qk_channels") else None
+    v = config.positive("v_channels") if config.has("v_channels") else None
+    encoder = PerceiverSpec(
         latents=latents,
-        width=width,
-        source=source,
-        inner=config.number("qk_channels", default=source),
+        read=AttendSpec(
+            width=width,
+            source=inputs.width,
+            heads=config.positive("num_cross_attention_heads", default=8),
+            qk=width if narrow and qk is None else qk,
+            v=v,
+            widen=config.positive("cross_attention_widening_factor", default=1),
+            lean=False,
+        ),
+        layer=AttendSpec(
+            width=width,
+            heads=config.positive("num_self_attention_heads", default=8),
+            qk=qk,
+            v=v,
+            widen=config.positive("self_attention_widening_factor", default=1),
+        ),
         blocks=config.positive("num_blocks", default=1),
         layers=config.positive("num_self_attends_per_block", default=26),
-        widen=config.positive("self_attention_widening_factor", default=1),
     )
+    block = AttendSpec(width=width, source=width, qk=width if narrow else None, lean=False)
     crop = sized(made.processor, "crop_size")
     return PathSpec(
         views=CropThenResizeSpec(size=sized(made.processor), of=crop.width),
-        tower=tower,
+        tower=PerceiverTowerSpec(inputs=inputs, encoder=encoder),
         connector=QueryHeadSpec(
-            latents=latents, width=width, queries=1, classes=config.positive("num_labels", default=1000), widen=widen
+            decoder=DecodeSpec(latents=latents, block=block, out=config.positive("num_labels", default=1000))
         ),
         sequence=PlaceholderSequence(count=0),
         language=None,
     )
+
+
+def _perceived(config: Fields) -> PictureInputSpec:
+    """What latents read of a picture, by the name of transformers' class, which alone knows it."""
+    kinds: dict[object, PictureInputSpec] = {
+        "PerceiverForImageClassificationFourier": PixelInputSpec(),
+        "PerceiverForImageClassificationLearned": TableInputSpec(side=config.side("image_size", 56)),
+        "PerceiverForImageClassificationConvProcessing": StemInputSpec(same=False),
+    }
+    named = config.items("architectures")
+    found = next((kinds[name] for name in named if name in kinds), None)
+    if found is None:
+        raise SaccadeError(
+            f"{config.place} names the architecture {list(named)!r}; Perceivers that are planned read pictures: "
+            f" {', '.join(map(str, kinds))}"
+        )
+    return found
 
 
 def _alike(made: Checkpoint, path: PathSpec, media: Sequence[Media]) -> list[str]:

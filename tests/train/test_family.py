@@ -13,7 +13,7 @@ from saccade.models.embedded import LANGUAGE, MATCHER, TOWER, embedded, family
 from saccade.models.matcher import Matcher
 from saccade.train.demo import demo_name
 from saccade.train.family import FROZEN, STAGES, THIN, Tell, Workshop, train_family
-from saccade.train.recipe import family_recipe, shipped
+from saccade.train.recipe import recipe_of, shipped
 from saccade.train.vision import GRIDS
 
 TINY = (
@@ -41,7 +41,7 @@ TINY = (
 
 
 def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> None:
-    plan, data = family_recipe("embedded", TINY)
+    plan, data = recipe_of("embedded", TINY)
     told: list[str] = []
     train_family(plan, data, tmp_path, tmp_path / "family", Tell(), told.append)
     manifest = json.loads((tmp_path / "family" / "manifest.json").read_text())
@@ -62,7 +62,7 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
 
 
 def test_readers_may_be_trained_around_what_ships(tmp_path: Path) -> None:
-    plan, data = family_recipe("embedded", (*TINY, "start=shipped", "readers=[blip2]"))
+    plan, data = recipe_of("embedded", (*TINY, "start=shipped", "readers=[blip2]"))
     train_family(plan, data, tmp_path, tmp_path / "family", Tell(), lambda line: None)
     assert not (tmp_path / "vision.pt").exists()
     made, shipped = cards(tmp_path / "family"), cards()
@@ -78,7 +78,7 @@ def test_readers_may_be_trained_around_what_ships(tmp_path: Path) -> None:
 def test_the_first_stage_starts_the_second(tmp_path: Path) -> None:
     """With a rate of nothing the Q-Former that comes out is the one that went in: the matcher's."""
     still = ("match.lr=1e-30", "blip2.lr=1e-30", "start=shipped", "readers=[blip2]")
-    plan, _ = family_recipe("embedded", (*TINY, *still))
+    plan, _ = recipe_of("embedded", (*TINY, *still))
     shop = Workshop(plan, tmp_path, Tell())
     made = shop.train("blip2").connector.state_dict()
     torch.manual_seed(plan.seed + 5)
@@ -97,7 +97,7 @@ def test_another_recipe_never_goes_on_from_a_run(tmp_path: Path) -> None:
 
 
 def test_the_shipped_recipe_is_whole() -> None:
-    plan, data = family_recipe("embedded")
+    plan, data = recipe_of("embedded")
     assert set(plan.readers) == {*family(), THIN}
     assert set(plan.turns) == set(family()) - set(STAGES)
     assert data["kind"] == "family"
@@ -120,15 +120,15 @@ def test_views_of_training_suit_the_tower() -> None:
 )
 def test_bad_changes_are_refused(change: str, said: str) -> None:
     with pytest.raises(SaccadeError, match=said):
-        family_recipe("embedded", [change])
+        recipe_of("embedded", [change])
 
 
 def test_files_that_are_no_recipe(tmp_path: Path) -> None:
     with pytest.raises(SaccadeError, match="is not there"):
-        family_recipe(str(tmp_path / "gone.yaml"))
+        recipe_of(str(tmp_path / "gone.yaml"))
     (tmp_path / "bad.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(SaccadeError, match="holds list, a recipe is a mapping"):
-        family_recipe(str(tmp_path / "bad.yaml"))
+        recipe_of(str(tmp_path / "bad.yaml"))
 
 
 def test_a_connector_is_called_by_name_or_by_kind() -> None:

@@ -10,6 +10,10 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
 from saccade.models.store import load_reader
+from saccade.models.unified import save as save_unified
+from saccade.study.clips import ClipStudy
+from saccade.study.clips import clips_table as clips_table
+from saccade.study.clips import study as study_clips
 from saccade.study.compare import compare as run_compare
 from saccade.study.files import write_whole
 from saccade.study.report import render
@@ -25,9 +29,10 @@ from saccade.study.table import table as table
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
+from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.demo import demo_name, retrain
 from saccade.train.family import THIN, Tell, train_family
-from saccade.train.recipe import family_recipe
+from saccade.train.recipe import recipe_of
 from saccade.views.open import open_picture
 
 REFERENCE = "llava"
@@ -45,6 +50,14 @@ Announce = Callable[[str], object]
 
 def _quiet(line: str) -> None:
     del line
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training left in ``folder``, and what was measured of it where the recipe says so."""
+
+    folder: Path
+    clips: ClipStudy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +133,13 @@ def few_shot(
 
 def train(
     recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
-) -> Path:
-    """Run a recipe, by shipped name or YAML path; the trained family's folder.
+) -> Trained:
+    """Run a recipe, by shipped name or YAML path: the embedded family's, or that of the shared latents over clips.
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
     _writable(out)
-    plan, data = family_recipe(recipe, changes)
+    plan, data = recipe_of(recipe, changes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(data, sort_keys=False)
@@ -135,8 +148,19 @@ def train(
         raise SaccadeError(f"{folder} holds a run of another recipe ({before}); train into another folder with --out")
     announce(resolved)
     write_whole(before, resolved)
+    if isinstance(plan, ClipsRecipe):
+        return _train_clips(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
-    return folder / "family"
+    return Trained(folder / "family")
+
+
+def _train_clips(plan: ClipsRecipe, folder: Path, tell: Tell) -> Trained:
+    """All models, what they measure, and the first seed's for everything as a file."""
+    models = train_clips(plan, folder, tell)
+    found = study_clips(models)
+    save_unified(models[None, plan.seeds[0]], folder / "unified.safetensors")
+    found.save(folder / "clips.json")
+    return Trained(folder, found)
 
 
 def train_demo(

@@ -19,7 +19,7 @@ from saccade.train.muon import Muon
 
 MUON_FACTOR = 8.0
 """Muon's rate over AdamW's."""
-NOT_MATRICES = ("embed", "positions", "query", "heads.", "words", "places")
+NOT_MATRICES = ("embed", "positions", "query", "queries", "latents", "heads.", "words", "places")
 """Two-dimensional weights that are tables or read-outs, by a part of their name: AdamW trains them."""
 
 

@@ -9,10 +9,15 @@ import yaml
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, override
+from saccade.specs.unified import UnifiedSpec
+from saccade.train.clips import ClipsRecipe
 from saccade.train.family import FamilyRecipe
 from saccade.train.loop import Schedule
 
-TYPES: dict[str, type] = {"family": FamilyRecipe, "schedule": Schedule}
+TYPES: dict[str, type] = {
+    "clips": ClipsRecipe, "family": FamilyRecipe, "schedule": Schedule, "unified": UnifiedSpec,
+}  # fmt: skip
+Recipe = FamilyRecipe | ClipsRecipe
 
 
 def shipped() -> dict[str, Path]:
@@ -21,7 +26,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def family_recipe(name: str, changes: Sequence[str] = ()) -> tuple[FamilyRecipe, dict[str, Any]]:
+def recipe_of(name: str, changes: Sequence[str] = ()) -> tuple[Recipe, dict[str, Any]]:
     """A shipped recipe by name or a YAML file by path, with ``a.b=c`` changes, and as plain data."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else shipped().get(name)
     if path is None:

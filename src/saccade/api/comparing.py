@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from saccade.core.errors import SaccadeError, unknown
+from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
 from saccade.models.store import load
@@ -189,5 +190,8 @@ def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:
             raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
         return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)
     if Path(name).is_dir():
-        return Entrant(load(name), "exact", f"as loaded from {name}")
+        reader = load(name)
+        if not isinstance(reader, Reader):
+            raise SaccadeError(f"{name} holds a {type(reader).__name__}, which is asked no questions; compare readers")
+        return Entrant(reader, "exact", f"as loaded from {name}")
     raise unknown("model", name, cards())

@@ -17,10 +17,11 @@ from transformers.initialization import no_init_weights
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava
+from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_llava, hub_perceiver
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.hub_blip2 import INSTRUCTOR
+from saccade.models.hub_perceiver import PerceiverModel
 from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.weights.files import SINGLE, Source, fill, listing, read, require
 
@@ -39,6 +40,10 @@ KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "openflamingo": hub_flamingo.composed,
 }
 """Folders whose ``saccade.json`` names the pieces of a checkpoint, by its ``kind``."""
+WHOLE: dict[str, Callable[[Path, dict[str, Any], str | None], PerceiverModel]] = {
+    "perceiver": hub_perceiver.loaded,
+}
+"""Folders that hold no reader but a model of its own contract, by the ``model_type`` of their ``config.json``."""
 
 
 def save_pretrained(reader: Reader, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
@@ -80,14 +85,22 @@ def from_pretrained(folder: str | os.PathLike[str]) -> Reader:
     return reader
 
 
-def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
-    """A reader from a folder or a Hub id, in float32, ready to answer.
+def load(
+    path_or_id: str | os.PathLike[str], revision: str | None = None, *, semantics: str | None = None
+) -> Reader | PerceiverModel:
+    """A reader, or a Perceiver IO, from a folder or a Hub id, in float32, ready to answer.
 
-    Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS``, and folders
-    whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids. Raises
-    SaccadeError for everything else, with what is supported.
+    Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS`` and ``WHOLE``,
+    and folders whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids,
+    ``semantics`` for Perceivers: "authors" (the default) or "hf". Raises SaccadeError for everything else, with what is
+    supported.
     """
     folder = fetch(path_or_id, revision)
+    whole = _whole(folder)
+    if whole is not None:
+        return whole(folder, config_of(folder), semantics)
+    if semantics is not None:
+        raise SaccadeError(f"semantics is for {', '.join(WHOLE)}, {folder} holds another model; leave it out")
     if (folder / SETTINGS).is_file():
         found = settings(folder / SETTINGS)
         if found.get("schema") != PIECES:
@@ -107,9 +120,15 @@ def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Rea
 
 _SUPPORTED = (
     "supported are folders that saccade saved, checkpoints as transformers saves them (config.json with one of the "
-    f"model types {', '.join(LOADERS)}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of a "
-    f"checkpoint ({', '.join(KINDS)})"
+    f"model types {', '.join((*LOADERS, *WHOLE))}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of "
+    f"a checkpoint ({', '.join(KINDS)})"
 )
+
+
+def _whole(folder: Path) -> Callable[[Path, dict[str, Any], str | None], PerceiverModel] | None:
+    """The loader of what is no reader, None where ``folder`` may hold one."""
+    named = not (folder / SETTINGS).is_file() and (folder / "config.json").is_file()
+    return WHOLE.get(str(config_of(folder).get("model_type"))) if named else None
 
 
 def _composed(made: Composed, folder: Path) -> Reader:

@@ -197,6 +197,7 @@ def main(pictures: int = 40, repeats: int = 3, threads: int = 2, seed: int = 0) 
         processor = make(Path(folder), seed)
         reader = load_reader(folder)
         model = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    assert isinstance(reader, Reader)
     assert reader.spec.template == TEMPLATE
     ways: dict[str, Callable[[Sequence[Asked]], Tokens]] = {
         "transformers, one at a time": lambda exam: plain(model, processor, exam, 1),

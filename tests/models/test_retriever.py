@@ -127,7 +127,7 @@ def test_refusals(both, tmp_path):
             views=ours.spec.views, tower=ours.spec.tower,
             matcher=MatcherSpec(qformer=QFormerSpec(width_in=12, width_out=0, vocabulary=30_523)),
         )  # fmt: skip
-    with pytest.raises(SaccadeError, match="holds a retrieval model, which answers no questions; name a reader"):
+    with pytest.raises(SaccadeError, match="holds a Retriever, which answers no questions; name a reader"):
         load_reader(tmp_path)
 
 

@@ -17,10 +17,11 @@ from transformers.initialization import no_init_weights
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_lavis, hub_llava
+from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_lavis, hub_llava, hub_perceiver
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.hub_blip2 import INSTRUCTOR
+from saccade.models.hub_perceiver import PerceiverModel
 from saccade.models.retriever import Retriever
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import PARTS, ReaderSpec
@@ -30,8 +31,10 @@ from saccade.weights.files import SINGLE, Source, fill, listing, read, require
 SETTINGS = "saccade.json"
 SCHEMA = "saccade.reader/1"
 TYPES: dict[str, type] = {**PARTS, "matcher": MatcherSpec, "reader": ReaderSpec, "retriever": RetrieverSpec}
-Model = Reader | Retriever
-"""What lies in a folder: what answers, or what tells which text belongs to which picture."""
+Saved = Reader | Retriever
+"""What answers, or tells which text belongs to which picture: made of parts that a spec names."""
+Model = Saved | PerceiverModel
+"""What a folder may hold."""
 PIECES = "saccade.pieces/1"
 LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "llava": hub_llava.composed,
@@ -45,9 +48,13 @@ KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "lavis-blip2": hub_lavis.composed,
 }
 """Folders whose ``saccade.json`` names the pieces of a checkpoint, by its ``kind``."""
+WHOLE: dict[str, Callable[[Path, dict[str, Any], str | None], PerceiverModel]] = {
+    "perceiver": hub_perceiver.loaded,
+}
+"""Folders that hold no reader but a model of its own contract, by the ``model_type`` of their ``config.json``."""
 
 
-def save_pretrained(reader: Model, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
+def save_pretrained(reader: Saved, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
     """Write spec, weights, tokenizer and, where given, the ``recipe`` that made the reader, to a folder of its own.
 
     The folder appears whole or not at all. A reader that stands there is replaced. Raises SaccadeError where the
@@ -71,7 +78,7 @@ def save_pretrained(reader: Model, folder: str | os.PathLike[str], recipe: Mappi
             raise
 
 
-def from_pretrained(folder: str | os.PathLike[str]) -> Model:
+def from_pretrained(folder: str | os.PathLike[str]) -> Saved:
     """The reader or retriever that ``save_pretrained`` wrote, ready for use.
 
     Raises SaccadeError for settings of another version and for missing, left-over or misshapen weights.
@@ -86,14 +93,20 @@ def from_pretrained(folder: str | os.PathLike[str]) -> Model:
     return reader
 
 
-def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Model:
-    """A reader, or of a retrieval model a retriever, from a folder or a Hub id, in float32, ready for use.
+def load(path_or_id: str | os.PathLike[str], revision: str | None = None, *, semantics: str | None = None) -> Model:
+    """A reader, a retriever or a Perceiver IO, as the checkpoint is, from a folder or a Hub id: float32, ready for use.
 
-    Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS``, and folders
-    whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids. Raises
-    SaccadeError for everything else, with what is supported.
+    Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS`` and ``WHOLE``,
+    and folders whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids,
+    ``semantics`` for Perceivers: "authors" (the default) or "hf". Raises SaccadeError for everything else, with what is
+    supported.
     """
     folder = fetch(path_or_id, revision)
+    whole = _whole(folder)
+    if whole is not None:
+        return whole(folder, config_of(folder), semantics)
+    if semantics is not None:
+        raise SaccadeError(f"semantics is for {', '.join(WHOLE)}, {folder} holds another model; leave it out")
     if (folder / SETTINGS).is_file():
         found = settings(folder / SETTINGS)
         if found.get("schema") != PIECES:
@@ -112,24 +125,30 @@ def load(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Mod
 
 
 def load_reader(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
-    """The same where it must be a reader. Raises SaccadeError for a retrieval model."""
+    """The same where it must be a reader. Raises SaccadeError for other models."""
     found = load(path_or_id, revision)
     if not isinstance(found, Reader):
         raise SaccadeError(
-            f"{path_or_id} holds a retrieval model, which answers no questions; name a reader, or rank pictures and "
-            "texts with saccade.load(…).rank(images, texts)"
+            f"{path_or_id} holds a {type(found).__name__}, which answers no questions; name a reader, and use this one "
+            "from Python: saccade.load(…)"
         )
     return found
 
 
 _SUPPORTED = (
     "supported are folders that saccade saved, checkpoints as transformers saves them (config.json with one of the "
-    f"model types {', '.join(LOADERS)}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of a "
-    f"checkpoint ({', '.join(KINDS)})"
+    f"model types {', '.join((*LOADERS, *WHOLE))}; safetensors; tokenizer), and a {SETTINGS} that names the pieces of "
+    f"a checkpoint ({', '.join(KINDS)})"
 )
 
 
-def _composed(made: Composed, folder: Path) -> Model:
+def _whole(folder: Path) -> Callable[[Path, dict[str, Any], str | None], PerceiverModel] | None:
+    """The loader of what is no reader, None where ``folder`` may hold one."""
+    named = not (folder / SETTINGS).is_file() and (folder / "config.json").is_file()
+    return WHOLE.get(str(config_of(folder).get("model_type"))) if named else None
+
+
+def _composed(made: Composed, folder: Path) -> Saved:
     reader = _blank(made.spec, made.tokenizer, made.instructor)
     _fill(reader, made.sources, folder)
     return reader
@@ -140,7 +159,7 @@ def _holds_reader(folder: Path) -> bool:
     return (folder / SETTINGS).is_file() and settings(folder / SETTINGS).get("schema") != PIECES
 
 
-def _write(reader: Model, folder: Path, recipe: Mapping[str, Any] | None) -> None:
+def _write(reader: Saved, folder: Path, recipe: Mapping[str, Any] | None) -> None:
     tied = _tied(reader)
     weights = {name: tensor.contiguous() for name, tensor in reader.state_dict().items() if name not in tied}
     save_file(weights, folder / SINGLE, metadata={"format": "pt"})
@@ -153,7 +172,7 @@ def _write(reader: Model, folder: Path, recipe: Mapping[str, Any] | None) -> Non
     (folder / SETTINGS).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _fill(reader: Model, sources: Mapping[str, Source], folder: Path) -> None:
+def _fill(reader: Saved, sources: Mapping[str, Source], folder: Path) -> None:
     """Fill every weight exactly once; a tied output table is left out of files or is there a second time."""
     tied = _tied(reader)
     require(set(sources) - set(tied), set(reader.state_dict()) - set(tied), folder)
@@ -170,7 +189,7 @@ def _spelt(source: Source) -> str:
     return ", ".join(part[1] for part in source if part is not None)
 
 
-def _tied(reader: Model) -> dict[str, str]:
+def _tied(reader: Saved) -> dict[str, str]:
     """Names of weights that are another weight's second name, and that weight's first."""
     first: dict[int, str] = {}
     return {
@@ -184,7 +203,7 @@ def _blank(
     spec: ReaderSpec | RetrieverSpec,
     tokenizer: PreTrainedTokenizerBase,
     instructor: PreTrainedTokenizerBase | None = None,
-) -> Model:
+) -> Saved:
     """A model whose weights are about to be overwritten, so drawing them is saved."""
     with no_init_weights():
         if isinstance(spec, RetrieverSpec):

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
+from rich.table import Table
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
 from saccade.models.store import load_reader
 from saccade.models.unified import save as save_unified
-from saccade.study.clips import ClipStudy
-from saccade.study.clips import clips_table as clips_table
+from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
 from saccade.study.compare import compare as run_compare
+from saccade.study.digits import DigitStudy, digits_table
+from saccade.study.digits import study as study_digits
 from saccade.study.files import write_whole
 from saccade.study.report import render
 from saccade.study.results import Results
@@ -31,6 +33,7 @@ from saccade.tasks.exam import Exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.demo import demo_name, retrain
+from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.family import THIN, Tell, train_family
 from saccade.train.recipe import recipe_of
 from saccade.views.open import open_picture
@@ -57,7 +60,7 @@ class Trained:
     """What training left in ``folder``, and what was measured of it where the recipe says so."""
 
     folder: Path
-    clips: ClipStudy | None = None
+    study: ClipStudy | DigitStudy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,7 @@ def few_shot(
 def train(
     recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
 ) -> Trained:
-    """Run a recipe, by shipped name or YAML path: the embedded family's, or that of the shared latents over clips.
+    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small Perceivers, which it measures too.
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
@@ -150,6 +153,8 @@ def train(
     write_whole(before, resolved)
     if isinstance(plan, ClipsRecipe):
         return _train_clips(plan, folder, tell or Tell())
+    if isinstance(plan, DigitsRecipe):
+        return _train_digits(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
     return Trained(folder / "family")
 
@@ -161,6 +166,18 @@ def _train_clips(plan: ClipsRecipe, folder: Path, tell: Tell) -> Trained:
     save_unified(models[None, plan.seeds[0]], folder / "unified.safetensors")
     found.save(folder / "clips.json")
     return Trained(folder, found)
+
+
+def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
+    learned, asked = digits()
+    found = study_digits(train_digits(plan, learned, folder, tell), learned, asked)
+    found.save(folder / "digits.json")
+    return Trained(folder, found)
+
+
+def study_table(found: ClipStudy | DigitStudy) -> Table:
+    """What was measured, as a table."""
+    return clips_table(found) if isinstance(found, ClipStudy) else digits_table(found)
 
 
 def train_demo(

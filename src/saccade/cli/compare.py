@@ -82,10 +82,10 @@ def train(
     out: Path = Path("out/train"),
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
 ) -> None:
-    """Train the embedded family or the shared latents by a recipe, or one connector anew.
+    """Train the embedded family or a small Perceiver by a recipe, or one connector anew.
 
     Args:
-        recipe: A shipped recipe's name (embedded, clips) or a YAML file.
+        recipe: A shipped recipe's name (embedded, clips, digits) or a YAML file.
         demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.
@@ -97,8 +97,8 @@ def train(
         tell = _Teller(shown)
         if demo is None:
             made = api.train(recipe, out=out, changes=set, tell=tell, announce=OUT.print)
-            if made.clips is not None:
-                OUT.print(api.clips_table(made.clips))
+            if made.study is not None:
+                OUT.print(api.study_table(made.study))
             OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
             return
         found = api.train_demo(demo, out=out, tell=tell)

@@ -11,13 +11,15 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, override
 from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
+from saccade.train.digits import DigitsRecipe
 from saccade.train.family import FamilyRecipe
 from saccade.train.loop import Schedule
 
 TYPES: dict[str, type] = {
-    "clips": ClipsRecipe, "family": FamilyRecipe, "schedule": Schedule, "unified": UnifiedSpec,
+    "clips": ClipsRecipe, "digits": DigitsRecipe, "family": FamilyRecipe, "schedule": Schedule,
+    "unified": UnifiedSpec,
 }  # fmt: skip
-Recipe = FamilyRecipe | ClipsRecipe
+Recipe = FamilyRecipe | ClipsRecipe | DigitsRecipe
 
 
 def shipped() -> dict[str, Path]:

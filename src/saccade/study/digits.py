@@ -1,0 +1,88 @@
+"""How well a small Perceiver IO tells handwritten digits, beside two plain classifiers on the same pixels."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich import box
+from rich.table import Table
+
+from saccade.models.perceiver_io import PictureClassifier
+from saccade.study import words
+from saccade.study.codec import decode, encode
+from saccade.study.files import write_whole
+from saccade.study.intervals import clustered
+from saccade.study.results import Score
+from saccade.train.digits import Digits
+
+SCHEMA = "saccade.digits/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitStudy:
+    """Accuracy by classifier; ``perceiver`` pools its training seeds, the others have none."""
+
+    trained: int
+    tested: int
+    seeds: tuple[int, ...]
+    rows: dict[str, Score]
+
+    def to_json(self) -> str:
+        """As stored, under ``SCHEMA``."""
+        return json.dumps({"schema": SCHEMA, **encode(self)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "DigitStudy":
+        """What ``to_json`` wrote."""
+        data = json.loads(text)
+        data.pop("schema", None)
+        return decode(cls, data, "digits")
+
+    def save(self, path: Path) -> None:
+        """Written whole or not at all."""
+        write_whole(path, self.to_json())
+
+
+def study(models: Mapping[int, PictureClassifier], learned: Digits, asked: Digits) -> DigitStudy:
+    """Every model on the digits that were ``asked``, and what plain classifiers make of those that were ``learned``."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import SVC
+
+    truth = asked.labels.numpy()
+    with torch.inference_mode():
+        found = {seed: model(asked.pixels).argmax(dim=1).numpy() for seed, model in models.items()}
+    names = [f"{seed}-{number}" for seed in found for number in range(len(truth))]
+    rows = {"perceiver": _score(np.concatenate([one == truth for one in found.values()]), names)}
+    plain = {"logistic regression": LogisticRegression(max_iter=5000), "support vectors (RBF)": SVC()}
+    for name, classifier in plain.items():
+        classifier.fit(learned.pixels.flatten(1).numpy(), learned.labels.numpy())
+        right = classifier.predict(asked.pixels.flatten(1).numpy()) == truth
+        rows[name] = _score(right, [str(number) for number in range(len(truth))])
+    return DigitStudy(trained=len(learned.labels), tested=len(truth), seeds=tuple(models), rows=rows)
+
+
+def _score(right: np.ndarray, clusters: list[str]) -> Score:
+    return Score(len(right), int(right.sum()), float(right.mean()), clustered(right, clusters).ends)
+
+
+def digits_table(found: DigitStudy) -> Table:
+    """One row a classifier; per cent right with half of the 95 % interval."""
+    seeds = ", ".join(map(str, found.seeds))
+    made = Table(
+        title=f"scikit-learn's digits: {found.trained:,} learned, {found.tested:,} by other hands asked",
+        caption=f"perceiver: training seeds {seeds} pooled; ±: half of the 95 % interval",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+    )
+    made.add_column("classifier", overflow="fold")
+    made.add_column("right", justify="right", no_wrap=True)
+    for name, score in found.rows.items():
+        made.add_row(name, words.score(score))
+    return made

@@ -158,10 +158,10 @@ PUBLISHED = {
     "Perceiver IO": CORE,
     "Perceiver": replace(CORE, every=1, share_reads="all_but_first"),
     "Perceiver, first block apart": replace(CORE, every=1, share="all_but_first", share_reads="all_but_first"),
-    "nothing shared": replace(CORE, every=2, share="none", share_reads="none"),
+    "nothing shared": replace(CORE, blocks=5, every=2, share="none", share_reads="none"),
 }
 SETS = {"Perceiver IO": (1, 1, 1), "Perceiver": (3, 2, 1), "Perceiver, first block apart": (3, 2, 2),
-        "nothing shared": (2, 2, 3)}  # fmt: skip
+        "nothing shared": (3, 3, 5)}  # fmt: skip
 """Reads, sets of their weights, sets of blocks."""
 
 
@@ -172,8 +172,8 @@ def test_the_order_of_reads_and_blocks(name):
     part, x, mask = core(spec), torch.randn(3, INPUTS, 6), some()
     assert (spec.reads, len(part.reads), len(part.blocks)) == SETS[name]
     z, turn = part.latents.expand(3, -1, -1), 0
-    for number in range(3):
-        if {"Perceiver IO": number == 0, "nothing shared": number != 1}.get(name, True):
+    for number in range(spec.blocks):
+        if {"Perceiver IO": number == 0, "nothing shared": number in (0, 2, 4)}.get(name, True):
             z = slow(part.reads[min(turn, reads - 1)], z, x, mask[:, None].expand(-1, 3, -1))
             turn += 1
         for layer in part.blocks[min(number, blocks - 1)]:

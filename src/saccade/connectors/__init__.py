@@ -6,6 +6,7 @@ from saccade.connectors.as_is import AsIs
 from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
 from saccade.connectors.mlp import Mlp
+from saccade.connectors.perceiver import PerceiverConnector
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
@@ -14,6 +15,7 @@ from saccade.specs.as_is import AsIsSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
@@ -27,6 +29,7 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     MergeSpec: Merge,
     QFormerSpec: QFormer,
     LatentsSpec: Latents,
+    PerceiverConnectorSpec: PerceiverConnector,
     AsIsSpec: AsIs,
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from saccade.models import blip2, flamingo, idefics, instructblip, llava, llava_uhd
+from saccade.models import blip2, flamingo, idefics, instructblip, llava, llava_uhd, perceiver
 from saccade.specs.reader import ReaderSpec
 
 if TYPE_CHECKING:
@@ -68,6 +68,12 @@ READERS: dict[str, Entry] = {
         summary="BLIP-2 whose queries read the instruction too",
         fidelity="exact",
         presets=instructblip.PRESETS,
+    ),
+    "perceiver": Entry(
+        summary="latents read all patches once and think in layers of their own before they are handed on",
+        fidelity="survey",
+        presets=perceiver.PRESETS,
+        assumptions=perceiver.ASSUMPTIONS,
     ),
 }
 """Every reader that has a name."""

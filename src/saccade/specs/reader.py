@@ -20,6 +20,8 @@ from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.path import PathSpec
+from saccade.specs.perceiver import AttendSpec, PerceiverSpec
+from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
@@ -40,7 +42,17 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
-ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec | LatentsSpec | QFormerSpec | AsIsSpec
+ConnectorSpec = (
+    MlpSpec
+    | PixelShuffleSpec
+    | PoolSpec
+    | ResamplerSpec
+    | MergeSpec
+    | LatentsSpec
+    | QFormerSpec
+    | PerceiverConnectorSpec
+    | AsIsSpec
+)
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
 SINGLE = Setting(dtype="float32")
@@ -62,6 +74,9 @@ PARTS: dict[str, type] = {
     "merge": MergeSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
+    "perceiver": PerceiverConnectorSpec,
+    "perceiver.encoder": PerceiverSpec,
+    "perceiver.attend": AttendSpec,
     "as_is": AsIsSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
@@ -122,7 +137,7 @@ class ReaderSpec:
         if extra != self.tower.extra:
             raise SaccadeError(
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
-                "drop the class token in the tower, or set the extra of an mlp, latents or qformer to 1"
+                "drop the class token in the tower, or set the extra of an mlp, latents, perceiver or qformer to 1"
             )
 
     def _crossed(self) -> tuple[str, int]:
@@ -209,4 +224,8 @@ class ReaderSpec:
 
 def _beside(connector: ConnectorSpec) -> int:
     """Tokens a view that the connector takes beside its patches."""
-    return connector.extra if isinstance(connector, MlpSpec | LatentsSpec | QFormerSpec | AsIsSpec) else 0
+    return (
+        connector.extra
+        if isinstance(connector, MlpSpec | LatentsSpec | QFormerSpec | PerceiverConnectorSpec | AsIsSpec)
+        else 0
+    )

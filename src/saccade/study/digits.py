@@ -59,7 +59,7 @@ def study(models: Mapping[int, PictureClassifier], learned: Digits, asked: Digit
     plain = {"logistic regression": LogisticRegression(max_iter=5000), "support vectors (RBF)": SVC()}
     for name, classifier in plain.items():
         classifier.fit(learned.pixels.flatten(1).numpy(), learned.labels.numpy())
-        right = classifier.predict(asked.pixels.flatten(1).numpy()) == truth
+        right = np.equal(classifier.predict(asked.pixels.flatten(1).numpy()), truth)
         rows[name] = _score(right, [str(number) for number in range(len(truth))])
     return DigitStudy(trained=len(learned.labels), tested=len(truth), seeds=tuple(models), rows=rows)
 

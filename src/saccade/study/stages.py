@@ -86,6 +86,11 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"{spec.latents} latents",
         f"{spec.depth} layers, {spec.heads} heads of {spec.head}, {_widths(spec)}",
     ),
+    "perceiver": lambda spec: (
+        f"{spec.queries or spec.encoder.latents} {'queries' if spec.queries else 'latents'} of a Perceiver",
+        f"patches read before {spec.encoder.reads} of {spec.encoder.blocks} blocks of {spec.encoder.layers} layers of "
+        f"{spec.encoder.width:,}, {_widths(spec)}",
+    ),
     "qformer": lambda spec: (
         f"{spec.queries} queries of a Q-Former",
         f"{spec.depth} layers of {spec.width:,}, patches read every {spec.every} layers, {_widths(spec)}",

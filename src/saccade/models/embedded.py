@@ -28,6 +28,8 @@ from saccade.specs.latents import LatentsSpec
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.perceiver import AttendSpec, PerceiverSpec
+from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
@@ -68,6 +70,8 @@ IDS = {"image": 3, "edge": 4, "whole": 5, "tiles": 6, "comma": 33, "newline": 22
 """Ids of the shared tokenizer; the tile markers start at ``tiles``, four to a row."""
 
 
+LATENTS = (4, 16, 64, 256)
+"""How many latents the Perceivers have: the bottleneck's width, from far too narrow to as many as patches."""
 QUERIES = QFormerSpec(
     width_in=WIDTH, width_out=WIDTH, queries=32, depth=4, width=WIDTH, heads=4, middle=4 * WIDTH, extra=0
 )
@@ -113,7 +117,17 @@ def family() -> dict[str, ReaderSpec]:
         closing="</s>",
     )
     paths["blip2"] = _path(frame, QUERIES, PlainSequence())
+    paths |= {f"perceiver-{latents}": _path(frame, _perceiver(latents), PlainSequence()) for latents in LATENTS}
     return paths
+
+
+def _perceiver(latents: int) -> PerceiverConnectorSpec:
+    """Latents that read once and think in two layers."""
+    read = AttendSpec(width=WIDTH, source=WIDTH, heads=4, widen=2)
+    layer = AttendSpec(width=WIDTH, heads=4, widen=2)
+    return PerceiverConnectorSpec(
+        encoder=PerceiverSpec(latents=latents, read=read, layer=layer, layers=2), width_out=WIDTH
+    )
 
 
 def _path(

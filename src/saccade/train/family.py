@@ -11,6 +11,7 @@ flamingo  latents and the gated blocks between the frozen language model's layer
           episodes of several pictures, in ``flamingo-single`` none is
 match     BLIP-2's first stage: the Q-Former learns from captions, no language model takes part
 blip2     BLIP-2's second stage: the Q-Former goes on before the frozen language model, without its words
+alone     connectors that took no turn in the mix: each from nothing, on a longer budget, all on the same
 
 Every stage has its own checkpoint in the run's folder; a run that was stopped goes on where it was.
 """
@@ -33,7 +34,7 @@ from saccade.fusion.cross import Cross
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.models.cards import cards
-from saccade.models.embedded import LANGUAGE, MATCHER, SIDE, TOWER, embedded, family, pack
+from saccade.models.embedded import LANGUAGE, LATENTS, MATCHER, SIDE, TOWER, embedded, family, pack
 from saccade.models.matcher import Matcher
 from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
 from saccade.specs.resize import PadSpec
@@ -51,7 +52,10 @@ FIRST = 1_000_000
 THIN = "llava-thin"
 SINGLE = "flamingo-single"
 """Flamingo that never saw more than one picture in a prompt."""
-STAGES: Mapping[str, str] = {"flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2"}
+STAGES: Mapping[str, str] = {
+    "flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2",
+    **{f"perceiver-{latents}": "alone" for latents in LATENTS},
+}  # fmt: skip
 """Readers with a stage of their own instead of ``align``."""
 FIRST_READER = "shuffle-64"
 """Whose connector the language model learns to read with."""
@@ -66,6 +70,7 @@ FROZEN: Mapping[str, tuple[str, ...]] = {
     "flamingo": ("tower", "language"),
     "match": ("tower",),
     "blip2": ("tower", "language"),
+    "alone": ("tower", "language"),
 }
 """What is frozen when. In the stages of one reader, that reader's own parts are what learns."""
 
@@ -88,6 +93,7 @@ class FamilyRecipe:
     flamingo: Schedule
     match: Schedule
     blip2: Schedule
+    alone: Schedule
     framed: int
     sliced: int
     turns: tuple[str, ...]
@@ -196,7 +202,8 @@ class Workshop:
         """One reader by its own stages; the whole of it."""
         if name == THIN:
             return self.reader(name, *self.thin())
-        {"flamingo": self.flamingo, "blip2": self.blip2}.get(STAGES.get(name, ""), self.align)(name)
+        own = {"flamingo": self.flamingo, "blip2": self.blip2, "alone": self.alone}
+        own.get(STAGES.get(name, ""), self.align)(name)
         return self.reader(name, self.connectors[name], self.language)
 
     def flamingo(self, name: str) -> None:
@@ -234,6 +241,16 @@ class Workshop:
             seed=self.recipe.seed + 6,
         )  # fmt: skip
         self._run(name, second, self.recipe.blip2)
+
+    def alone(self, name: str) -> None:
+        """A connector from nothing before the frozen language model."""
+        torch.manual_seed(self.recipe.seed + 7)
+        self.connectors[name] = connector = build_connector(self.paths[name].connector)
+        job = AnswerJob(
+            self.language, [self.route(name)], {"connector": connector}, batch=self.recipe.alone.batch,
+            seed=self.recipe.seed + 7,
+        )  # fmt: skip
+        self._run(f"alone-{name}", job, self.recipe.alone)
 
     def route(self, name: str) -> Route:
         """A reader in training."""
@@ -318,6 +335,8 @@ def _told(recipe: FamilyRecipe, name: str) -> str:
             f"Q-Former trained on captions without a language model, {_long(recipe.match)}, then before the frozen "
             f"language model, {_long(recipe.blip2)}"
         )
+    if STAGES.get(name) == "alone":
+        return f"connector trained from nothing before the frozen language model, {_long(recipe.alone)}"
     return f"connector aligned on the frozen tower and language model, {_long(recipe.align)}"
 
 

@@ -320,6 +320,15 @@ FAULTS = {
 }
 
 
+def test_places_are_a_square(tmp_path):
+    checkpoint(tmp_path, "ImageClassificationLearned")
+    edit(tmp_path / "config.json", image_size=[12, 16])
+    with pytest.raises(
+        SaccadeError, match=r"has the image_size \[12, 16\], these classes have squares; give one number"
+    ):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_configs_that_are_refused(tmp_path, fault):
     changes, message = FAULTS[fault]

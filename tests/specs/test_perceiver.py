@@ -3,23 +3,29 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
+import transformers
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PerceiverConfig
+from transformers import PerceiverConfig, masking_utils
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.recipe import from_dict, to_dict
+from saccade.core.size import Size
 from saccade.models.hub_perceiver import MODELS, Published
 from saccade.models.perceiver_inputs import build_input
+from saccade.specs.catalogue import system
+from saccade.specs.families import FAMILIES
 from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
 from saccade.specs.perceiver_autoencode import AutoencodeSpec
 from saccade.specs.perceiver_inputs import FourierSpec, MixedInputSpec, PatchInputSpec, SoundInputSpec, StemInputSpec
 from saccade.specs.perceiver_io import FlowSpec, MaskedSpec, PerceiverIOSpec
+from saccade.specs.system import System
 from tests.parts import counted
 
 BIG = {
@@ -272,3 +278,28 @@ def test_specs_are_plain_data():
     kinds = {"core": PerceiverSpec, "attend": AttendSpec}
     spec = replace(CORE, every=2, share="none")
     assert from_dict(to_dict(spec, kinds), kinds) == spec
+
+
+def planned(kind: str, **changes: object) -> System:
+    """A published model that reads pictures, as the planner sees its folder."""
+    preset = system("perceiver-fourier")
+    config = {**preset.config, **CONFIGS[kind], "architectures": [f"PerceiverFor{kind}"], **changes}
+    return System(name=kind, family=FAMILIES["perceiver"], config=config, processor=preset.processor)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind.startswith("Image")])
+def test_plans_count_as_transformers_runs_them(kind):
+    """The stem's 55² tokens too."""
+    plan = planned(kind).path().plan([Size(640, 480)], 0)
+    with torch.device("meta"):
+        theirs = getattr(transformers, f"PerceiverFor{kind}")(PerceiverConfig(**CONFIGS[kind]))
+    # A mask without values cannot be asked whether it hides nothing; there is none here.
+    with patch.object(masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *_: True):
+        flops = counted_by_torch(theirs, torch.empty(1, 3, 224, 224, device="meta"))
+    assert (plan.flops, plan.params) == (flops, weights(theirs))
+    assert (plan.visual_tokens, plan.patches) == (512, {"Con": 3025}.get(kind[19:22], 50_176))
+
+
+def test_plans_of_what_reads_no_picture_are_refused():
+    with pytest.raises(SaccadeError, match=r"names the architecture \['PerceiverForMaskedLM'\]; Perceivers that are"):
+        planned("ImageClassificationFourier", architectures=["PerceiverForMaskedLM"]).path()

@@ -132,6 +132,14 @@ class Published:
         return self.io(inputs, block, queries=1, out=self.config.num_labels)
 
     @property
+    def side(self) -> int:
+        """Of the square of places that pictures have."""
+        side: Any = self.config.image_size
+        if not isinstance(side, int):
+            raise SaccadeError(f"{self.folder} has the image_size {side}, these classes have squares; give one number")
+        return side
+
+    @property
     def bytes(self) -> ByteInputSpec:
         """Texts."""
         config = self.config
@@ -167,9 +175,7 @@ def _fourier(given: Published) -> _Made:
 
 
 def _learned(given: Published) -> _Made:
-    side: Any = given.config.image_size
-    square = side if isinstance(side, int) else side[0]
-    return _pictures(given, given.classified(TableInputSpec(side=square), residual=not given.authors))
+    return _pictures(given, given.classified(TableInputSpec(side=given.side), residual=not given.authors))
 
 
 def _convolved(given: Published) -> _Made:
@@ -209,7 +215,7 @@ def _autoencoded(given: Published) -> _Made:
     config = given.config
     samples, run = config.num_frames * config.audio_samples_per_frame, config.samples_per_patch
     heard = FourierSpec(bands=192, resolution=(samples,))
-    seen = FourierSpec(bands=32, resolution=(config.num_frames, config.image_size, config.image_size))
+    seen = FourierSpec(bands=32, resolution=(config.num_frames, given.side, given.side))
     inputs = MixedInputSpec(
         sound=SoundInputSpec(places=heard, samples=run),
         image=PatchInputSpec(places=seen, side=4),

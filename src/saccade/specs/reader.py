@@ -15,6 +15,7 @@ from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
@@ -37,10 +38,22 @@ from saccade.specs.sequence import (
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
-ConnectorSpec = MlpSpec | PixelShuffleSpec | PoolSpec | ResamplerSpec | MergeSpec | LatentsSpec | QFormerSpec | AsIsSpec
+ConnectorSpec = (
+    MlpSpec
+    | PixelShuffleSpec
+    | PoolSpec
+    | ResamplerSpec
+    | WindowsSpec
+    | HiwinSpec
+    | MergeSpec
+    | LatentsSpec
+    | QFormerSpec
+    | AsIsSpec
+)
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
 SINGLE = Setting(dtype="float32")
@@ -59,6 +72,8 @@ PARTS: dict[str, type] = {
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,
     "resampler": ResamplerSpec,
+    "windows": WindowsSpec,
+    "hiwin": HiwinSpec,
     "merge": MergeSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
@@ -178,6 +193,11 @@ class ReaderSpec:
     def instructed(self) -> bool:
         """Whether the connector reads the prompt beside the picture."""
         return isinstance(self.connector, QFormerSpec) and self.connector.instructed
+
+    @property
+    def guided(self) -> bool:
+        """Whether the connector is handed the views' pixels beside their patches."""
+        return isinstance(self.connector, HiwinSpec) and self.connector.guided
 
     @property
     def front(self) -> bool:

@@ -25,6 +25,7 @@ from saccade.specs.dialects import language
 from saccade.specs.families import FAMILIES
 from saccade.specs.fields import Fields
 from saccade.specs.fold import FoldSpec
+from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.layer import softmax_bytes
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
@@ -34,6 +35,7 @@ from saccade.specs.reader import ConnectorSpec, TowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.system import System
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.windows import WindowsSpec
 from saccade.towers import build_tower
 from tests.memory import Meter, weights
 from tests.parts import picture
@@ -157,6 +159,31 @@ def test_connectors(spec: ConnectorSpec):
     with torch.inference_mode(), Meter([*weights(part), patches]) as meter:
         part(patches, grid)
     found = meter.peak - sum(weight.nbytes for weight in weights(part))
+    assert spec.peak([grid] * 3, 4, eager=False) == pytest.approx(found, rel=0.15), meter.worst
+
+
+@pytest.mark.parametrize("grid", [Grid(24, 24), Grid(16, 30)], ids=str)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        WindowsSpec(width_in=64, width_out=128, heads=4),
+        WindowsSpec(width_in=64, width_out=128, heads=32),
+        HiwinSpec(width_in=64, width_out=128, heads=4),
+        HiwinSpec(width_in=256, width_out=64, heads=4, levels=(1, 4)),
+        HiwinSpec(width_in=16, width_out=512, heads=2, levels=(1, 2)),
+        HiwinSpec(width_in=64, width_out=128, heads=8, levels=(1,)),
+    ],
+    ids=repr,
+)
+def test_windowed_connectors(spec: WindowsSpec | HiwinSpec, grid: Grid):
+    part, patches = build_connector(spec), torch.randn(3, grid.tokens, spec.width_in)
+    pixels = torch.randn(3, 3, 14 * grid.rows, 14 * grid.cols)
+    guide = (pixels,) if isinstance(spec, HiwinSpec) and spec.guided else ()
+    with torch.inference_mode():
+        part(patches, grid, *guide)  # matrices of resampling are made once and kept
+        with Meter([*weights(part), patches, pixels]) as meter:
+            part(patches, grid, *guide)
+    found = meter.peak - sum(weight.nbytes for weight in [*weights(part), pixels])
     assert spec.peak([grid] * 3, 4, eager=False) == pytest.approx(found, rel=0.15), meter.worst
 
 

@@ -52,12 +52,12 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
             reader.tower(torch.empty(shape))
 
     def connector(reader: Reader) -> None:
-        for grid in grids:
+        for grid, shape in zip(grids, pixels, strict=True):
             patches = torch.empty(1, grid.tokens + made.tower.extra, made.tower.width)
             if made.instructed:
                 reader.connector.instructed(patches, torch.zeros(1, made.connector.text, dtype=torch.long))
             else:
-                reader.connector(patches, grid)
+                reader.connector(patches, grid, *((torch.empty(shape),) if made.guided else ()))
 
     stages = {"vision": tower, "connector": connector, "language": language}
     for stage, run in stages.items():

@@ -3,6 +3,7 @@
 from torch import nn
 
 from saccade.connectors.as_is import AsIs
+from saccade.connectors.hiwin import Hiwin
 from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
 from saccade.connectors.mlp import Mlp
@@ -11,7 +12,9 @@ from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
 from saccade.connectors.resampler import Resampler
+from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
@@ -20,12 +23,15 @@ from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resampler import ResamplerSpec
+from saccade.specs.windows import WindowsSpec
 
 CONNECTORS: dict[type, type[nn.Module]] = {
     MlpSpec: Mlp,
     PixelShuffleSpec: PixelShuffle,
     PoolSpec: Pool,
     ResamplerSpec: Resampler,
+    WindowsSpec: Windows,
+    HiwinSpec: Hiwin,
     MergeSpec: Merge,
     QFormerSpec: QFormer,
     LatentsSpec: Latents,

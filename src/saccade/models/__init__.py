@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
-from saccade.models import blip2, flamingo, idefics, instructblip, llava, llava_uhd, perceiver
+from saccade.models import (
+    blip2,
+    flamingo,
+    idefics,
+    instructblip,
+    llava,
+    llava_uhd,
+    llava_uhd_144,
+    llava_uhd_v2,
+    perceiver,
+)  # fmt: skip
 from saccade.specs.reader import ReaderSpec
 
 if TYPE_CHECKING:
@@ -46,6 +56,18 @@ READERS: dict[str, Entry] = {
         fidelity="faithful",
         presets=llava_uhd.PRESETS,
         assumptions=llava_uhd.ASSUMPTIONS,
+    ),
+    "llava-uhd-144": Entry(
+        summary="slices and an overview, 144 learned queries each, every query bound to its own window",
+        fidelity="faithful",
+        presets=llava_uhd_144.PRESETS,
+        assumptions=llava_uhd_144.ASSUMPTIONS,
+    ),
+    "llava-uhd-v2": Entry(
+        summary="slices and an overview, 144 tokens each from windows of a pyramid that pixels sharpen",
+        fidelity="faithful",
+        presets=llava_uhd_v2.PRESETS,
+        assumptions=llava_uhd_v2.ASSUMPTIONS,
     ),
     "idefics": Entry(
         summary="square tiles and a global view, SigLIP patches folded by pixel shuffle",

@@ -46,8 +46,8 @@ VIEWS_AT_ONCE = 64
 class Looking(Protocol):
     """A connector whose tokens come from learned queries."""
 
-    def attention(self, patches: Tensor, grid: Grid, /) -> Tensor:
-        """How much each query looks at each patch: views × queries × patches."""
+    def attention(self, patches: Tensor, grid: Grid, /, *pixels: Tensor) -> Tensor:
+        """How much each query looks at each patch: views × queries × patches. A guided one is handed the pixels."""
         ...
 
 
@@ -100,8 +100,8 @@ class Reader(nn.Module):
         done: dict[int, tuple[Tensor, Groups]] = {}
         for batch in _batches(sizes):
             views = normalise([pixels[index] for index in batch], self.spec.mean, self.spec.std)
-            patches = self.tower(views.to(self.device, next(self.tower.parameters()).dtype))
-            tokens, groups = self.connect(patches, grids[batch[0]])
+            views = views.to(self.device, next(self.tower.parameters()).dtype)
+            tokens, groups = self.connect(self.tower(views), grids[batch[0]], views)
             done |= dict(zip(batch, zip(tokens, groups, strict=True), strict=True))
         following = (done[index] for index in range(len(sizes)))
         return [self._joined(layout, [next(following) for _ in layout.views]) for layout in layouts]
@@ -111,16 +111,20 @@ class Reader(nn.Module):
         return Encoded(self.spec, layout, torch.cat(tokens), groups)
 
     def connect(
-        self, patches: Float[Tensor, "views patches width"], grid: Grid
+        self,
+        patches: Float[Tensor, "views patches width"],
+        grid: Grid,
+        pixels: Float[Tensor, "views 3 height width_"],
     ) -> tuple[Float[Tensor, "views tokens out"], list[Groups]]:
-        """Patches to tokens, with each view's groups."""
+        """Patches to tokens, with each view's groups; a guided connector looks at the views' ``pixels`` too."""
         spec = self.spec.connector
         if isinstance(spec, MergeSpec):  # which patches share a token depends on the picture
             part = cast(Merge, self.connector)
             merged = part.melt(patches, grid)
             return part.project(merged.tokens), merged.groups
         groups = [groups_of(spec, grid)] * len(patches)
-        return (patches if self.spec.instructed else self.connector(patches, grid)), groups
+        guide = (pixels,) if self.spec.guided else ()
+        return (patches if self.spec.instructed else self.connector(patches, grid, *guide)), groups
 
     @torch.inference_mode()
     def watched(self, image: Image.Image) -> np.ndarray | None:
@@ -135,7 +139,8 @@ class Reader(nn.Module):
         shares = []
         for view, grid in zip(pixels_of(self.spec, picture, layout), self.spec.grids(layout), strict=True):
             pixels = normalise([view], self.spec.mean, self.spec.std).to(self.device, dtype)
-            shares.append(self.connector.attention(self.tower(pixels), grid)[0].mean(dim=0))
+            guide = (pixels,) if self.spec.guided else ()
+            shares.append(self.connector.attention(self.tower(pixels), grid, *guide)[0].mean(dim=0))
         return torch.cat(shares).float().cpu().numpy()
 
     def prompt(self, text: str, encoded: Sequence[Encoded]) -> Prompt:

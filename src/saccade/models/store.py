@@ -17,7 +17,15 @@ from transformers.initialization import no_init_weights
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models import hub_blip2, hub_flamingo, hub_idefics, hub_lavis, hub_llava, hub_perceiver
+from saccade.models import (
+    hub_blip2,
+    hub_flamingo,
+    hub_idefics,
+    hub_lavis,
+    hub_llava,
+    hub_perceiver,
+    hub_uhd,
+)  # fmt: skip
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.hub_blip2 import INSTRUCTOR
@@ -41,8 +49,11 @@ LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "idefics": hub_idefics.composed,
     "blip-2": hub_blip2.composed,
     "instructblip": hub_blip2.composed,
+    **dict.fromkeys(hub_uhd.LANGUAGES, hub_uhd.composed),
 }
-"""Folders that transformers saved, by the ``model_type`` of their ``config.json``, which the loader is given."""
+"""Folders that transformers saved, and LLaVA-UHD's, by the ``model_type`` of their ``config.json``, which the loader is
+given.
+"""
 KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "openflamingo": hub_flamingo.composed,
     "lavis-blip2": hub_lavis.composed,

@@ -6,6 +6,9 @@ import numpy as np
 
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
+from saccade.specs.hiwin import HiwinSpec
+from saccade.specs.sampling import reach
+from saccade.specs.windows import WindowsSpec
 
 
 @runtime_checkable
@@ -22,7 +25,9 @@ class Placing(Protocol):
 
 
 def groups_of(connector: Placing, grid: Grid) -> Groups:
-    """The patches of each token of a view: those under its place, or all of them where it has none."""
+    """The patches of each token of a view: those under its place, those that its window reaches, or all."""
+    if isinstance(connector, WindowsSpec | HiwinSpec):
+        return reach(connector, grid)
     out = connector.grid_out(grid)
     if out is None:
         return everything(grid.tokens, connector.tokens(grid))

@@ -15,6 +15,7 @@ from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
@@ -39,6 +40,7 @@ from saccade.specs.sequence import (
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
 TowerSpec = HubTowerSpec | StemTowerSpec
@@ -47,6 +49,8 @@ ConnectorSpec = (
     | PixelShuffleSpec
     | PoolSpec
     | ResamplerSpec
+    | WindowsSpec
+    | HiwinSpec
     | MergeSpec
     | LatentsSpec
     | QFormerSpec
@@ -71,6 +75,8 @@ PARTS: dict[str, type] = {
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,
     "resampler": ResamplerSpec,
+    "windows": WindowsSpec,
+    "hiwin": HiwinSpec,
     "merge": MergeSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
@@ -193,6 +199,11 @@ class ReaderSpec:
     def instructed(self) -> bool:
         """Whether the connector reads the prompt beside the picture."""
         return isinstance(self.connector, QFormerSpec) and self.connector.instructed
+
+    @property
+    def guided(self) -> bool:
+        """Whether the connector is handed the views' pixels beside their patches."""
+        return isinstance(self.connector, HiwinSpec) and self.connector.guided
 
     @property
     def front(self) -> bool:

@@ -56,14 +56,14 @@ class Counter:
         pixels = torch.empty(1, 3, size.height, size.width, device="meta")
         grid = self.spec.tower.grid(View(Box.of(size), size))
         patches = torch.empty(1, grid.tokens + self.spec.tower.extra, self.spec.tower.width, device="meta")
-        return _count(self.tower, pixels) + _count(self._connect, patches, grid)
+        return _count(self.tower, pixels) + _count(self._connect, patches, grid, pixels)
 
-    def _connect(self, patches: Tensor, grid: Grid) -> Tensor:
+    def _connect(self, patches: Tensor, grid: Grid, pixels: Tensor) -> Tensor:
         """The connector; one that reads the prompt, with as many words of it as the spec counts."""
         if isinstance(self.connector, QFormer) and self.connector.spec.instructed:
             words = torch.zeros(1, self.connector.spec.text, dtype=torch.long, device="meta")
             return self.connector.instructed(patches, words)
-        return self.connector(patches, grid)
+        return self.connector(patches, grid, *((pixels,) if self.spec.guided else ()))
 
     def _length(self, length: int, crossed: int) -> int:
         vectors = torch.empty(1, length, self.spec.language.width, device="meta")

@@ -39,7 +39,7 @@ def rename(published: Iterable[str], tower: HubTowerSpec) -> dict[str, str]:
         if ours is None:
             strange.append(name)
             continue
-        if _COUNTED.search(ours) or _ABOVE.match(ours) or _layer(ours) >= tower.needed:
+        if _COUNTED.search(ours) or _ABOVE.match(ours) or layer_of(ours) >= tower.needed:
             continue
         if ours in made:
             raise SaccadeError(f"{made[ours]} and {name} are both the weight {ours}; remove one of them")
@@ -58,7 +58,7 @@ def _ours(name: str) -> str | None:
     return None
 
 
-def _layer(ours: str) -> int:
+def layer_of(ours: str) -> int:
     """The number of the tower's layer that the weight is in; -1 for weights below all layers."""
     found = _LAYER.match(ours)
     return int(found[1]) if found else -1

@@ -11,14 +11,15 @@ from saccade.specs import vision as towers
 from saccade.specs.dialects import language
 from saccade.specs.fields import Fields
 from saccade.specs.fold import FoldSpec
+from saccade.specs.hiwin import HiwinSpec, levels_of
 from saccade.specs.markers import MarkedSequence
 from saccade.specs.path import Media, PathSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 from saccade.specs.sequence import PlainSequence, SeparatedSequence
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
-from saccade.specs.spatial import PyramidSpec, SpatialSpec
 from saccade.specs.system import Checkpoint, Family, Knob, Option
+from saccade.specs.windows import WindowsSpec
 
 
 def sized(fields: Fields, name: str = "size") -> Size:
@@ -82,16 +83,17 @@ def llava_uhd(made: Checkpoint) -> PathSpec:
     spoken = language(text, text.text("model_type", "llama"))
     side, patch = made.processor.positive("scale_resolution"), made.processor.positive("patch_size")
     cap = made.whole("max_slices", made.processor.positive("max_slice_nums"))
-    queries = made.config.positive("num_queries")
+    queries, heads = made.config.positive("num_queries"), made.config.positive("resampler_num_heads")
     if made.config.flag("spatially_constrained"):
         return PathSpec(
             views=EccvSliceSpec(side=side, patch=patch, max_slices=cap),
             tower=tower,
-            connector=SpatialSpec(width_in=tower.width, width_out=spoken.width, queries=queries),
+            connector=WindowsSpec(
+                width_in=tower.width, width_out=spoken.width, heads=heads, queries=queries, lean=False
+            ),
             sequence=_separators(made),
             language=spoken,
         )
-    heads = made.config.positive("resampler_num_heads")
     return PathSpec(
         views=ArxivSliceSpec(side=side, patch=patch, max_slices=cap),
         tower=tower,
@@ -105,8 +107,6 @@ def llava_uhd_v2(made: Checkpoint) -> PathSpec:
     """The ECCV rule's slices; windows of an inverse pyramid, condensed to 144 tokens each."""
     tower, text = _uhd(made)
     spoken = language(text, text.text("model_type", "llama"))
-    mask = made.config.positive("feature_scale_mask")
-    levels = tuple(1 << bit for bit in range(4) if mask >> bit & 1)
     return PathSpec(
         views=EccvSliceSpec(
             side=made.processor.positive("scale_resolution"),
@@ -114,12 +114,14 @@ def llava_uhd_v2(made: Checkpoint) -> PathSpec:
             max_slices=made.whole("max_slices", made.processor.positive("max_slice_nums")),
         ),
         tower=tower,
-        connector=PyramidSpec(
+        connector=HiwinSpec(
             width_in=tower.width,
             width_out=spoken.width,
-            levels=levels,
+            heads=made.config.positive("resampler_num_heads"),
+            levels=levels_of(made.config.positive("feature_scale_mask")),
             queries=made.config.positive("num_queries"),
             sets=made.config.positive("num_query_sets"),
+            lean=False,
         ),
         sequence=_separators(made),
         language=spoken,

@@ -24,6 +24,7 @@ from saccade.models.base import Reader
 from saccade.models.cards import SCHEMA, TYPES, cards, shelf
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.merge import MergeSpec
@@ -37,9 +38,10 @@ from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, ViewsS
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import PadSpec
 from saccade.specs.sequence import CalledSequence, PlainSequence, SeparatedSequence, TaggedSequence
-from saccade.specs.slices import ArxivSliceSpec
+from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import StemTowerSpec
+from saccade.specs.windows import WindowsSpec
 
 WIDTH = 128
 SIDE = 128
@@ -118,6 +120,10 @@ def family() -> dict[str, ReaderSpec]:
     )
     paths["blip2"] = _path(frame, QUERIES, PlainSequence())
     paths |= {f"perceiver-{latents}": _path(frame, _perceiver(latents), PlainSequence()) for latents in LATENTS}
+    sliced = EccvSliceSpec(side=SIDE, patch=TOWER.patch)
+    windows = {"width_in": WIDTH, "width_out": WIDTH, "heads": heads, "queries": 36}
+    paths["llava-uhd-144"] = _path(sliced, WindowsSpec(**windows), separated)
+    paths["llava-uhd-v2"] = _path(sliced, HiwinSpec(**windows, levels=(1, 2), pyramid="bilinear"), separated)
     return paths
 
 

@@ -54,7 +54,7 @@ SINGLE = "flamingo-single"
 """Flamingo that never saw more than one picture in a prompt."""
 STAGES: Mapping[str, str] = {
     "flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2",
-    **{f"perceiver-{latents}": "alone" for latents in LATENTS},
+    **{f"perceiver-{latents}": "alone" for latents in LATENTS}, "llava-uhd-144": "alone", "llava-uhd-v2": "alone",
 }  # fmt: skip
 """Readers with a stage of their own instead of ``align``."""
 FIRST_READER = "shuffle-64"

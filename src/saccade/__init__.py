@@ -10,8 +10,8 @@ from saccade.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from saccade.api.comparing import compare as compare
-    from saccade.api.comparing import train as train
     from saccade.api.planning import plan as plan
+    from saccade.api.training import train as train
     from saccade.models import build as build
     from saccade.models import from_pretrained as from_pretrained
     from saccade.models import load as load
@@ -24,7 +24,7 @@ _LAZY = {
     "load": "saccade.models",
     "plan": "saccade.api.planning",
     "save_pretrained": "saccade.models",
-    "train": "saccade.api.comparing",
+    "train": "saccade.api.training",
 }
 
 

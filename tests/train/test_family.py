@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.api.comparing import compare, train
+from saccade.api.comparing import compare
+from saccade.api.training import train
 from saccade.core.errors import SaccadeError
 from saccade.models.cards import cards
 from saccade.models.embedded import LANGUAGE, MATCHER, TOWER, embedded, family

@@ -1,22 +1,14 @@
-"""Comparing and training as functions: what the command line and a notebook call."""
+"""Comparing as functions: what the command line and a notebook call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import yaml
-from rich.table import Table
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
 from saccade.models.store import load_reader
-from saccade.models.unified import save as save_unified
-from saccade.study.clips import ClipStudy, clips_table
-from saccade.study.clips import study as study_clips
 from saccade.study.compare import compare as run_compare
-from saccade.study.digits import DigitStudy, digits_table
-from saccade.study.digits import study as study_digits
 from saccade.study.files import write_whole
 from saccade.study.report import render
 from saccade.study.results import Results
@@ -31,11 +23,8 @@ from saccade.study.table import table as table
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
-from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.demo import demo_name, retrain
-from saccade.train.digits import DigitsRecipe, digits, train_digits
-from saccade.train.family import THIN, Tell, train_family
-from saccade.train.recipe import recipe_of
+from saccade.train.family import THIN, Tell
 from saccade.views.open import open_picture
 
 REFERENCE = "llava"
@@ -45,22 +34,6 @@ PICTURES = 160
 DEMO_PICTURES = 80
 SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
 """Readers of the few-shot study: one that was trained on prompts with examples, and its twin that was not."""
-
-
-Announce = Callable[[str], object]
-"""Called with lines for the user."""
-
-
-def _quiet(line: str) -> None:
-    del line
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What training left in ``folder``, and what was measured of it where the recipe says so."""
-
-    folder: Path
-    study: ClipStudy | DigitStudy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +65,7 @@ def compare(
     first model is the reference. ``out`` receives ``results.json`` and ``report.html``, written only when
     everything is done.
     """
-    _writable(out)
+    writable(out)
     exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
     chosen = list(dict.fromkeys(models if models is not None else cards()))
     if not chosen:
@@ -122,7 +95,7 @@ def few_shot(
 
     ``models`` as in ``compare``. ``out`` receives ``shots.json`` and ``shots.svg``.
     """
-    _writable(out)
+    writable(out)
     readers = {name: _entrant(name).reader for name in dict.fromkeys(models)}
     found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
     if out is None:
@@ -134,57 +107,11 @@ def few_shot(
     return found, (folder / "shots.json", folder / "shots.svg")
 
 
-def train(
-    recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
-) -> Trained:
-    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small Perceivers, which it measures too.
-
-    Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
-    """
-    _writable(out)
-    plan, data = recipe_of(recipe, changes)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    resolved = yaml.safe_dump(data, sort_keys=False)
-    before = folder / "recipe.yaml"
-    if before.exists() and before.read_text() != resolved:
-        raise SaccadeError(f"{folder} holds a run of another recipe ({before}); train into another folder with --out")
-    announce(resolved)
-    write_whole(before, resolved)
-    if isinstance(plan, ClipsRecipe):
-        return _train_clips(plan, folder, tell or Tell())
-    if isinstance(plan, DigitsRecipe):
-        return _train_digits(plan, folder, tell or Tell())
-    train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
-    return Trained(folder / "family")
-
-
-def _train_clips(plan: ClipsRecipe, folder: Path, tell: Tell) -> Trained:
-    """All models, what they measure, and the first seed's for everything as a file."""
-    models = train_clips(plan, folder, tell)
-    found = study_clips(models)
-    save_unified(models[None, plan.seeds[0]], folder / "unified.safetensors")
-    found.save(folder / "clips.json")
-    return Trained(folder, found)
-
-
-def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
-    learned, asked = digits()
-    found = study_digits(train_digits(plan, learned, folder, tell), learned, asked)
-    found.save(folder / "digits.json")
-    return Trained(folder, found)
-
-
-def study_table(found: ClipStudy | DigitStudy) -> Table:
-    """What was measured, as a table."""
-    return clips_table(found) if isinstance(found, ClipStudy) else digits_table(found)
-
-
 def train_demo(
     connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
 ) -> Compared:
     """Train one connector again from nothing and compare it with the shipped one on a short exam."""
-    _writable(out)
+    writable(out)
     name = demo_name(connector)
     fresh = retrain(name, Path(out), tell or Tell())
     entrants = {one: _entrant(one) for one in (REFERENCE, name)}
@@ -201,7 +128,7 @@ def train_demo(
     return _stored(results, shown, out)
 
 
-def _writable(out: str | Path | None) -> None:
+def writable(out: str | Path | None) -> None:
     """Refuses a place for results that is a file, before anything runs."""
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")

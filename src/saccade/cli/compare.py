@@ -8,6 +8,7 @@ from rich.progress import Progress
 from tyro.conf import Positional, UseAppendAction, arg
 
 from saccade.api import comparing as api
+from saccade.api import training
 from saccade.cli.console import OUT, Reporter, bar, split
 from saccade.core.errors import SaccadeError
 
@@ -96,9 +97,9 @@ def train(
     with bar() as shown:
         tell = _Teller(shown)
         if demo is None:
-            made = api.train(recipe, out=out, changes=set, tell=tell, announce=OUT.print)
+            made = training.train(recipe, out=out, changes=set, tell=tell, announce=OUT.print)
             if made.study is not None:
-                OUT.print(api.study_table(made.study))
+                OUT.print(training.study_table(made.study))
             OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
             return
         found = api.train_demo(demo, out=out, tell=tell)
@@ -116,7 +117,7 @@ def _tell(found: api.Compared) -> None:
         OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
 
 
-class _Teller(api.Tell):
+class _Teller(training.Tell):
     """Progress of training stages, the last loss beside the bar."""
 
     def __init__(self, shown: Progress) -> None:

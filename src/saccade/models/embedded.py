@@ -121,9 +121,13 @@ def family() -> dict[str, ReaderSpec]:
     paths["blip2"] = _path(frame, QUERIES, PlainSequence())
     paths |= {f"perceiver-{latents}": _path(frame, _perceiver(latents), PlainSequence()) for latents in LATENTS}
     sliced = EccvSliceSpec(side=SIDE, patch=TOWER.patch)
-    windows = {"width_in": WIDTH, "width_out": WIDTH, "heads": heads, "queries": 36}
-    paths["llava-uhd-144"] = _path(sliced, WindowsSpec(**windows), separated)
-    paths["llava-uhd-v2"] = _path(sliced, HiwinSpec(**windows, levels=(1, 2), pyramid="bilinear"), separated)
+    paths["llava-uhd-144"] = _path(
+        sliced, WindowsSpec(width_in=WIDTH, width_out=WIDTH, heads=heads, queries=36), separated
+    )
+    pyramid = HiwinSpec(
+        width_in=WIDTH, width_out=WIDTH, heads=heads, queries=36, levels=(1, 2), pyramid="bilinear"
+    )  # fmt: skip
+    paths["llava-uhd-v2"] = _path(sliced, pyramid, separated)
     return paths
 
 

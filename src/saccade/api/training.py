@@ -1,0 +1,83 @@
+"""Training as a function: what the command line and a notebook call."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from rich.table import Table
+
+from saccade.api.comparing import writable
+from saccade.core.errors import SaccadeError
+from saccade.models.unified import save as save_unified
+from saccade.study.clips import ClipStudy, clips_table
+from saccade.study.clips import study as study_clips
+from saccade.study.digits import DigitStudy, digits_table
+from saccade.study.digits import study as study_digits
+from saccade.study.files import write_whole
+from saccade.train.clips import ClipsRecipe, train_clips
+from saccade.train.digits import DigitsRecipe, digits, train_digits
+from saccade.train.family import Tell as Tell
+from saccade.train.family import train_family
+from saccade.train.recipe import recipe_of
+
+Announce = Callable[[str], object]
+"""Called with lines for the user."""
+
+
+def _quiet(line: str) -> None:
+    del line
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training left in ``folder``, and what was measured of it where the recipe says so."""
+
+    folder: Path
+    study: ClipStudy | DigitStudy | None = None
+
+
+def train(
+    recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
+) -> Trained:
+    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small Perceivers, which it measures too.
+
+    Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
+    """
+    writable(out)
+    plan, data = recipe_of(recipe, changes)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    resolved = yaml.safe_dump(data, sort_keys=False)
+    before = folder / "recipe.yaml"
+    if before.exists() and before.read_text() != resolved:
+        raise SaccadeError(f"{folder} holds a run of another recipe ({before}); train into another folder with --out")
+    announce(resolved)
+    write_whole(before, resolved)
+    if isinstance(plan, ClipsRecipe):
+        return _train_clips(plan, folder, tell or Tell())
+    if isinstance(plan, DigitsRecipe):
+        return _train_digits(plan, folder, tell or Tell())
+    train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
+    return Trained(folder / "family")
+
+
+def _train_clips(plan: ClipsRecipe, folder: Path, tell: Tell) -> Trained:
+    """All models, what they measure, and the first seed's for everything as a file."""
+    models = train_clips(plan, folder, tell)
+    found = study_clips(models)
+    save_unified(models[None, plan.seeds[0]], folder / "unified.safetensors")
+    found.save(folder / "clips.json")
+    return Trained(folder, found)
+
+
+def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
+    learned, asked = digits()
+    found = study_digits(train_digits(plan, learned, folder, tell), learned, asked)
+    found.save(folder / "digits.json")
+    return Trained(folder, found)
+
+
+def study_table(found: ClipStudy | DigitStudy) -> Table:
+    """What was measured, as a table."""
+    return clips_table(found) if isinstance(found, ClipStudy) else digits_table(found)

@@ -20,12 +20,14 @@ from saccade.study import words
 from saccade.study.codec import decode, encode
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered, paired
+from saccade.study.markdown import pipes
 from saccade.study.results import Change, Score
 from saccade.tasks.clips import PARTS, VERSION, Part
 from saccade.train.clips import ClipBank, bank
 
 SCHEMA = "saccade.clips/1"
 CLIPS = 1000
+HEADS = ("read", "learned from", "which of 12", "of one source?")
 READ: tuple[tuple[int, ...], ...] = ((0, 1, 2), (0, 1), (0, 2), (1, 2), (0,), (1,), (2,))
 AT_ONCE = 250
 
@@ -143,13 +145,21 @@ def clips_table(found: ClipStudy) -> Table:
         caption_justify="left",
         title_style="bold",
     )
-    for name in ("read", "learned from"):
-        made.add_column(name, overflow="fold")
-    for name in ("which of 12", "of one source?"):
-        made.add_column(name, justify="right", no_wrap=True)
+    for place, name in enumerate(HEADS):
+        made.add_column(name, overflow="fold") if place < 2 else made.add_column(name, justify="right", no_wrap=True)
     for row in found.rows:
-        made.add_row(row.read, row.learned, words.score(row.source), words.score(row.match))
+        made.add_row(*_cells(row))
     return made
+
+
+def clips_markdown(found: ClipStudy) -> str:
+    """The same in Markdown, what is gained below it."""
+    table = pipes(HEADS, map(_cells, found.rows), right=(2, 3))
+    return "\n".join([table, "", *(f"- {line}" for line in verdicts(found)), ""])
+
+
+def _cells(row: ClipRow) -> list[str]:
+    return [row.read, row.learned, words.score(row.source), words.score(row.match)]
 
 
 def verdicts(found: ClipStudy) -> list[str]:

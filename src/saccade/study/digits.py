@@ -15,10 +15,12 @@ from saccade.study import words
 from saccade.study.codec import decode, encode
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered
+from saccade.study.markdown import pipes
 from saccade.study.results import Score
 from saccade.train.digits import Digits
 
 SCHEMA = "saccade.digits/1"
+HEADS = ("classifier", "right")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +83,13 @@ def digits_table(found: DigitStudy) -> Table:
         caption_justify="left",
         title_style="bold",
     )
-    made.add_column("classifier", overflow="fold")
-    made.add_column("right", justify="right", no_wrap=True)
+    made.add_column(HEADS[0], overflow="fold")
+    made.add_column(HEADS[1], justify="right", no_wrap=True)
     for name, score in found.rows.items():
         made.add_row(name, words.score(score))
     return made
+
+
+def digits_markdown(found: DigitStudy) -> str:
+    """The same in Markdown."""
+    return pipes(HEADS, ((name, words.score(score)) for name, score in found.rows.items()), right=(1,)) + "\n"

@@ -165,7 +165,7 @@ def test_plans_before_anything_is_run():
     assert (plan.visual_tokens, plan.length) == (16, 16 + len("USER: \nWhat is it? ASSISTANT:"))
 
 
-@pytest.mark.parametrize("name", ["llava-uhd", "flamingo"])
+@pytest.mark.parametrize("name", ["llava-uhd", "llava-uhd-144", "llava-uhd-v2", "flamingo"])
 def test_where_queries_look_is_a_share_of_each_view(name):
     """Only patches that a token comes from can matter: the picture's part that is looked at most moves with it."""
     made = reader(name)

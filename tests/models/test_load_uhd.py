@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.models.hub_uhd import CHATML
 from saccade.models.llava import clip_large
 from saccade.models.llava_uhd import TEMPLATE
+from saccade.models.llava_uhd_v2 import CHATML
 from saccade.models.store import from_pretrained, load, save_pretrained
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.slices import EccvSliceSpec

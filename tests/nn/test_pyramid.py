@@ -46,6 +46,20 @@ def test_more_than_one_tile_each_way():
     close(part(maps, pixels)[2][0], uhd.pyramid(weights(part), maps[0], pixels[0], (2,))[2], TOLERANCE)
 
 
+@pytest.mark.parametrize("temperature", [20.0, -20.0])
+@torch.no_grad()
+def test_extreme_kernels_are_held_in_bounds(temperature):
+    """A temperature beyond what it is clamped to; and a nearness that leaves a kernel next to nothing."""
+    part = made((1, 2))
+    step = part.get_submodule("up1")
+    step.range_temp.fill_(temperature)
+    step.sigma_spatial.fill_(0.05)
+    for weight in step.range_proj.parameters():
+        weight.mul_(0.05 if temperature > 0 else 200.0)
+    maps, pixels = torch.randn(1, 3, 4, 6), torch.randn(1, 3, 21, 28)
+    close(part(maps, pixels)[2][0], uhd.pyramid(weights(part), maps[0], pixels[0], (2,))[2], TOLERANCE)
+
+
 def test_gradients_reach_the_map_and_every_weight():
     part, maps, pixels = made(), torch.randn(1, 2, 3, 6, requires_grad=True), torch.randn(1, 3, 14, 21)
     part(maps, pixels)[4].square().sum().backward()

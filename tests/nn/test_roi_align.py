@@ -11,8 +11,20 @@ from saccade.specs.windows import places
 from tests import uhd
 from tests.parts import close
 
-GRIDS = [Grid(24, 24), Grid(12, 48), Grid(33, 17), Grid(16, 36), Grid(64, 144), Grid(7, 5), Grid(1, 3), Grid(2, 40)]
-"""Among them windows of whole cells a place, where single precision decides the samples, and of less than a cell."""
+GRIDS = [
+    Grid(24, 24),
+    Grid(12, 48),
+    Grid(33, 17),
+    Grid(16, 36),
+    Grid(64, 144),
+    Grid(7, 5),
+    Grid(1, 3),
+    Grid(2, 40),
+    Grid(92, 72),
+]
+"""Among them windows of less than a cell, and of whole cells a place, where rounding decides how many samples a place
+gets: in double precision another number than in single for 92×72, level 4 of a slice of 23×18 patches.
+"""
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)

@@ -167,7 +167,7 @@ def test_connectors(spec: ConnectorSpec):
     "spec",
     [
         WindowsSpec(width_in=64, width_out=128, heads=4),
-        WindowsSpec(width_in=64, width_out=128, heads=32),
+        WindowsSpec(width_in=8, width_out=64, heads=64),
         HiwinSpec(width_in=64, width_out=128, heads=4),
         HiwinSpec(width_in=256, width_out=64, heads=4, levels=(1, 4)),
         HiwinSpec(width_in=16, width_out=512, heads=2, levels=(1, 2)),

@@ -20,6 +20,7 @@ from saccade.models.checkpoint import Composed, ends_of, settings, tokenizer_of
 from saccade.models.llava import clip_large
 from saccade.models.llava_uhd import TEMPLATE
 from saccade.models.llava_uhd_144 import sliced
+from saccade.models.llava_uhd_v2 import CHATML
 from saccade.nn.hub import config_text
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.hiwin import HiwinSpec, levels_of
@@ -28,10 +29,6 @@ from saccade.specs.windows import WindowsSpec
 from saccade.weights import uhd
 from saccade.weights.files import listing, traced
 
-CHATML = (
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\n{question}<|im_end|>\n"
-    "<|im_start|>assistant\n"
-)
 LANGUAGES = {"llava_llama": ("llama", TEMPLATE), "llava_qwen": ("qwen2", CHATML)}
 """``model_type`` → the language model's own type, and one turn as it was trained on it."""
 TOWERS = {"openai/clip-vit-large-patch14-336": clip_large}

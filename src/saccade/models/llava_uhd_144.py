@@ -69,10 +69,15 @@ def uhd_144_13b(max_slices: int = MAX_SLICES) -> ReaderSpec:
     return sliced(
         tower=tower,
         connector=WindowsSpec(width_in=tower.width, width_out=5120, heads=40),
-        language=llama(width=5120, mlp=13_824, depth=40, heads=40, vocabulary=32_000, context=4096),
+        language=vicuna_13b(),
         image_id=32_000,
         max_slices=max_slices,
     )
+
+
+def vicuna_13b() -> DecoderSpec:
+    """Vicuna-13B v1.5 as published, without extra embeddings."""
+    return llama(width=5120, mlp=13_824, depth=40, heads=40, vocabulary=32_000, context=4096)
 
 
 PRESETS: dict[str, Callable[[], ReaderSpec]] = {"tiny": tiny, "uhd-144-13b": uhd_144_13b}

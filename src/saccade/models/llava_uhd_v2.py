@@ -14,14 +14,21 @@ released code builds and never runs; token maps are not stitched to one map ("sp
 switched off in the released forward).
 """
 
+import json
 from collections.abc import Callable
 
 from saccade.models.llava import clip, clip_large, llama
-from saccade.models.llava_uhd_144 import MAX_SLICES, sliced
+from saccade.models.llava_uhd import TEMPLATE
+from saccade.models.llava_uhd_144 import MAX_SLICES, sliced, vicuna_13b
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.reader import ReaderSpec
 
+CHATML = (
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<image>\n{question}<|im_end|>\n"
+    "<|im_start|>assistant\n"
+)
+"""One turn in Qwen's form."""
 ASSUMPTIONS = (
     "single precision throughout; the released code rounds windows, maps and kernels to bfloat16 between its steps",
     "one separator after every slice, by the ids 29892 and 13, the overview last",
@@ -42,7 +49,9 @@ def tiny() -> ReaderSpec:
     )
 
 
-def published(language: DecoderSpec, levels: tuple[int, ...], max_slices: int = MAX_SLICES) -> ReaderSpec:
+def published(
+    language: DecoderSpec, levels: tuple[int, ...], *, max_slices: int = MAX_SLICES, template: str = TEMPLATE
+) -> ReaderSpec:
     """CLIP-ViT-L/14 at 336 px, heads of 128 channels, before ``language``."""
     tower, width = clip_large(), language.width
     return sliced(
@@ -51,6 +60,7 @@ def published(language: DecoderSpec, levels: tuple[int, ...], max_slices: int = 
         language=language,
         image_id=language.vocabulary,
         max_slices=max_slices,
+        template=template,
     )
 
 
@@ -59,8 +69,31 @@ def vicuna_7b() -> DecoderSpec:
     return llama(width=4096, mlp=11_008, depth=32, heads=32, vocabulary=32_000, context=4096)
 
 
+def qwen2_7b() -> DecoderSpec:
+    """Qwen2-7B; its sizes are the public ones, not seen in a file of this checkpoint."""
+    config = {
+        "model_type": "qwen2",
+        "hidden_size": 3584,
+        "intermediate_size": 18_944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+        "vocab_size": 152_064,
+        "max_position_embeddings": 32_768,
+        "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
+        "tie_word_embeddings": False,
+        "eos_token_id": 151_645,
+        "bos_token_id": None,
+        "pad_token_id": None,
+    }
+    return DecoderSpec(config=json.dumps(config))
+
+
 PRESETS: dict[str, Callable[[], ReaderSpec]] = {
     "tiny": tiny,
     "v2-7b": lambda: published(vicuna_7b(), (1, 2, 4)),
     "v2-7b-9-slices": lambda: published(vicuna_7b(), (1, 2, 4), max_slices=9),
+    "v2-13b": lambda: published(vicuna_13b(), (1, 4)),
+    "v2-qwen2-7b": lambda: published(qwen2_7b(), (1, 4), template=CHATML),
 }

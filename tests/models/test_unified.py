@@ -11,6 +11,8 @@ from saccade.core.errors import SaccadeError
 from saccade.models import unified
 from saccade.models.unified import Clips, Unified
 from saccade.specs.unified import UnifiedSpec
+from saccade.tasks.clips import LETTERS
+from saccade.train.clips import bank
 from tests.parts import close, counted, shake
 
 SPEC = UnifiedSpec(side=8, patch=4, samples=48, frame=16, letters=6, width=16, latents=3, heads=2, layers=1, classes=5)
@@ -120,3 +122,17 @@ def test_refusals(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "other.safetensors")
     with pytest.raises(SaccadeError, match="says no spec; name a file that saccade train clips wrote"):
         unified.load(tmp_path / "other.safetensors")
+
+
+def test_the_shipped_model_reads_what_is_there():
+    """Far above chance, and further with all three; the figures themselves are measured, not tested."""
+    model, data = unified.shipped(), bank("test", 200, LETTERS)
+
+    def right(*parts: int) -> float:
+        with torch.inference_mode():
+            sources, _ = model(data.clips.only(*parts))
+        return float((sources.argmax(dim=1) == data.source)[data.whole].float().mean())
+
+    whole, text = right(0, 1, 2), right(2)
+    assert whole > 0.85
+    assert 0.6 < text < whole

@@ -1,6 +1,7 @@
 """The study of shared latents: who is scored on what, which single part is the best, and what is said of the gain."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from saccade.models.unified import Unified
 from saccade.specs.unified import UnifiedSpec
 from saccade.study import clips as study
-from saccade.study.clips import ClipStudy, clips_table, verdicts
+from saccade.study.clips import ClipStudy, clips_markdown, clips_table, verdicts
 from saccade.study.results import Change
 from saccade.tasks.clips import PARTS
 
@@ -73,3 +74,12 @@ def test_a_gain_is_said_to_be_one_only_beyond_its_interval(truth):
     assert second.endswith(", beyond the interval")
     worse = replace(found, gain=Change(0.05, (-0.01, 0.11)), match_gain=Change(-0.2, (-0.3, -0.1)))
     assert all(line.endswith("not beyond the interval") for line in verdicts(worse))
+
+
+def test_the_readme_says_what_was_measured():
+    root = Path(__file__).parents[2]
+    measured = ClipStudy.from_json((root / "docs" / "clips.json").read_text(encoding="utf-8"))
+    text = (root / "README.md").read_text(encoding="utf-8")
+    between = text.split("<!-- table: docs/clips.json -->\n")[1].split("<!-- /table -->")[0]
+    assert between.strip() == clips_markdown(measured).strip()
+    assert measured.gain.ci95[0] > 0

@@ -21,7 +21,7 @@ from saccade.study.figures import figures, fill, names
 from saccade.study.laws import law_of, read
 from saccade.study.markdown import pipes
 from saccade.study.notes import FOLDER, Claim, notes
-from saccade.study.pages import index, page
+from saccade.study.pages import files, index, page
 from saccade.study.points import measured
 from saccade.study.results import Results
 from tests.study.fakes import results, row
@@ -52,7 +52,7 @@ def stored() -> Results:
 
 
 def test_the_pages_are_those_that_make_docs_writes(stored: Results):
-    made = {f"{name}.md": page(name, stored) for name in READERS} | {"README.md": index(stored)}
+    made = files(stored)
     folder = ROOT / "docs" / "readers"
     assert {path.name for path in folder.iterdir()} == set(made), (
         "run make docs, and delete pages that it does not write"

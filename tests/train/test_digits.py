@@ -1,13 +1,14 @@
 """A Perceiver IO on handwritten digits: what a step draws, what is learned, what the study says."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from saccade.core.errors import SaccadeError
 from saccade.models.perceiver_io import PictureClassifier
-from saccade.study.digits import DigitStudy, digits_table, study
+from saccade.study.digits import DigitStudy, digits_markdown, digits_table, study
 from saccade.train.digits import SIDE, TESTED, Digits, DigitsJob, DigitsRecipe, digits, train_digits
 from saccade.train.loop import Schedule
 from saccade.train.recipe import recipe_of
@@ -80,3 +81,11 @@ def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(SaccadeError, match="come with scikit-learn: pip install scikit-learn"):
         digits()
+
+
+def test_the_readme_says_what_was_measured():
+    root = Path(__file__).parents[2]
+    measured = DigitStudy.from_json((root / "docs" / "digits.json").read_text(encoding="utf-8"))
+    text = (root / "README.md").read_text(encoding="utf-8")
+    between = text.split("<!-- table: docs/digits.json -->\n")[1].split("<!-- /table -->")[0]
+    assert between.strip() == digits_markdown(measured).strip()

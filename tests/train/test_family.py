@@ -34,10 +34,12 @@ TINY = (
     "match.batch=3",
     "blip2.steps=1",
     "blip2.batch=2",
+    "alone.steps=1",
+    "alone.batch=2",
     "framed=12",
     "sliced=2",
     "turns=[pool-4, llava-uhd]",
-    "readers=[pool-4, llava-uhd, flamingo, flamingo-single, blip2, llava-thin]",
+    "readers=[pool-4, llava-uhd, flamingo, flamingo-single, blip2, perceiver-4, llava-uhd-v2, llava-thin]",
 )
 
 
@@ -46,13 +48,21 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
     told: list[str] = []
     train_family(plan, data, tmp_path, tmp_path / "family", Tell(), told.append)
     manifest = json.loads((tmp_path / "family" / "manifest.json").read_text())
-    assert list(manifest["readers"]) == ["pool-4", "llava-uhd", "flamingo", "flamingo-single", "blip2", THIN]
+    assert list(manifest["readers"]) == [
+        "pool-4", "llava-uhd", "flamingo", "flamingo-single", "blip2", "perceiver-4", "llava-uhd-v2", THIN
+    ]  # fmt: skip
     assert manifest["recipe"] == data
     parts = {name: card["parts"] for name, card in manifest["readers"].items()}
     assert parts["pool-4"]["language"] == parts["llava-uhd"]["language"] != parts[THIN]["language"]
     assert parts["flamingo"]["language"] == parts["blip2"]["language"] == parts["pool-4"]["language"]
+    assert parts["perceiver-4"]["language"] == parts["llava-uhd-v2"]["language"] == parts["pool-4"]["language"]
+    assert (
+        "trained from nothing before the frozen language model, 1 steps of 2 pictures"
+        in (manifest["readers"]["llava-uhd-v2"]["trained"])
+    )
     assert parts["flamingo"]["cross"] != parts["flamingo-single"]["cross"]
     assert all(stage in told[0] for stage in FROZEN)
+    assert [name for name, card in manifest["readers"].items() if card["fidelity"] == "survey"] == ["perceiver-4"]
     assert embedded("pool-4", tmp_path / "family").spec == family()["pool-4"]
     with pytest.raises(SaccadeError, match="different training seeds"):
         compare(models=["pool-4"], families=[tmp_path / "family"], pictures=1)
@@ -102,7 +112,7 @@ def test_the_shipped_recipe_is_whole() -> None:
     assert set(plan.readers) == {*family(), THIN}
     assert set(plan.turns) == set(family()) - set(STAGES)
     assert data["kind"] == "family"
-    assert list(shipped()) == ["embedded"]
+    assert list(shipped()) == ["clips", "digits", "embedded"]
 
 
 def test_views_of_training_suit_the_tower() -> None:

@@ -4,7 +4,7 @@ The same reader on smaller pictures stands beside it, at as many tokens: a bottl
 it does better than that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from saccade.study import lines
 from saccade.study.results import Results, Row, Score
@@ -29,6 +29,11 @@ def curve(results: Results) -> str | None:
         for scale, title in SCALES.items()
     ]
     return lines.drawing(panels)
+
+
+def shown(readers: Sequence[str], results: Results) -> bool:
+    """Whether ``readers`` are those of the curve, and ``results`` hold them."""
+    return any(row.reader.startswith(START) and row.reader in readers for row in results.rows)
 
 
 def _resized(row: Row, reference: str) -> bool:

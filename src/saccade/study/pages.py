@@ -14,7 +14,7 @@ from saccade.models import READERS, Entry
 from saccade.specs.catalogue import system
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.system import TEXT
-from saccade.study import words
+from saccade.study import bottleneck, words
 from saccade.study.figures import fill
 from saccade.study.files import write_whole
 from saccade.study.laws import Law, law_of
@@ -38,18 +38,30 @@ TALLY: dict[Verdict, str] = {
     "no source": "without a source",
 }
 """How claims of each verdict are summed up."""
+LATENTS = "latents.svg"
+BOTTLENECK = (
+    f"![detail and gist against the number of latents]({LATENTS})\n\nWhat fewer latents lose, beside the full-token "
+    "reader on a picture so small that it comes to as many tokens; whiskers are 95 % intervals."
+)
 DOUBT = "†"
 MEASURED = "measured below"
 SOURCE = "<!-- written by `make docs`; change what it is made from, not this page -->"
 
 
 def write(folder: Path, results: Results) -> list[Path]:
-    """Write every page and the index into ``folder``; the paths, the index last."""
+    """Write every page, what is drawn on them, and the index into ``folder``; the paths, the index last."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {f"{name}.md": page(name, results) for name in READERS} | {"README.md": index(results)}
+    texts = files(results)
     for name, text in texts.items():
         write_whole(folder / name, text)
     return [folder / name for name in texts]
+
+
+def files(results: Results) -> dict[str, str]:
+    """What is written, by its name."""
+    drawn = bottleneck.curve(results)
+    pages = {f"{name}.md": page(name, results) for name in READERS}
+    return pages | ({} if drawn is None else {LATENTS: drawn}) | {"README.md": index(results)}
 
 
 def page(name: str, results: Results) -> str:
@@ -73,6 +85,7 @@ def page(name: str, results: Results) -> str:
         *_claims(about, seen=bool(points(about, results))),
         "## Measured",
         *measured(about, results),
+        *([BOTTLENECK] if bottleneck.shown(about.embedded, results) else []),
     ]
     return "\n\n".join(blocks) + "\n"
 

@@ -36,6 +36,7 @@ from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import LANGUAGE, LATENTS, MATCHER, SIDE, TOWER, embedded, family, pack
 from saccade.models.matcher import Matcher
+from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
 from saccade.specs.resize import PadSpec
 from saccade.towers.hub import HubTower
@@ -318,7 +319,11 @@ def train_family(
 
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
-    return {name: ("faithful", _told(recipe, name), recipe.seed) for name in recipe.readers}
+    paths = family()
+    survey = {name for name, path in paths.items() if isinstance(path.connector, PerceiverConnectorSpec)}
+    return {
+        name: ("survey" if name in survey else "faithful", _told(recipe, name), recipe.seed) for name in recipe.readers
+    }
 
 
 def _told(recipe: FamilyRecipe, name: str) -> str:

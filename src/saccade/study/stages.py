@@ -87,8 +87,8 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
     ),
     "hiwin": lambda spec: (
         f"{spec.queries} learned queries, each on its window of a pyramid",
-        f"levels {', '.join(map(str, spec.levels))} of a {spec.pyramid} pyramid, {spec.sets} sets of queries, one layer "
-        f"of cross-attention, {spec.heads} heads, {_widths(spec)}",
+        f"levels {', '.join(map(str, spec.levels))} of a {spec.pyramid} pyramid, {spec.sets} sets of queries, one "
+        f"layer of cross-attention, {spec.heads} heads, {_widths(spec)}",
     ),
     "merge": lambda spec: ("like patches merged, MLP", f"{spec.budget} tokens, {_widths(spec)}"),
     "latents": lambda spec: (

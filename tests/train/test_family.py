@@ -13,8 +13,9 @@ from saccade.models.cards import cards
 from saccade.models.embedded import LANGUAGE, MATCHER, TOWER, embedded, family
 from saccade.models.matcher import Matcher
 from saccade.train.demo import demo_name
-from saccade.train.family import FROZEN, STAGES, THIN, Tell, Workshop, train_family
+from saccade.train.family import Tell, Workshop, train_family
 from saccade.train.recipe import recipe_of, shipped
+from saccade.train.stages import FROZEN, STAGES, THIN
 from saccade.train.vision import GRIDS
 
 TINY = (

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from saccade.models.embedded import embedded, family
+from saccade.models.embedded import MATCHER, embedded, family
 from saccade.models.matcher import Matcher
 from saccade.tasks.captions import caption
 from saccade.tasks.scenes import Scene
-from saccade.train.family import MATCHER
 from saccade.train.features import Bank, fill
 from saccade.train.match import MatchJob
 

@@ -24,7 +24,8 @@ from saccade.tasks.data import read
 from saccade.tasks.exam import Exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.train.demo import demo_name, retrain
-from saccade.train.family import THIN, Tell
+from saccade.train.family import Tell
+from saccade.train.stages import THIN
 from saccade.views.open import open_picture
 
 REFERENCE = "llava"

@@ -28,7 +28,7 @@ from saccade.language.generate import Encoding, Reading, answer, read
 from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
-from saccade.models.encoded import Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
+from saccade.models.encoded import VIEWS_AT_ONCE, Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
 from saccade.models.joined import Joined, instructed, join
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.groups import groups_of
@@ -37,9 +37,6 @@ from saccade.specs.reader import ReaderSpec, ViewsSpec
 from saccade.towers import build_tower
 from saccade.views.open import open_picture
 from saccade.views.sample import normalise
-
-VIEWS_AT_ONCE = 64
-"""Views that go through the tower in one batch: large enough to fill two cores, small enough for 2 GB."""
 
 
 @runtime_checkable

@@ -16,6 +16,8 @@ from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
 from saccade.specs.retriever import RetrieverSpec
 from saccade.views.sample import Pixels, sample_all
 
+VIEWS_AT_ONCE = 64
+"""Views that go through a tower in one batch: large enough to fill two cores, small enough for 2 GB."""
 Kept = Int[Tensor, "_"]
 """Numbers of the visual tokens of one picture that are read, the others being dropped."""
 

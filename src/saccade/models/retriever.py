@@ -11,14 +11,12 @@ from transformers import PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.models.encoded import pixels_of
+from saccade.models.encoded import VIEWS_AT_ONCE, pixels_of
 from saccade.models.matcher import Matcher
 from saccade.specs.retriever import RetrieverSpec
 from saccade.towers import build_tower
 from saccade.views.open import open_picture
 from saccade.views.sample import normalise
-
-VIEWS_AT_ONCE = 64
 
 Pictures = Sequence[Image.Image] | Float[Tensor, "pictures patches width"]
 """Pictures, or what ``encode`` made of them."""

@@ -18,6 +18,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.unplaced import Unplaced
 from saccade.specs.windows import alive, bound, check, places, resampled
 
 LEVELS = (1, 2, 4, 8)
@@ -34,7 +35,7 @@ def levels_of(mask: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HiwinSpec:
+class HiwinSpec(Unplaced):
     """``sets`` × ``queries`` queries of ``width_out`` channels over the ``levels`` of a map of ``width_in``.
 
     ``pyramid`` says how maps are enlarged; "bilateral" ones by kernels ``kernel`` × ``kernel``, made of ``keys``
@@ -88,15 +89,6 @@ class HiwinSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
-
-    def grid_out(self, grid: Grid) -> None:
-        """Windows of any map form the same square, which is not the map's shape."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a query holds is known by attention only."""
-        return False
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

@@ -16,10 +16,11 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import AttentionSpec, FeedForwardSpec, softmax_bytes
+from saccade.specs.unplaced import Unplaced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatentsSpec:
+class LatentsSpec(Unplaced):
     """``latents`` through ``depth`` layers: attention over patches and latents together, then a feed-forward.
 
     ``heads`` of ``head`` channels share ``kv_heads`` (None: each has its own); with ``qk_norm`` queries and keys are
@@ -84,15 +85,6 @@ class LatentsSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.latents
-
-    def grid_out(self, grid: Grid) -> None:
-        """A latent has no place."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a latent holds is known by attention only."""
-        return False
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

@@ -14,10 +14,11 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
+from saccade.specs.unplaced import Unplaced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PerceiverConnectorSpec:
+class PerceiverConnectorSpec(Unplaced):
     """The latents of ``encoder`` to ``width_out`` channels; or ``queries`` that read them first, over ``heads``.
 
     ``extra`` tokens (a class token) stand in front of a view's patches and are read with them.
@@ -61,15 +62,6 @@ class PerceiverConnectorSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries or self.encoder.latents
-
-    def grid_out(self, grid: Grid) -> None:
-        """A latent has no place."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a latent holds is known by attention only."""
-        return False
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

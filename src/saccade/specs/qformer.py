@@ -16,13 +16,14 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import LayerSpec, plain, softmax_bytes
+from saccade.specs.unplaced import Unplaced
 
 AT_ONCE = 2
 """Views that a CPU reads in one step where it folds: with more, what lies between the products leaves its caches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class QFormerSpec:
+class QFormerSpec(Unplaced):
     """``queries`` through ``depth`` layers of BERT, patches of ``width_in`` read in layers 0, ``every``, 2 ``every`` …
 
     ``width_out`` is that of the matrix behind the last layer, 0 where states are used as they are. ``extra`` tokens (a
@@ -67,15 +68,6 @@ class QFormerSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
-
-    def grid_out(self, grid: Grid) -> None:
-        """A learned query has no place."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a query holds is known by attention only."""
-        return False
 
     @property
     def instructed(self) -> bool:

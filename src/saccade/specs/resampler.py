@@ -16,10 +16,11 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import softmax_bytes
+from saccade.specs.unplaced import Unplaced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ResamplerSpec:
+class ResamplerSpec(Unplaced):
     """``queries`` is a square number; ``width_out`` a multiple of 4 and of ``heads``."""
 
     width_in: int
@@ -42,15 +43,6 @@ class ResamplerSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
-
-    def grid_out(self, grid: Grid) -> None:
-        """A learned query has no place."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a query holds is known by attention only."""
-        return False
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

@@ -19,6 +19,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.unplaced import Unplaced
 
 SHAPES = ((4, 2), (3, 2), (4, 3), (3, 3), (2, 4), (2, 3), (3, 4))
 """Width and height of the places in a window, of which the nearest in shape to the map's is taken."""
@@ -81,7 +82,7 @@ def alive(views: int, queries: int, sets: int, heads: int, keys: int, width: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WindowsSpec:
+class WindowsSpec(Unplaced):
     """``queries``, a square number, of ``width_out`` channels over a map of ``width_in``.
 
     ``lean`` does less for the same numbers: key and value matrices folded into the queries (``bound``), positions
@@ -112,15 +113,6 @@ class WindowsSpec:
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
-
-    def grid_out(self, grid: Grid) -> None:
-        """Windows of any map form the same square, which is not the map's shape."""
-        del grid
-
-    @property
-    def exact(self) -> bool:
-        """What a query holds is known by attention only."""
-        return False
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

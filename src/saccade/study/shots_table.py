@@ -1,12 +1,12 @@
 """The few-shot study as a table for the terminal and as a drawing."""
 
-from rich import box
 from rich.table import Table
 
 from saccade.study import lines, words
 from saccade.study.markdown import pipes
 from saccade.study.results import Score
 from saccade.study.shots import Shots
+from saccade.study.table import titled
 
 SCALES = {
     "unspelt": "Gist, question left out",
@@ -18,15 +18,9 @@ SCALES = {
 
 def shots_table(found: Shots) -> Table:
     """One row for each reader and number of examples; per cent right with half of the 95 % interval."""
-    made = Table(
-        title=f"{found.exam}: examples in the prompt",
-        caption="unspelt: the question is left out, only the examples tell what is asked; ±: half of the 95 % interval",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
+    made = titled(
+        f"{found.exam}: examples in the prompt",
+        "unspelt: the question is left out, only the examples tell what is asked; ±: half of the 95 % interval",
     )
     made.add_column("reader", overflow="fold")
     for name in ("shots", "detail", "gist", "unspelt gist"):

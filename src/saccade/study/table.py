@@ -30,16 +30,8 @@ def table(results: Results) -> Table:
     scales = results.scales
     if not scales:
         raise SaccadeError(f"none of the {len(results.rows)} rows has a score; ask at least 1 question")
-    made = Table(
-        title=f"{results.exam.name}: {results.exam.questions} questions on {results.exam.pictures} pictures",
-        caption=_caption(results),
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0),
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-    )
+    title = f"{results.exam.name}: {results.exam.questions} questions on {results.exam.pictures} pictures"
+    made = titled(title, _caption(results), gap=0)
     made.add_column("reader", overflow="fold")
     made.add_column("policy", overflow="fold")
     for name in ("tokens", *scales, f"Δ{scales[0]}", "GFLOPs", "ms"):
@@ -60,15 +52,8 @@ def print_table(results: Results) -> Table | None:
     kinds = [kind for kind in PRINT if any(kind in row.kinds for row in results.rows)]
     if not kinds:
         return None
-    made = Table(
-        title=f"print: digits and codes of at least {results.exam.resolvable_px:g} px on {results.reference}'s view, "
-        "and smaller ones",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 0),
-        pad_edge=False,
-        title_justify="left",
-        title_style="bold",
-    )
+    least, view = f"{results.exam.resolvable_px:g} px", f"{results.reference}'s view"
+    made = titled(f"print: digits and codes of at least {least} on {view}, and smaller ones", gap=0)
     made.add_column("reader", no_wrap=True)
     made.add_column("policy", no_wrap=True)
     for name in ("tokens", *(PRINT[kind] for kind in kinds)):
@@ -77,6 +62,20 @@ def print_table(results: Results) -> Table | None:
         cells = _cells(results, row, ())[:3]
         made.add_row(*cells, *(_score(row.kinds.get(kind)) for kind in kinds))
     return made
+
+
+def titled(title: str, caption: str | None = None, gap: int = 1) -> Table:
+    """A table of the house without columns yet, ``gap`` characters between them."""
+    return Table(
+        title=title,
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        padding=(0, gap),
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+        title_style="bold",
+    )
 
 
 def _cells(results: Results, row: Row, scales: tuple[Scale, ...]) -> list[Text]:

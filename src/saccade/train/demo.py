@@ -11,9 +11,10 @@ from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
 from saccade.train.answers import AnswerJob, Route
-from saccade.train.family import FIRST, THIN, Tell
+from saccade.train.family import FIRST, Tell
 from saccade.train.features import fill
 from saccade.train.loop import Schedule, run
+from saccade.train.stages import THIN
 
 SCHEDULE = Schedule(steps=500, batch=24, lr=2e-3)
 PICTURES = 2000

@@ -12,8 +12,8 @@ from saccade.core.recipe import from_dict, override
 from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
 from saccade.train.digits import DigitsRecipe
-from saccade.train.family import FamilyRecipe
 from saccade.train.loop import Schedule
+from saccade.train.stages import FamilyRecipe
 
 TYPES: dict[str, type] = {
     "clips": ClipsRecipe, "digits": DigitsRecipe, "family": FamilyRecipe, "schedule": Schedule,

@@ -122,6 +122,14 @@ def test_refusals(tmp_path):
     save_file({"x": torch.ones(1)}, tmp_path / "other.safetensors")
     with pytest.raises(SaccadeError, match="says no spec; name a file that saccade train clips wrote"):
         unified.load(tmp_path / "other.safetensors")
+    (tmp_path / "cut.safetensors").write_bytes(b"cut")
+    for name in ("cut.safetensors", "gone.safetensors"):
+        with pytest.raises(SaccadeError, match=rf"{name} is no readable safetensors file"):
+            unified.load(tmp_path / name)
+    del model.places
+    unified.save(model, tmp_path / "lacking.safetensors")
+    with pytest.raises(SaccadeError, match=r"lacking\.safetensors lacks 1 of \d+ weights: places"):
+        unified.load(tmp_path / "lacking.safetensors")
 
 
 def test_the_shipped_model_reads_what_is_there():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from saccade.core.errors import SaccadeError
 from saccade.models.unified import Unified
 from saccade.specs.unified import UnifiedSpec
 from saccade.study import clips as study
@@ -62,6 +63,11 @@ def test_rows_and_gain(truth):
     assert found.gain.mean == pytest.approx(gain)
     assert found.match_gain.mean == pytest.approx(len(whole) / 100)
     assert ClipStudy.from_json(found.to_json()) == found
+    for text in ("{}", found.to_json().replace("saccade.clips/1", "saccade.clips/9", 1)):
+        with pytest.raises(SaccadeError, match=r"the file is no study of clips of saccade\.clips/1; run what makes it"):
+            ClipStudy.from_json(text)
+    with pytest.raises(SaccadeError, match="the file is no study of clips: Expecting value at line 1"):
+        ClipStudy.from_json("cut")
     assert next(iter(clips_table(found).columns[0].cells)) == "picture+sound+text"
 
 

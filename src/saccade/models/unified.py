@@ -17,6 +17,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.recipe import from_dict, to_dict
 from saccade.nn.perceiver import Decoder, Perceiver
 from saccade.specs.unified import UnifiedSpec
+from saccade.weights.files import contents, fill, require, traced
 
 TYPES: dict[str, type] = {"unified": UnifiedSpec}
 
@@ -94,14 +95,15 @@ def save(model: Unified, file: Path) -> None:
 
 
 def load(file: Path) -> Unified:
-    """What ``save`` wrote, in float32. Raises SaccadeError for another file."""
+    """What ``save`` wrote, in float32. Raises SaccadeError for another file, or a broken one."""
+    held = contents(file)
     with safe_open(file, framework="pt") as opened:
         spec = (opened.metadata() or {}).get("spec")
-        if spec is None:
-            raise SaccadeError(f"{file} says no spec; name a file that saccade train clips wrote")
-        weights = {name: opened.get_tensor(name).float() for name in opened.keys()}
+    if spec is None:
+        raise SaccadeError(f"{file} says no spec; name a file that saccade train clips wrote")
     made = Unified(from_dict(json.loads(spec), TYPES))
-    made.load_state_dict(weights)
+    require(set(held), set(made.state_dict()), file)
+    fill(made, traced({name: name for name in held}, held))
     return made.eval()
 
 

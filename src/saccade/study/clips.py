@@ -5,23 +5,22 @@ what reading all three has to beat. Whether the parts belong together cannot be 
 that nothing leaks.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich import box
 from rich.table import Table
 
 from saccade.models.unified import Unified
 from saccade.study import words
-from saccade.study.codec import decode, encode
+from saccade.study.codec import parsed, written
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered, paired
 from saccade.study.markdown import pipes
 from saccade.study.results import Change, Score
+from saccade.study.table import titled
 from saccade.tasks.clips import PARTS, VERSION, Part
 from saccade.train.clips import ClipBank, bank
 
@@ -61,14 +60,12 @@ class ClipStudy:
 
     def to_json(self) -> str:
         """As stored, under ``SCHEMA``."""
-        return json.dumps({"schema": SCHEMA, **encode(self)}, indent=1) + "\n"
+        return written(self, SCHEMA)
 
     @classmethod
     def from_json(cls, text: str) -> "ClipStudy":
-        """What ``to_json`` wrote."""
-        data = json.loads(text)
-        data.pop("schema", None)
-        return decode(cls, data, "clips")
+        """What ``to_json`` wrote. Raises SaccadeError for another schema."""
+        return parsed(cls, text, SCHEMA, "study of clips")
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""
@@ -135,15 +132,9 @@ def _score(right: np.ndarray, clusters: list[str]) -> Score:
 def clips_table(found: ClipStudy) -> Table:
     """One row for what is read by whom; per cent right with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
-    made = Table(
-        title=f"{found.task}, {found.clips:,} test clips, training seeds {seeds}",
-        caption="\n".join(verdicts(found)),
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
+    made = titled(
+        f"{found.task}, {found.clips:,} test clips, training seeds {seeds}",
+        "\n".join(verdicts(found)),
     )
     for place, name in enumerate(HEADS):
         made.add_column(name, overflow="fold") if place < 2 else made.add_column(name, justify="right", no_wrap=True)

@@ -1,6 +1,7 @@
 """Records to JSON trees and back, strictly: what a type does not name is refused, with its place."""
 
 import dataclasses
+import json
 import math
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -8,6 +9,22 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from saccade.core.errors import SaccadeError, unknown
 
 SCALARS = {int: "a whole number", float: "a finite number", str: "a text", bool: "true or false"}
+
+
+def written(record: object, schema: str) -> str:
+    """A record as the text of a file that says its ``schema``."""
+    return json.dumps({"schema": schema, **encode(record)}, indent=1) + "\n"
+
+
+def parsed(kind: Any, text: str, schema: str, what: str) -> Any:  # noqa: ANN401 - the type is a value here
+    """The record that ``written`` wrote. Raises SaccadeError, which calls it a ``what``, for any other text."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SaccadeError(f"the file is no {what}: {error.msg} at line {error.lineno}; get it again") from error
+    if not isinstance(data, dict) or data.pop("schema", None) != schema:
+        raise SaccadeError(f"the file is no {what} of {schema}; run what makes it again")
+    return decode(kind, data, what)
 
 
 def encode(value: object) -> Any:  # noqa: ANN401 - a JSON tree has no narrower type

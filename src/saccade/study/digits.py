@@ -1,22 +1,21 @@
 """How well a small Perceiver IO tells handwritten digits, beside two plain classifiers on the same pixels."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich import box
 from rich.table import Table
 
 from saccade.models.perceiver_io import PictureClassifier
 from saccade.study import words
-from saccade.study.codec import decode, encode
+from saccade.study.codec import parsed, written
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered
 from saccade.study.markdown import pipes
 from saccade.study.results import Score
+from saccade.study.table import titled
 from saccade.train.digits import Digits
 
 SCHEMA = "saccade.digits/1"
@@ -34,14 +33,12 @@ class DigitStudy:
 
     def to_json(self) -> str:
         """As stored, under ``SCHEMA``."""
-        return json.dumps({"schema": SCHEMA, **encode(self)}, indent=1) + "\n"
+        return written(self, SCHEMA)
 
     @classmethod
     def from_json(cls, text: str) -> "DigitStudy":
-        """What ``to_json`` wrote."""
-        data = json.loads(text)
-        data.pop("schema", None)
-        return decode(cls, data, "digits")
+        """What ``to_json`` wrote. Raises SaccadeError for another schema."""
+        return parsed(cls, text, SCHEMA, "study of digits")
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""
@@ -73,15 +70,9 @@ def _score(right: np.ndarray, clusters: list[str]) -> Score:
 def digits_table(found: DigitStudy) -> Table:
     """One row a classifier; per cent right with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
-    made = Table(
-        title=f"scikit-learn's digits: {found.trained:,} learned, {found.tested:,} by other hands asked",
-        caption=f"perceiver: training seeds {seeds} pooled; ±: half of the 95 % interval",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
+    made = titled(
+        f"scikit-learn's digits: {found.trained:,} learned, {found.tested:,} by other hands asked",
+        f"perceiver: training seeds {seeds} pooled; ±: half of the 95 % interval",
     )
     made.add_column(HEADS[0], overflow="fold")
     made.add_column(HEADS[1], justify="right", no_wrap=True)

@@ -8,7 +8,6 @@
 Examples come from the calibration split, the same ones for every reader; intervals resample pictures.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import torch
 from saccade.core.errors import SaccadeError
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Shot
-from saccade.study.codec import decode, encode
+from saccade.study.codec import parsed, written
 from saccade.study.files import write_whole
 from saccade.study.intervals import clustered
 from saccade.study.results import Score
@@ -56,15 +55,12 @@ class Shots:
 
     def to_json(self) -> str:
         """As stored, under ``SCHEMA``."""
-        return json.dumps({"schema": SCHEMA, **encode(self)}, indent=1) + "\n"
+        return written(self, SCHEMA)
 
     @classmethod
     def from_json(cls, text: str) -> "Shots":
         """What ``to_json`` wrote. Raises SaccadeError for another schema."""
-        data = json.loads(text)
-        if data.pop("schema", None) != SCHEMA:
-            raise SaccadeError(f"the file is no few-shot study of {SCHEMA}; run saccade compare --shots again")
-        return decode(cls, data, "shots")
+        return parsed(cls, text, SCHEMA, "few-shot study")
 
     def save(self, path: Path) -> None:
         """Written whole or not at all."""

@@ -1,6 +1,7 @@
 """The curve of a bottleneck: which rows are drawn where."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,15 @@ def test_nothing_is_drawn_where_there_is_no_perceiver():
     rows = tuple(row for row in without.rows if not row.reader.startswith("perceiver-"))
     object.__setattr__(without, "rows", rows)
     assert curve(without) is None
+
+
+def test_a_perceiver_that_baselines_are_made_from_is_drawn_whole():
+    """Its own pruned rows stand at the same tokens as those with fewer latents, and are none of them."""
+    pruned = next(row for row in STORED.rows if row.policy == "uniform" and row.budget == 64)
+    with_one = Results.from_json(STORED.to_json())
+    rows = (
+        *with_one.rows,
+        replace(pruned, reader="perceiver-256", detail=replace(pruned.detail, correct=0, accuracy=0.0)),
+    )
+    object.__setattr__(with_one, "rows", rows)
+    assert curve(with_one) == curve(STORED)

@@ -28,6 +28,7 @@ from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.sam import SamSpec
 from saccade.specs.seq2seq import Seq2SeqSpec
 from saccade.specs.sequence import (
     CalledSequence,
@@ -37,13 +38,14 @@ from saccade.specs.sequence import (
     Span,
     TaggedSequence,
 )
+from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
-TowerSpec = HubTowerSpec | StemTowerSpec
+TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec
 ConnectorSpec = (
     MlpSpec
     | PixelShuffleSpec
@@ -71,6 +73,10 @@ PARTS: dict[str, type] = {
     "tiles": TileSpec,
     "tower.hub": HubTowerSpec,
     "tower.stem": StemTowerSpec,
+    "tower.serial": SerialSpec,
+    "tower.sam": SamSpec,
+    "tower.clip_body": ClipBodySpec,
+    "tower.flow": FlowSpec,
     "mlp": MlpSpec,
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,

@@ -71,7 +71,7 @@ def test_bias_held_for_some_heads_at_a_time_changes_nothing(held):
     ours, pixels = shaken(spec), torch.randn(3, 3, 32, 32)
     some = Sam(replace(spec, held=held)).eval()
     some.load_state_dict(ours.state_dict())
-    assert some.spec.together(64, views=3) == max(1, held // 64**2)
+    assert some.spec.together(64, 3) == max(1, held // 64**2)
     close(some(pixels), ours(pixels))
     with torch.no_grad():
         close(some(pixels), ours(pixels))

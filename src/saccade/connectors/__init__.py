@@ -5,6 +5,7 @@ from torch import nn
 from saccade.connectors.as_is import AsIs
 from saccade.connectors.hiwin import Hiwin
 from saccade.connectors.latents import Latents
+from saccade.connectors.linear import Linear
 from saccade.connectors.merge import Merge
 from saccade.connectors.mlp import Mlp
 from saccade.connectors.perceiver import PerceiverConnector
@@ -16,6 +17,7 @@ from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
+from saccade.specs.linear import LinearSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
@@ -27,6 +29,7 @@ from saccade.specs.windows import WindowsSpec
 
 CONNECTORS: dict[type, type[nn.Module]] = {
     MlpSpec: Mlp,
+    LinearSpec: Linear,
     PixelShuffleSpec: PixelShuffle,
     PoolSpec: Pool,
     ResamplerSpec: Resampler,

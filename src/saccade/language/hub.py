@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from saccade.core.errors import SaccadeError
+from saccade.language.headed import HEADLESS, Headed
 from saccade.language.insert import Insert, inserted, layers_of
 from saccade.language.places import Turn, check_places, packed, repack
 from saccade.nn.hub import parse_config
@@ -18,12 +19,12 @@ from saccade.specs.decoder import DecoderSpec
 
 @final
 class Decoder(nn.Module):
-    """See ``DecoderSpec``. ``model`` is the untouched ``transformers`` model."""
+    """See ``DecoderSpec``. ``model`` is the untouched ``transformers`` model, with a head where it has none."""
 
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.model: PreTrainedModel = _model(spec)
+        self.model: PreTrainedModel | Headed = _model(spec)
         self.takes = _takes(self.model, spec)
 
     def embed(self, ids: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length width"]:
@@ -112,8 +113,10 @@ def pad_left(rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch length"]
     return ids, real
 
 
-def _model(spec: DecoderSpec) -> PreTrainedModel:
+def _model(spec: DecoderSpec) -> PreTrainedModel | Headed:
     config = parse_config(spec.config)
+    if spec.model_type in HEADLESS:
+        return Headed(config)
     try:
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     except ValueError as error:
@@ -124,7 +127,7 @@ def _model(spec: DecoderSpec) -> PreTrainedModel:
         ) from error
 
 
-def _takes(model: PreTrainedModel, spec: DecoderSpec) -> frozenset[str]:
+def _takes(model: nn.Module, spec: DecoderSpec) -> frozenset[str]:
     """What the model's ``forward`` takes. Raises SaccadeError for types that cannot be read to in padded batches."""
     takes = frozenset(signature(model.forward).parameters)
     needed = {"inputs_embeds", "attention_mask", "past_key_values"}

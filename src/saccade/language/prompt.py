@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from transformers import PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.sequence import Call, Marker, Span, Tokens
+from saccade.specs.sequence import Call, Marker, Span, Tokens, Vector
 
 PLACEHOLDER = "<image>"
 Pictures = Sequence[Sequence[Span]]
@@ -19,18 +19,24 @@ class Prompt:
 
     ``looking`` is the number of the last picture that was called at or before each position, -1 where none was;
     empty where no picture is called, because all are spliced in. ``instruction`` is the text that a connector reads
-    beside the pictures, where one does.
+    beside the pictures, where one does. ``vectors`` numbers the learned vector that stands at each position, -1 where
+    none does; empty where there are none.
     """
 
     ids: tuple[int, ...]
     visual: tuple[bool, ...]
     looking: tuple[int, ...] = ()
     instruction: str = ""
+    vectors: tuple[int, ...] = ()
 
     @property
     def visual_tokens(self) -> int:
         """Positions that hold picture content."""
         return sum(self.visual)
+
+    def vector(self, place: int) -> int:
+        """The number of the learned vector there, -1 where none stands."""
+        return self.vectors[place] if self.vectors else -1
 
     def split(self) -> tuple["Prompt", tuple[int, ...]]:
         """Up to the last picture, which questions about one picture share, and the ids after that.
@@ -51,15 +57,17 @@ class Prompt:
                     "text follows from which an answer could begin; write some behind it"
                 )
         else:
-            end = len(self.visual) - self.visual[::-1].index(True)
-        head = Prompt(self.ids[:end], self.visual[:end], self.looking[:end], self.instruction)
+            shown = [mark or self.vector(place) >= 0 for place, mark in enumerate(self.visual)]
+            end = len(shown) - shown[::-1].index(True)
+        head = Prompt(self.ids[:end], self.visual[:end], self.looking[:end], self.instruction, self.vectors[:end])
         return head, self.ids[end:]
 
     def then(self, ids: Sequence[int]) -> "Prompt":
         """The same with text behind it."""
         more = (False,) * len(ids)
         looking = (*self.looking, *self.looking[-1:] * len(ids)) if self.looking else ()
-        return Prompt((*self.ids, *ids), (*self.visual, *more), looking, self.instruction)
+        vectors = (*self.vectors, *(-1,) * len(ids)) if self.vectors else ()
+        return Prompt((*self.ids, *ids), (*self.visual, *more), looking, self.instruction, vectors)
 
     def without(self, kept: Container[int]) -> tuple[int, ...]:
         """The positions that stay when only the visual tokens numbered in ``kept`` are read."""
@@ -105,7 +113,9 @@ def expand(
             laid.picture(next(waiting), image_id, following=ids[place + 1 :])
         else:
             laid.add((token,), visual=False)
-    return Prompt(tuple(laid.ids), tuple(laid.visual), tuple(laid.looking) if laid.called else ())
+    looking = tuple(laid.looking) if laid.called else ()
+    vectors = tuple(laid.vectors) if max(laid.vectors, default=-1) >= 0 else ()
+    return Prompt(tuple(laid.ids), tuple(laid.visual), looking, vectors=vectors)
 
 
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, opening: str | None) -> list[int]:
@@ -135,12 +145,14 @@ class _Laid:
     ids: list[int] = field(default_factory=list)
     visual: list[bool] = field(default_factory=list)
     looking: list[int] = field(default_factory=list)
+    vectors: list[int] = field(default_factory=list)
     called: int = 0
     now: int = -1
 
-    def add(self, ids: Sequence[int], *, visual: bool) -> None:
+    def add(self, ids: Sequence[int], *, visual: bool, vector: int = -1) -> None:
         self.ids += ids
         self.visual += [visual] * len(ids)
+        self.vectors += [vector] * len(ids)
         for token in ids:
             self.looking.append(self.now)
             self.now = -1 if token == self.reset else self.now
@@ -150,6 +162,8 @@ class _Laid:
         for number, span in enumerate(spans):
             if isinstance(span, Tokens):
                 self.add([image_id] * span.count, visual=True)
+            elif isinstance(span, Vector):
+                self.add([image_id], visual=False, vector=span.number)
             elif isinstance(span, Call):
                 self.now, self.called = self.called, self.called + 1
                 self.add([span.id], visual=False)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
+from saccade.connectors.linear import Linear
 from saccade.connectors.merge import Merge
 from saccade.connectors.qformer import QFormer
 from saccade.core.answer import Answer
@@ -105,7 +106,8 @@ class Reader(nn.Module):
 
     def _joined(self, layout: Layout, views: list[tuple[Tensor, Groups]]) -> Encoded:
         tokens, groups = zip(*views, strict=True)
-        return Encoded(self.spec, layout, torch.cat(tokens), groups)
+        order, made = self.spec.order(layout), torch.cat(tokens)
+        return Encoded(self.spec, layout, made if order is None else made[order], groups)
 
     def connect(
         self,
@@ -173,10 +175,15 @@ class Reader(nn.Module):
             prompt.without(numbered(numbers, row)) for prompt, numbers, row in zip(prompts, kept, encoded, strict=True)
         ]
         following = torch.as_tensor([len(prompt.ids) for prompt in prompts], device=self.device)
-        made = join(self.language, self.cross, prompts, places, tokens, self.device)
+        made = join(self.language, self.cross, prompts, places, tokens, self.device, self._learned)
         if isinstance(self.language, Seq2Seq):
             return Encoding.of(self.language, made.vectors, made.real)
         return read(self.language, made.vectors, made.real, made.positions, following, made.beside)
+
+    @property
+    def _learned(self) -> Tensor | None:
+        """The vectors that stand in the sequence in no token's place."""
+        return self.connector.vectors if isinstance(self.connector, Linear) else None
 
     def _visual(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> list[list[Tensor]]:
         """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
@@ -291,7 +298,8 @@ class Reader(nn.Module):
     def _whole(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> Joined:
         """Everything, nothing dropped."""
         places = [range(len(prompt.ids)) for prompt in prompts]
-        return join(self.language, self.cross, prompts, places, self._visual(prompts, encoded), self.device)
+        visual = self._visual(prompts, encoded)
+        return join(self.language, self.cross, prompts, places, visual, self.device, self._learned)
 
     def loss(
         self, images: Sequence[Sequence[Image.Image]], prompts: Sequence[str], targets: Sequence[str]

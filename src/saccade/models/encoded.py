@@ -11,6 +11,7 @@ from torch import Tensor
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Groups, Ledger
 from saccade.core.view import Layout
+from saccade.specs.canvas import PagesSpec
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
 from saccade.specs.retriever import RetrieverSpec
@@ -24,7 +25,7 @@ Kept = Int[Tensor, "_"]
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view.
+    """One picture's visual tokens as they are read; ``groups`` name each view's tokens' patches, row by row.
 
     Of a connector that reads the prompt too (InstructBLIP's) ``tokens`` are its view's patches: what becomes of them
     is known with the prompt.
@@ -57,8 +58,10 @@ class Shot:
 
 def pixels_of(spec: ReaderSpec | RetrieverSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
     """Each view's pixels as ``spec`` samples and frames them."""
-    colour = spec.views.colour if isinstance(spec.views, PadSpec) else CLIP_MEAN_COLOUR
-    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour)
+    views = spec.views
+    colour = views.colour if isinstance(views, PadSpec | PagesSpec) else CLIP_MEAN_COLOUR
+    pasted = isinstance(views, PagesSpec)
+    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour, pasted=pasted)
 
 
 def check_lists(

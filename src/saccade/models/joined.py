@@ -36,15 +36,21 @@ def join(
     places: Sequence[Sequence[int]],
     tokens: Sequence[Sequence[Tensor]],
     device: torch.device,
+    learned: Float[Tensor, "_ width"] | None = None,
 ) -> Joined:
-    """The prompts at these places, each with its pictures' visual tokens."""
+    """The prompts at these places, each with its pictures' visual tokens, and the vectors ``learned`` for some."""
     pairs = list(zip(prompts, places, strict=True))
     ids, real = pad_left([[prompt.ids[place] for place in at] for prompt, at in pairs])
     marks, _ = pad_left([[prompt.visual[place] for place in at] for prompt, at in pairs])
     positions, _ = pad_left(places)
-    ids, real, marks, positions = (tensor.to(device) for tensor in (ids, real, marks.bool(), positions))
+    numbers, _ = pad_left([[prompt.vector(place) + 1 for place in at] for prompt, at in pairs])
+    ids, real, marks, positions, numbers = (
+        tensor.to(device) for tensor in (ids, real, marks.bool(), positions, numbers)
+    )
     # A placeholder's id may lie outside the table: what stands there is overwritten.
-    vectors = language.embed(ids.masked_fill(marks, 0))
+    vectors = language.embed(ids.masked_fill(marks | (numbers > 0), 0))
+    if learned is not None:
+        vectors = splice(vectors, learned[numbers[numbers > 0] - 1], numbers > 0)
     if cross is None:
         flat = [picture for row in tokens for picture in row]
         visual = torch.cat([vectors.new_empty(0, vectors.shape[-1]), *flat])

@@ -19,6 +19,7 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
 from saccade.models import (
     hub_blip2,
+    hub_deepseek,
     hub_flamingo,
     hub_idefics,
     hub_lavis,
@@ -50,9 +51,10 @@ LOADERS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "blip-2": hub_blip2.composed,
     "instructblip": hub_blip2.composed,
     **dict.fromkeys(hub_uhd.LANGUAGES, hub_uhd.composed),
+    **dict.fromkeys(hub_deepseek.KINDS, hub_deepseek.composed),
 }
-"""Folders that transformers saved, and LLaVA-UHD's, by the ``model_type`` of their ``config.json``, which the loader is
-given.
+"""Folders that transformers saved, LLaVA-UHD's and DeepSeek-OCR's, by the ``model_type`` of their ``config.json``,
+which the loader is given.
 """
 KINDS: dict[str, Callable[[Path, dict[str, Any]], Composed]] = {
     "openflamingo": hub_flamingo.composed,

@@ -49,7 +49,9 @@ class CanvasSpec:
 class PagesSpec:
     """DeepSeek-OCR: one padded square of ``base`` pixels, after tiles of ``tile`` for pictures larger than a tile.
 
-    A ``tile`` of 0 means no tiles. ``stretched`` squares (the Tiny and Small modes) lose the aspect instead of padding.
+    A ``tile`` of 0 means no tiles. ``stretched`` squares (the Tiny and Small modes) lose the aspect instead of padding,
+    which is of one ``colour``. Where the padding does not halve, the picture goes up and left; with ``even`` half a
+    pixel is rounded to the even number, as Pillow's ``pad`` does, whom DeepSeek-OCR asks.
     """
 
     base: int
@@ -57,6 +59,8 @@ class PagesSpec:
     least: int = 2
     most: int = 9
     stretched: bool = False
+    even: bool = False
+    colour: tuple[int, int, int] = (127, 127, 127)
 
     def __post_init__(self) -> None:
         _check(self.base, self.least, self.most)
@@ -83,7 +87,7 @@ class PagesSpec:
             raise SaccadeError(
                 f"a picture of {picture} would be 0 px thin at {self.base} px; cut it into pieces or pad it"
             )
-        left, top = (self.base - wide) // 2, (self.base - tall) // 2
+        left, top = (round(gap / 2) if self.even else gap // 2 for gap in (self.base - wide, self.base - tall))
         content = Box(left, top, left + wide, top + tall)
         return View(Box.of(picture), square, content=content), f"all of {picture} at {wide}×{tall}, padded to {square}"
 

@@ -92,6 +92,11 @@ class DecoderSpec:
         return self._number("vocab_size")
 
     @property
+    def experts(self) -> int:
+        """Routed experts of a layer that has some."""
+        return self._number("n_routed_experts")
+
+    @property
     def depth(self) -> int:
         """Layers."""
         return self._number("num_hidden_layers")

@@ -39,26 +39,6 @@ class PlaceholderSequence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WovenSequence:
-    """DeepSeek-OCR: tiles are woven into one map, every row of it and of the whole ends in a newline, then a separator.
-
-    ``newlines`` off counts the separator alone (DeepSeek-OCR-2, whose tiles follow one another).
-    Three tiles side by side so cost fewer positions than three on top of one another.
-    """
-
-    newlines: bool = True
-
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """``tokens`` counts each view's visual tokens; every view is a square of them."""
-        rows = 0
-        if self.newlines:
-            rows = round(tokens[-1] ** 0.5)
-            if layout.slices is not None:
-                rows += layout.slices.rows * round(tokens[0] ** 0.5)
-        return (sum(tokens) + rows + 1) * layout.times
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class TaggedCount:
     """Idefics3 and SmolVLM, counted: two markers a tile, one newline a row, three around the whole and its gap.
 

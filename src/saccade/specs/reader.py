@@ -13,11 +13,13 @@ from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.canvas import PagesSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
+from saccade.specs.linear import LinearSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.path import PathSpec
@@ -37,6 +39,8 @@ from saccade.specs.sequence import (
     SeparatedSequence,
     Span,
     TaggedSequence,
+    Tokens,
+    WovenSequence,
 )
 from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
@@ -44,10 +48,11 @@ from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
 
-ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
+ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec | PagesSpec
 TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec
 ConnectorSpec = (
     MlpSpec
+    | LinearSpec
     | PixelShuffleSpec
     | PoolSpec
     | ResamplerSpec
@@ -59,7 +64,7 @@ ConnectorSpec = (
     | PerceiverConnectorSpec
     | AsIsSpec
 )
-SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
+SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence | WovenSequence
 
 SINGLE = Setting(dtype="float32")
 """How readers run here."""
@@ -71,6 +76,7 @@ PARTS: dict[str, type] = {
     "slices.arxiv": ArxivSliceSpec,
     "slices.eccv": EccvSliceSpec,
     "tiles": TileSpec,
+    "pages": PagesSpec,
     "tower.hub": HubTowerSpec,
     "tower.stem": StemTowerSpec,
     "tower.serial": SerialSpec,
@@ -78,6 +84,7 @@ PARTS: dict[str, type] = {
     "tower.clip_body": ClipBodySpec,
     "tower.flow": FlowSpec,
     "mlp": MlpSpec,
+    "linear": LinearSpec,
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,
     "resampler": ResamplerSpec,
@@ -95,6 +102,7 @@ PARTS: dict[str, type] = {
     "sequence.tagged": TaggedSequence,
     "sequence.front": FrontSequence,
     "sequence.called": CalledSequence,
+    "sequence.woven": WovenSequence,
     "cross": CrossSpec,
     "decoder": DecoderSpec,
     "seq2seq": Seq2SeqSpec,
@@ -151,6 +159,13 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
                 "drop the class token in the tower, or set the extra of an mlp, latents, perceiver or qformer to 1"
             )
+        has = self.connector.vectors if isinstance(self.connector, LinearSpec) else 0
+        wants = self.sequence.vectors if isinstance(self.sequence, WovenSequence) else 0
+        if has != wants:
+            raise SaccadeError(
+                f"the connector holds {has} learned vectors, the sequence places {wants}; make a LinearSpec's vectors "
+                f"{wants}"
+            )
 
     def _crossed(self) -> tuple[str, int]:
         """Who reads the tokens, and of what width. Raises SaccadeError where blocks and the rest do not agree."""
@@ -182,8 +197,17 @@ class ReaderSpec:
         """The picture's place in the sequence."""
         return self.sequence.spans(layout, self.tokens(layout))
 
+    def order(self, layout: Layout) -> list[int] | None:
+        """Numbers of the visual tokens, counted view by view, as they are read; None where that is their order."""
+        if not isinstance(self.sequence, WovenSequence):
+            return None
+        tokens = self.tokens(layout)
+        before = [sum(tokens[:view]) for view in range(len(tokens))]
+        runs = [span for span in self.spans(layout) if isinstance(span, Tokens)]
+        return [before[run.view] + run.first + number for run in runs for number in range(run.count)]
+
     def ledger(self, layout: Layout, groups: list[Groups]) -> Ledger:
-        """The ledger after the connector: ``groups`` name, per view, the patches of each token.
+        """The ledger after the connector, tokens as they are read: ``groups`` name, per view, the patches of each.
 
         A kept class token stands in front of a view's patches: it has looked at all of them, and what it holds is
         known by attention only.
@@ -199,6 +223,9 @@ class ReaderSpec:
                 joined.append(first + (np.arange(grid.tokens) if beside else part - extra))
                 sure.append(self.connector.exact and not beside)
             first += grid.tokens
+        order = self.order(layout)
+        if order is not None:
+            joined, sure = [joined[token] for token in order], [sure[token] for token in order]
         return replace(ledger.merge(joined), exact=tuple(sure))
 
     @property

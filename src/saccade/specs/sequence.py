@@ -6,6 +6,7 @@ text: a tokenizer may spell a newline differently inside a word, an id is what w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 from saccade.core.errors import SaccadeError
 from saccade.core.view import Layout
@@ -13,10 +14,11 @@ from saccade.core.view import Layout
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The ``count`` visual tokens of the view numbered ``view``."""
+    """``count`` visual tokens of the view numbered ``view``, from its token ``first`` on."""
 
     view: int
     count: int
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,25 @@ class Call:
     id: int
 
 
-Span = Tokens | Marker | Call
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One position that holds a vector learned for it, the connector's ``number``: no token id stands for it."""
+
+    number: int
+
+
+Span = Tokens | Marker | Call | Vector
 
 
 def slots(spans: Sequence[Span]) -> int:
     """Positions that the picture adds, if it shares no marker with another."""
-    return sum(span.count if isinstance(span, Tokens) else len(ids_of(span)) for span in spans)
+    return sum(map(_length, spans))
+
+
+def _length(span: Span) -> int:
+    if isinstance(span, Vector):
+        return 1
+    return span.count if isinstance(span, Tokens) else len(ids_of(span))
 
 
 def ids_of(span: Marker | Call) -> tuple[int, ...]:
@@ -155,6 +170,56 @@ class TaggedSequence:
                 f"column {col + 1}; lower the longest edge"
             )
         return self.places[row][col]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WovenSequence:
+    """DeepSeek-OCR: tiles are woven into one map, every row of it and of the whole ends in a newline, then a separator.
+
+    Without ``newlines`` tiles follow one another, and the separator stands alone: DeepSeek-OCR-2. Separator and newline
+    are vectors, learned, not tokens. Three tiles side by side so cost fewer positions than three on top of one another.
+    """
+
+    newlines: bool = True
+
+    @property
+    def vectors(self) -> int:
+        """Learned vectors: the separator, and behind it the newline."""
+        return 1 + self.newlines
+
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """``tokens`` counts each view's visual tokens; every view is a square of them."""
+        _check(layout, tokens)
+        separator, newline = Vector(0), Vector(1)
+        if not self.newlines:
+            return (*(Tokens(view, count) for view, count in enumerate(tokens)), separator)
+        spans: list[Span] = []
+        *tiles, whole = tokens
+        if layout.slices is not None:
+            side = _side(tiles)
+            for row in range(layout.slices.rows * side):
+                first = row // side * layout.slices.cols
+                spans += [Tokens(first + col, side, row % side * side) for col in range(layout.slices.cols)]
+                spans.append(newline)
+        side = _side([whole])
+        for row in range(side):
+            spans += [Tokens(len(tiles), side, row * side), newline]
+        return (*spans, separator)
+
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
+
+
+def _side(tokens: Sequence[int]) -> int:
+    """Tokens along a side of views that are equal squares of them."""
+    side = isqrt(tokens[0])
+    if set(tokens) != {side * side}:
+        raise SaccadeError(
+            f"views whose tokens are woven by rows are equal squares of them, got {sorted(set(tokens))}; take square "
+            "views of one size"
+        )
+    return side
 
 
 def _check(layout: Layout, tokens: Sequence[int]) -> None:

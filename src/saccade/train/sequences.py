@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from saccade.core.errors import SaccadeError
 from saccade.specs.reader import ReaderSpec
-from saccade.specs.sequence import Call, Tokens, ids_of
+from saccade.specs.sequence import Call, Tokens, Vector, ids_of
 from saccade.train.features import Asked, Seen
 
 LONGEST = 9
@@ -71,6 +72,11 @@ class Row:
         kept = None if keep is None else set(keep.tolist())
         number = 0
         for span in spec.spans(seen.layout):
+            if isinstance(span, Vector):
+                raise SaccadeError(
+                    "sequences are packed from token ids, and this reader has learned vectors in places of their own; "
+                    "train it by its loss"
+                )
             if not isinstance(span, Tokens):
                 self.now += isinstance(span, Call)
                 self.text(ids_of(span))

@@ -53,12 +53,16 @@ def sample_all(
     *,
     resample: Image.Resampling = Image.Resampling.BICUBIC,
     colour: Colour = CLIP_MEAN_COLOUR,
+    pasted: bool = False,
 ) -> list[Pixels]:
-    """The pixels of all views in order, equal to ``sample`` of each. Raises where the layout is for another size."""
+    """The pixels of all views in order, equal to ``sample`` of each. Raises where the layout is for another size.
+
+    ``pasted`` pictures are resized first and then padded, so that the padding does not blend into their edge.
+    """
     if (image.width, image.height) != (layout.size.width, layout.size.height):
         size = f"{image.width}×{image.height}"
         raise SaccadeError(f"the layout is for a picture of {layout.size} px, this one has {size}; lay it out again")
-    return _sample(image, layout.views, resample, colour)
+    return _sample(image, layout.views, resample, colour, pasted=pasted)
 
 
 def normalise(
@@ -75,7 +79,9 @@ def normalise(
     return (batch - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
-def _sample(image: Image.Image, views: Iterable[View], resample: Image.Resampling, colour: Colour) -> list[Pixels]:
+def _sample(
+    image: Image.Image, views: Iterable[View], resample: Image.Resampling, colour: Colour, *, pasted: bool = False
+) -> list[Pixels]:
     """All views, each whole picture resized once."""
     if image.mode != "RGB":
         raise SaccadeError(f"sampling needs an RGB picture, got mode {image.mode}; open it with open_picture")
@@ -84,7 +90,7 @@ def _sample(image: Image.Image, views: Iterable[View], resample: Image.Resamplin
     for view in views:
         source, size = _inside(view, image), (view.size.width, view.size.height)
         if view.content is not None:
-            part = _letterbox(image, view, source, resample, colour)
+            part = (_paste if pasted else _letterbox)(image, view, source, resample, colour)
         elif (whole := _whole(view, image)) is not None:
             if whole not in wholes:
                 wholes[whole] = image.resize((whole.width, whole.height), resample)
@@ -147,7 +153,7 @@ def _letterbox(image: Image.Image, view: View, source: Box, resample: Image.Resa
 
 
 def _paste(image: Image.Image, view: View, source: Box, resample: Image.Resampling, colour: Colour) -> Image.Image:
-    """For thin pictures, whose padded square would fill the memory: resize, then pad by whole view pixels."""
+    """Resize, then pad by whole view pixels: also for thin pictures, whose padded square would fill the memory."""
     place = view.canvas
     canvas = Image.new("RGB", (view.size.width, view.size.height), colour)
     size = (max(round(place.width), 1), max(round(place.height), 1))

@@ -79,13 +79,17 @@ def traced(names: Mapping[str, Published], files: Mapping[str, Path]) -> dict[st
 def fill(module: nn.Module, sources: Mapping[str, Source]) -> None:
     """Copy into each named weight or buffer its source, in the target's type.
 
-    Leading axes of length one that the target does not have are dropped. Raises SaccadeError on unequal shapes.
+    Leading axes of length one that the target does not have are dropped; parts with an axis less than the target, as
+    many for each place of its first axis, become a stack. Raises SaccadeError on unequal shapes.
     """
     targets, shelf = module.state_dict(), Shelf()
     with torch.no_grad():
         for ours, source in sources.items():
             target = targets[ours]
             tensors = [None if part is None else _slim(shelf(*part), target.ndim) for part in source]
+            first = tensors[0]
+            if first is not None and first.ndim == target.ndim - 1 and len(tensors) % len(target) == 0:
+                target = target.flatten(0, 1)
             if _shape(tensors) != list(target.shape):
                 raise SaccadeError(
                     f"{_named(source)} is {_shape(tensors)}, but {ours} as configured takes {list(target.shape)}; "

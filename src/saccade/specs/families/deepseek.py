@@ -9,11 +9,11 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.specs.canvas import PagesSpec
 from saccade.specs.dialects import DEFAULTS, language
 from saccade.specs.fields import Fields, Json
-from saccade.specs.fold import FoldSpec
 from saccade.specs.layer import AttentionSpec, FeedForwardSpec
-from saccade.specs.markers import WovenSequence
+from saccade.specs.linear import LinearSpec
 from saccade.specs.path import Media, PathSpec
 from saccade.specs.sam import SamSpec
+from saccade.specs.sequence import WovenSequence
 from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.specs.system import Checkpoint, Family, Knob, Option
 
@@ -73,23 +73,22 @@ def deepseek_ocr(made: Checkpoint) -> PathSpec:
     )
     tower = SerialSpec(sam=sam, second=second)
     spoken = language(text, "deepseek_ocr2_text", tied=made.config.flag("tie_word_embeddings"))
-    base, tile, stretched = _mode(made)
     most = made.whole("max_tiles", made.processor.positive("max_crops", default=9))
     return PathSpec(
-        views=PagesSpec(base=base, tile=tile, least=min(2, most), most=most, stretched=stretched),
+        views=pages(made.choice("mode", "gundam"), most),
         tower=tower,
-        # The newline and the separator are vectors of the connector's width.
-        connector=FoldSpec(width_in=tower.width, widths=(spoken.width,), norm=2 * spoken.width),
+        connector=LinearSpec(width_in=tower.width, width_out=spoken.width, vectors=2),
         sequence=WovenSequence(),
         language=spoken,
     )
 
 
-def _mode(made: Checkpoint) -> tuple[int, int, bool]:
-    name = made.choice("mode", "gundam")
-    if name not in MODES:
-        raise unknown("mode", name, MODES)
-    return MODES[name]
+def pages(mode: str, most: int = 9) -> PagesSpec:
+    """How DeepSeek-OCR looks at a picture in ``mode``, cut into ``most`` tiles at most where it cuts at all."""
+    if mode not in MODES:
+        raise unknown("mode", mode, MODES)
+    base, tile, stretched = MODES[mode]
+    return PagesSpec(base=base, tile=tile, least=min(2, most), most=most, stretched=stretched, even=True)
 
 
 def deepseek_ocr2(made: Checkpoint) -> PathSpec:
@@ -120,7 +119,7 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
         # Without tiles the whole is shown at a tile's size: what its processor does.
         views=PagesSpec(base=base, tile=tile, least=least, most=most) if crop else PagesSpec(base=tile),
         tower=tower,
-        connector=FoldSpec(width_in=tower.width, widths=(spoken.width,), norm=spoken.width),
+        connector=LinearSpec(width_in=tower.width, width_out=spoken.width, vectors=1),
         sequence=WovenSequence(newlines=False),
         language=spoken,
     )

@@ -13,6 +13,7 @@ from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.hiwin import HiwinSpec
@@ -52,6 +53,7 @@ ConnectorSpec = (
     | WindowsSpec
     | HiwinSpec
     | MergeSpec
+    | CompressSpec
     | LatentsSpec
     | QFormerSpec
     | PerceiverConnectorSpec
@@ -78,6 +80,7 @@ PARTS: dict[str, type] = {
     "windows": WindowsSpec,
     "hiwin": HiwinSpec,
     "merge": MergeSpec,
+    "compress": CompressSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
     "perceiver": PerceiverConnectorSpec,

@@ -21,6 +21,7 @@ from saccade.models.embedded import LANGUAGE, MATCHER, SIDE, TOWER, embedded, fa
 from saccade.models.matcher import Matcher
 from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
 from saccade.specs.resize import PadSpec
+from saccade.tasks.scenes import Scene
 from saccade.towers.hub import HubTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
@@ -194,9 +195,8 @@ class Workshop:
             count = self.recipe.framed if isinstance(path.views, PadSpec) else self.recipe.sliced
             stored = self.folder / f"features-{digest(to_dict(path.views, PARTS))[:12]}-{count}.safetensors"
             tell = self.tell("features", count)
-            self.banks[path.views] = fill(
-                self.tower, path, self.tokenizer, split="train", first=FIRST, count=count, report=tell, stored=stored
-            )
+            scenes = [Scene("train", FIRST + index) for index in range(count)]
+            self.banks[path.views] = fill(self.tower, path, self.tokenizer, scenes, report=tell, stored=stored)
         return self.banks[path.views]
 
     def reader(self, name: str, connector: nn.Module, language: Decoder) -> Reader:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,8 +16,7 @@ from saccade.core.grid import Grid
 from saccade.core.view import Layout
 from saccade.models.encoded import pixels_of
 from saccade.specs.reader import ReaderSpec
-from saccade.tasks.exam import Question
-from saccade.tasks.scenes import Scene, Split
+from saccade.tasks.exam import Picture, Question
 from saccade.train.loop import Report
 from saccade.views.sample import normalise
 
@@ -47,6 +47,15 @@ class Seen:
     asked: tuple[Asked, ...]
 
 
+@runtime_checkable
+class Drawn(Picture, Protocol):
+    """A picture that is drawn when it is looked at."""
+
+    def forget(self) -> None:
+        """Give back the drawing's memory."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Bank:
     """Pictures and, per grid, their views' features: ``views patches width`` in half precision."""
@@ -59,18 +68,15 @@ def fill(
     tower: nn.Module,
     path: ReaderSpec,
     tokenizer: PreTrainedTokenizerBase,
+    scenes: Sequence[Drawn],
     *,
-    split: Split,
-    first: int,
-    count: int,
     report: Report | None = None,
     stored: Path | None = None,
 ) -> Bank:
-    """Run the tower over ``count`` generated pictures of ``split``, as ``path`` looks at them.
+    """Run the tower over generated pictures, as ``path`` looks at them.
 
     With ``stored``, features are kept in that file and read from it the next time.
     """
-    scenes = [Scene(split, first + index) for index in range(count)]
     pictures, filled = [], dict[Grid, int]()
     for scene in scenes:
         layout = path.views.layout(scene.size)
@@ -93,7 +99,7 @@ def fill(
 def _look(
     tower: nn.Module,
     path: ReaderSpec,
-    scenes: Sequence[Scene],
+    scenes: Sequence[Drawn],
     pictures: Sequence[Seen],
     sizes: Mapping[Grid, int],
     report: Report | None,
@@ -116,7 +122,7 @@ def _look(
     return features
 
 
-def ask(scene: Scene, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
+def ask(scene: Drawn, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
     """All questions of a picture as ids."""
     after = template.split("<image>")[1]
     end = tokenizer("</s>", add_special_tokens=False)["input_ids"]

@@ -3,6 +3,7 @@
 from torch import nn
 
 from saccade.connectors.as_is import AsIs
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.hiwin import Hiwin
 from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
@@ -14,6 +15,7 @@ from saccade.connectors.qformer import QFormer
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
@@ -36,6 +38,7 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     QFormerSpec: QFormer,
     LatentsSpec: Latents,
     PerceiverConnectorSpec: PerceiverConnector,
+    FovealSpec: Foveal,
     AsIsSpec: AsIs,
 }
 

@@ -4,6 +4,7 @@ from torch import nn
 
 from saccade.connectors.as_is import AsIs
 from saccade.connectors.compress import Compress
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.hiwin import Hiwin
 from saccade.connectors.latents import Latents
 from saccade.connectors.merge import Merge
@@ -16,6 +17,7 @@ from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.compress import CompressSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.merge import MergeSpec
@@ -39,6 +41,7 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     QFormerSpec: QFormer,
     LatentsSpec: Latents,
     PerceiverConnectorSpec: PerceiverConnector,
+    FovealSpec: Foveal,
     AsIsSpec: AsIs,
 }
 

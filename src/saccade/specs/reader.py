@@ -13,9 +13,11 @@ from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.cells import BudgetRule, PolarRule, SquareRule
 from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
@@ -57,6 +59,7 @@ ConnectorSpec = (
     | LatentsSpec
     | QFormerSpec
     | PerceiverConnectorSpec
+    | FovealSpec
     | AsIsSpec
 )
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
@@ -86,6 +89,10 @@ PARTS: dict[str, type] = {
     "perceiver": PerceiverConnectorSpec,
     "perceiver.encoder": PerceiverSpec,
     "perceiver.attend": AttendSpec,
+    "foveal": FovealSpec,
+    "foveal.square": SquareRule,
+    "foveal.budget": BudgetRule,
+    "foveal.polar": PolarRule,
     "as_is": AsIsSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,

@@ -97,27 +97,34 @@ class Foveal(nn.Module):
         self,
         patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"],
         grid: Grid,
-        words: Int[Tensor, "views length"],
-        mask: Bool[Tensor, "views length"] | None = None,
-    ) -> Float[Tensor, "views {grid.tokens}"]:
-        """How much each patch is worth looking at for a question of ``words``, which are real where ``mask`` is."""
+        words: Int[Tensor, "questions length"],
+        mask: Bool[Tensor, "questions length"] | None = None,
+        of: Int[Tensor, " questions"] | None = None,
+    ) -> Float[Tensor, "questions {grid.tokens}"]:
+        """How much each patch is worth looking at for a question of ``words``, which are real where ``mask`` is.
+
+        ``of`` is the number of each question's view, which are prepared once; without it the first question is about
+        the first view, and so on.
+        """
         if self.choice is None:
             raise SaccadeError(
                 "this Foveal looks where it is told; give its spec asked, words and text to let it choose"
             )
         if mask is not None and not bool(mask.any(dim=1).all()):
             raise SaccadeError("a question without a word chooses nothing; leave its view out, or give its fixation")
-        return self.choice(patches, grid, words, mask)
+        return self.choice(patches, grid, words, mask, of)
 
     def instructed(
         self,
         patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"],
         grid: Grid,
-        words: Int[Tensor, "views length"],
-        mask: Bool[Tensor, "views length"] | None = None,
-    ) -> tuple[Float[Tensor, "views tokens {self.spec.width_out}"], Pooling, Int[Tensor, "views fixations"]]:
+        words: Int[Tensor, "questions length"],
+        mask: Bool[Tensor, "questions length"] | None = None,
+        of: Int[Tensor, " questions"] | None = None,
+    ) -> tuple[Float[Tensor, "questions tokens {self.spec.width_out}"], Pooling, Int[Tensor, "questions fixations"]]:
         """Tokens around the patches that a question chooses, their cells, and those patches, the best first."""
-        scores = self.aim(patches, grid, words, mask)
+        scores = self.aim(patches, grid, words, mask, of)
+        patches = _each(patches, of)
         fixations = choose(scores, grid, self.spec.fixations, self.spec.sigma)
         cells = self.cells(patches, grid, fixations)
         return self.pool(patches, cells), cells, fixations
@@ -160,19 +167,25 @@ class Choice(nn.Module):
         self,
         patches: Float[Tensor, "views patches width_in"],
         grid: Grid,
-        words: Int[Tensor, "views length"],
-        mask: Bool[Tensor, "views length"] | None,
-    ) -> Float[Tensor, "views patches"]:
-        """A score for each patch."""
+        words: Int[Tensor, "questions length"],
+        mask: Bool[Tensor, "questions length"] | None,
+        of: Int[Tensor, " questions"] | None,
+    ) -> Float[Tensor, "questions patches"]:
+        """A score for each patch; everything about views is computed once a view."""
         x = self.words(words)
         x = x + sincos_2d(1, x.shape[1], x.shape[2])[0].to(x)
         for layer in self.layers:
-            x = layer(x, patches, mask)
+            x = layer(x, _each(layer.look(patches), of), mask)
         real = x.new_ones(words.shape) if mask is None else mask.to(x.dtype)
         asked = self.query((self.norm(x) * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True))
         planes = self.enter(patches).transpose(1, 2).unflatten(2, (grid.rows, grid.cols))
         keys = self.key(F.gelu(self.near(planes)).flatten(2).transpose(1, 2))
-        return (keys @ asked[..., None])[..., 0] / asked.shape[1] ** 0.5
+        return (_each(keys, of) @ asked[..., None])[..., 0] / asked.shape[1] ** 0.5
+
+
+def _each(views: Tensor, of: Tensor | None) -> Tensor:
+    """Each question's view."""
+    return views if of is None else views.index_select(0, of)
 
 
 class Asking(nn.Module):
@@ -188,14 +201,14 @@ class Asking(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "views length width"],
-        patches: Float[Tensor, "views patches source"],
-        mask: Bool[Tensor, "views length"] | None,
-    ) -> Float[Tensor, "views length width"]:
-        """Words that are not real are seen by none."""
+        x: Float[Tensor, "questions length width"],
+        pair: Float[Tensor, "questions patches two_widths"],
+        mask: Bool[Tensor, "questions length"] | None,
+    ) -> Float[Tensor, "questions length width"]:
+        """``pair`` is what ``look`` makes of the patches; words that are not real are seen by none."""
         allow = None if mask is None else mask[:, None, None]
         x = x + self.out(self._mixed(*self.qkv(self.norm_self(x)).chunk(3, dim=-1), allow))
-        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), *self.look(patches).chunk(2, dim=-1), None))
+        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), *pair.chunk(2, dim=-1), None))
         return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))
 
     def _mixed(self, query: Tensor, key: Tensor, value: Tensor, allow: Tensor | None) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.merge import Merge
 from saccade.connectors.qformer import QFormer
 from saccade.core.answer import Answer
@@ -31,6 +32,7 @@ from saccade.language.seq2seq import Seq2Seq
 from saccade.models.encoded import VIEWS_AT_ONCE, Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
 from saccade.models.joined import Joined, instructed, join
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
@@ -56,6 +58,8 @@ class Reader(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
+        if isinstance(spec.connector, FovealSpec) and spec.instructed and instructor is None:
+            instructor = tokenizer  # whose words its choice was made for, unless told otherwise
         self.tokenizer, self.instructor = tokenizer, instructor
         if spec.instructed and instructor is None:
             raise SaccadeError("a connector that reads the prompt needs a tokenizer of its own; pass it as instructor")
@@ -182,7 +186,18 @@ class Reader(nn.Module):
         """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
         if self.instructor is None:
             return [[picture.tokens for picture in row] for row in encoded]
-        return instructed(cast(QFormer, self.connector), self.instructor, prompts, encoded, self.device)
+        part = cast(QFormer | Foveal, self.connector)
+        return instructed(part, self.instructor, prompts, encoded, self.device)
+
+    @torch.inference_mode()
+    def looked(self, picture: Encoded, question: str) -> Encoded:
+        """The same picture as it is seen for ``question``: where tokens come from may hang on it."""
+        if self.instructor is None or not isinstance(self.connector, Foveal):
+            return picture
+        words = self.instructor([self._text(question).replace(PLACEHOLDER, "")], return_tensors="pt").to(self.device)
+        (grid,) = self.spec.grids(picture.layout)
+        _, cells, chosen = self.connector.instructed(picture.tokens[None], grid, words["input_ids"])
+        return replace(picture, groups=tuple(cells.groups), fixations=tuple(chosen[0].tolist()))
 
     @torch.inference_mode()
     def ask(

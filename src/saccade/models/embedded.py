@@ -22,8 +22,11 @@ from saccade.core.recipe import to_dict
 from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.cards import SCHEMA, TYPES, cards, shelf
+from saccade.specs.cells import BudgetRule
+from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.matcher import MatcherSpec
@@ -128,6 +131,18 @@ def family() -> dict[str, ReaderSpec]:
         width_in=WIDTH, width_out=WIDTH, heads=heads, queries=36, levels=(1, 2), pyramid="bilinear"
     )  # fmt: skip
     paths["llava-uhd-v2"] = _path(sliced, pyramid, separated)
+    compress = CompressSpec(width_in=WIDTH, width_out=WIDTH, channels=(160, 192), depth=2, heads=heads)
+    paths["deepseek-16"] = _path(frame, compress, PlainSequence())
+    foveal = FovealSpec(
+        width_in=WIDTH,
+        width_out=WIDTH,
+        rule=BudgetRule(tokens=64, root=8),
+        words=448,
+        asked=WIDTH,
+        text=16,
+        heads=heads,
+    )
+    paths["foveated"] = _path(replace(frame, size=Size(2 * SIDE, 2 * SIDE)), foveal, PlainSequence())
     return paths
 
 

@@ -27,13 +27,14 @@ class Encoded:
     """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view.
 
     Of a connector that reads the prompt too (InstructBLIP's) ``tokens`` are its view's patches: what becomes of them
-    is known with the prompt.
+    is known with the prompt. ``fixations`` are the patches that were looked at, where some were chosen.
     """
 
     spec: ReaderSpec
     layout: Layout
     tokens: Float[Tensor, "tokens width"]
     groups: tuple[Groups, ...]
+    fixations: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:

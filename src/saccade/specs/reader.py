@@ -208,7 +208,7 @@ class ReaderSpec:
     @property
     def instructed(self) -> bool:
         """Whether the connector reads the prompt beside the picture."""
-        return isinstance(self.connector, QFormerSpec) and self.connector.instructed
+        return isinstance(self.connector, QFormerSpec | FovealSpec) and self.connector.instructed
 
     @property
     def guided(self) -> bool:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from saccade.connectors import build_connector
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.qformer import QFormer
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
@@ -60,9 +61,11 @@ class Counter:
 
     def _connect(self, patches: Tensor, grid: Grid, pixels: Tensor) -> Tensor:
         """The connector; one that reads the prompt, with as many words of it as the spec counts."""
-        if isinstance(self.connector, QFormer) and self.connector.spec.instructed:
+        if isinstance(self.connector, QFormer | Foveal) and self.connector.spec.instructed:
             words = torch.zeros(1, self.connector.spec.text, dtype=torch.long, device="meta")
-            return self.connector.instructed(patches, words)
+            if isinstance(self.connector, QFormer):
+                return self.connector.instructed(patches, words)
+            self.connector.aim(patches, grid, words)  # where it says is not known here, and costs nothing more
         return self.connector(patches, grid, *((pixels,) if self.spec.guided else ()))
 
     def _length(self, length: int, crossed: int) -> int:

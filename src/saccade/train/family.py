@@ -26,6 +26,7 @@ from saccade.towers.hub import HubTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
+from saccade.train.foveated import FovealJob
 from saccade.train.loop import Job, Report, Schedule, run
 from saccade.train.match import MatchJob
 from saccade.train.stages import FROZEN, SINGLE, STAGES, THIN, FamilyRecipe, notes
@@ -134,7 +135,7 @@ class Workshop:
         """One reader by its own stages; the whole of it."""
         if name == THIN:
             return self.reader(name, *self.thin())
-        own = {"flamingo": self.flamingo, "blip2": self.blip2, "alone": self.alone}
+        own = {"flamingo": self.flamingo, "blip2": self.blip2, "look": self.look, "alone": self.alone}
         own.get(STAGES.get(name, ""), self.align)(name)
         return self.reader(name, self.connectors[name], self.language)
 
@@ -184,6 +185,13 @@ class Workshop:
         )  # fmt: skip
         self._run(f"alone-{name}", job, self.recipe.alone)
 
+    def look(self, name: str) -> None:
+        """A foveal connector: where to look, and to answer from there."""
+        torch.manual_seed(self.recipe.seed + 8)
+        self.connectors[name] = build_connector(self.paths[name].connector)
+        job = FovealJob(self.language, self.route(name), batch=self.recipe.look.batch, seed=self.recipe.seed + 8)
+        self._run(name, job, self.recipe.look)
+
     def route(self, name: str) -> Route:
         """A reader in training."""
         path = self.paths[name]
@@ -192,7 +200,8 @@ class Workshop:
     def bank(self, path: ReaderSpec) -> Bank:
         """Features of the training pictures as a path looks at them; computed once a run."""
         if path.views not in self.banks:
-            count = self.recipe.framed if isinstance(path.views, PadSpec) else self.recipe.sliced
+            framed = isinstance(path.views, PadSpec) and path.views.size.width <= SIDE
+            count = self.recipe.framed if framed else self.recipe.sliced
             stored = self.folder / f"features-{digest(to_dict(path.views, PARTS))[:12]}-{count}.safetensors"
             tell = self.tell("features", count)
             scenes = [Scene("train", FIRST + index) for index in range(count)]

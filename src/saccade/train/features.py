@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from saccade.core.box import Box
 from saccade.core.grid import Grid
 from saccade.core.view import Layout
 from saccade.models.encoded import pixels_of
@@ -29,13 +30,14 @@ class Asked:
     """One question as ids: what stands after the picture, and the answer with its end marker.
 
     ``height`` is that of the print to be read, in pixels of the view that shows it best; infinite where
-    nothing is read, 0 where every view cuts it.
+    nothing is read, 0 where every view cuts it. ``evidence`` are the source boxes that hold the answer.
     """
 
     question: tuple[int, ...]
     answer: tuple[int, ...]
     kind: str
     height: float
+    evidence: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def ask(scene: Drawn, layout: Layout, tokenizer: PreTrainedTokenizerBase, templa
         ids = tokenizer(after.replace("{question}", question.text), add_special_tokens=False)["input_ids"]
         reply = tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
         height = seen_height(question, layout) if question.glyph else inf
-        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height))
+        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height, question.evidence))
     return tuple(made)
 
 

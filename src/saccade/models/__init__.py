@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from saccade.models import (
     blip2,
     flamingo,
+    foveated,
     idefics,
     instructblip,
     llava,
@@ -96,6 +97,12 @@ READERS: dict[str, Entry] = {
         fidelity="survey",
         presets=perceiver.PRESETS,
         assumptions=perceiver.ASSUMPTIONS,
+    ),
+    "foveated": Entry(
+        summary="the question chooses where to look: patches there, ever coarser cells further out",
+        fidelity="survey",
+        presets=foveated.PRESETS,
+        assumptions=foveated.ASSUMPTIONS,
     ),
 }
 """Every reader that has a name."""

@@ -9,16 +9,24 @@ from functools import cache
 from string import Formatter
 
 from saccade.core.errors import unknown
+from saccade.core.grid import Grid
 from saccade.core.plan import Plan
 from saccade.core.size import Size
+from saccade.models.cards import cards
 from saccade.specs.catalogue import PRESETS, system
+from saccade.specs.cells import centre, square_cells
 from saccade.specs.fields import Fields
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.path import PathSpec
+from saccade.specs.serial import SerialSpec
 from saccade.study import words
 
 Figures = dict[str, int | float | str]
 LLAVA, UHD_64, UHD_144, UHD_2 = "llava-1.5-7b", "llava-uhd-64", "llava-uhd-144", "llava-uhd-v2-7b"
+OCR = "deepseek-ocr"
+FOVEAL_RADII = ((2, 4, 8), (9, 14, 20))
+"""Radii of square cells, from where few patches stay by themselves to where most do."""
 OPEN_FLAMINGO, IDEFICS_1, BLIP_2, INSTRUCT_BLIP = "openflamingo-9b", "idefics-9b", "blip2-opt-2.7b", "instructblip-7b"
 FLAMINGO_SIZES = {"paper_3b": (1.2, 3.2), "paper_9b": (1.6, 9.3), "paper_80b": (10, 80)}
 """Billions of weights in the gated blocks, and in all, as arXiv:2204.14198 gives them; its resampler has 0.194."""
@@ -41,7 +49,18 @@ def names(text: str) -> list[str]:
 @cache
 def figures() -> Mapping[str, str]:
     """Every figure by name."""
-    made = {**_squares(), **_pairs(), **_llava(), **_slices(), **_tiles(), **_flamingo(), **_blip(), **_spliced()}
+    made = {
+        **_squares(),
+        **_pairs(),
+        **_llava(),
+        **_slices(),
+        **_tiles(),
+        **_flamingo(),
+        **_blip(),
+        **_spliced(),
+        **_foveal(),
+        **_deepseek(),
+    }
     return {name: _written(value) for name, value in made.items()}
 
 
@@ -138,6 +157,33 @@ def _tiles() -> Figures:
         "smol_slots": small.slots,
         "smol_weights": round(small.params / 1e6),
         "smol_bytes": small.param_bytes / 1e9,
+    }
+
+
+def _foveal() -> Figures:
+    """Cells of the embedded reader and of a map of 24 × 24."""
+    grid, reader = Grid(24, 24), cards()["foveated"].spec
+    cells = [len(square_cells(grid, (centre(grid),), radii, 8)) for radii in FOVEAL_RADII]
+    assert isinstance(reader.connector, FovealSpec)
+    (seen,) = reader.grids(reader.views.layout(Size(640, 480)))
+    sizes = set(reader.connector.cells(seen).sizes.tolist())
+    return {"fov_few": min(cells), "fov_many": max(cells), "fov_sides": len(sizes)}
+
+
+def _deepseek() -> Figures:
+    """Modes of DeepSeek-OCR."""
+    modes = [_plan(OCR, 4000, mode=mode).visual_tokens for mode in ("tiny", "small", "base", "large")]
+    tiled = [
+        _plan(OCR, side, mode="gundam", height=height).visual_tokens for side, height in ((500, None), (3000, 3000))
+    ]
+    serial = system(OCR).path({"mode": "base"}).tower
+    assert isinstance(serial, SerialSpec)
+    return {
+        "ocr_modes": ", ".join(map(str, modes[:-1])) + f" and {modes[-1]}",
+        "ocr_base": modes[2],
+        "ocr_least": tiled[0],
+        "ocr_most": tiled[1],
+        "ocr_sam": serial.sam.cost(1024).flops / 1e12,
     }
 
 

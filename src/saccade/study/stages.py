@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from saccade.specs.cells import BudgetRule, SquareRule
 from saccade.specs.reader import PARTS, ReaderSpec
 
 STAGES = ("views", "tower", "connector", "sequence", "cross", "language")
@@ -49,6 +50,14 @@ def _name(model_type: str) -> str:
     return NAMES.get(model_type, model_type)
 
 
+def _cells(rule: Any) -> str:  # noqa: ANN401
+    if isinstance(rule, BudgetRule):
+        return f"{rule.tokens} squares of 1 to {rule.root} patches a side"
+    if isinstance(rule, SquareRule):
+        return f"squares of 1 to {rule.root} patches a side, radii {', '.join(map(str, rule.radii))}"
+    return f"rings {rule.growth} times wider each, {rule.wedges} wedges"
+
+
 def _widths(spec: Any) -> str:  # noqa: ANN401
     return f"{spec.width_in:,} → {spec.width_out:,}"
 
@@ -89,6 +98,14 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"{spec.queries} learned queries, each on its window of a pyramid",
         f"levels {', '.join(map(str, spec.levels))} of a {spec.pyramid} pyramid, {spec.sets} sets of queries, one "
         f"layer of cross-attention, {spec.heads} heads, {_widths(spec)}",
+    ),
+    "compress": lambda spec: (
+        f"{len(spec.channels)} halvings, {spec.depth} layers, both side by side",
+        f"layers of {spec.width:,}, {_widths(spec)}, one token of {4 ** len(spec.channels)} patches",
+    ),
+    "foveal": lambda spec: (
+        "cells around where the question looks, MLP" if spec.asked else "cells around the middle, MLP",
+        f"{_cells(spec.rule)}, {_widths(spec)}",
     ),
     "merge": lambda spec: ("like patches merged, MLP", f"{spec.budget} tokens, {_widths(spec)}"),
     "latents": lambda spec: (

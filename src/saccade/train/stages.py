@@ -23,6 +23,7 @@ from typing import Literal
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.models.embedded import LATENTS, family
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.train.loop import Schedule
 
@@ -88,7 +89,8 @@ class FamilyRecipe:
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
     paths = family()
-    survey = {name for name, path in paths.items() if isinstance(path.connector, PerceiverConnectorSpec)}
+    own = PerceiverConnectorSpec | FovealSpec
+    survey = {name for name, path in paths.items() if isinstance(path.connector, own)}
     return {
         name: ("survey" if name in survey else "faithful", _told(recipe, name), recipe.seed) for name in recipe.readers
     }

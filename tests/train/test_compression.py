@@ -1,0 +1,105 @@
+"""Reading whole pages: what a patch is told, and that the stages run, resume and are refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
+from saccade.models.embedded import embedded
+from saccade.study.compression import compression_table, curve, study
+from saccade.tasks.pages import SIDE, Page
+from saccade.train.compression import (
+    CHARACTERS,
+    CompressionRecipe,
+    PagesJob,
+    bank,
+    labels,
+    paths,
+    train_compression,
+)
+from saccade.train.loop import Schedule
+from saccade.train.recipe import recipe_of
+
+GRID = Grid(16, 16)
+
+
+def test_a_patch_is_told_the_character_that_covers_most_of_it():
+    page = Page("train", 1)
+    told = labels(page, GRID)
+    names = {index: character for character, index in CHARACTERS.items()}
+    cover = np.zeros((16, 16, len(CHARACTERS) + 1))
+    for line in page.lines:
+        for character, box in zip(line.text, line.characters, strict=True):
+            for y in range(int(box.top), int(box.bottom)):
+                for x in range(int(box.left), int(box.right)):
+                    if character != " ":
+                        cover[y // 8, x // 8, CHARACTERS[character]] += 1
+    free = cover.sum(axis=2) == 0
+    assert not told["here"][free].any()
+    assert (told["here"][~free] > 0).all()
+    best = np.take_along_axis(cover, told["here"][..., None], axis=2)[..., 0]
+    alone = (cover > 0).sum(axis=2) == 1  # no two characters that may be the same
+    assert (best[alone] == cover.max(axis=2)[alone]).all()
+    # Neighbours: reading a line's patches from left to right gives its characters in order.
+    line = page.lines[0]
+    row = int(line.characters[0].center[1]) // 8
+    read = "".join(names.get(int(one), " ") for one in told["here"][row])
+    assert line.text.split()[0][0] in read
+    for col in range(16):
+        here, after = int(told["here"][row, col]), int(told["after"][row, col])
+        if here and after:
+            assert any(names[here] + names[after] in one.text for one in page.lines)
+
+
+def test_print_that_cannot_be_read_is_asked_for_all_the_same():
+    reader = embedded("llava")
+    path = paths()["resize-16"]
+    found = bank(reader.tower, path, 3, lambda *_: None)
+    assert [len(seen.asked) for seen in found.pictures] == [1, 1, 1]
+    assert all(seen.asked[0].height == float("inf") for seen in found.pictures)
+    assert found.features[Grid(4, 4)].shape == (3, 16, 128)
+
+
+def test_tokens_are_what_the_names_say():
+    for name, path in paths().items():
+        layout = path.views.layout(Page("test", 0).size)
+        assert sum(path.tokens(layout)) == int(name.rsplit("-", 1)[1])
+
+
+def test_pages_teach_the_tower():
+    torch.manual_seed(0)
+    tower = embedded("llava").tower
+    job = PagesJob(tower, batch=2)
+    terms = job.losses(0)
+    assert set(terms) == {"here", "before", "after"}
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(weight.grad is not None and bool(weight.grad.any()) for weight in job.heads.parameters())
+
+
+def test_all_stages_in_small_and_what_is_measured(tmp_path):
+    few = Schedule(steps=2, batch=2, warmup=1)
+    recipe = CompressionRecipe(seeds=(0,), see=few, read=few, pages=4)
+    steps = []
+    made = train_compression(recipe, tmp_path, lambda name, _: lambda step, terms: steps.append((name, step)))
+    assert {name for name, _ in made} == set(paths())
+    assert {path.name for path in tmp_path.iterdir()} == {"see-0.pt", "read-0.pt"}
+    again = train_compression(recipe, tmp_path, lambda *_: lambda *_: None)
+    for key, reader in made.items():
+        for one, two in zip(reader.parameters(), again[key].parameters(), strict=True):
+            assert torch.equal(one, two)
+    found = study({("compress-4", 0): made["compress-4", 0]}, pages=3)
+    assert [row.reader for row in found.rows] == ["compress-4"]
+    assert found.rows[0].tokens == 4
+    assert "compress-4" in curve(found)
+    assert len(list(compression_table(found).rows)) == 1
+
+
+def test_the_recipe_that_ships():
+    recipe, _ = recipe_of("compression")
+    assert isinstance(recipe, CompressionRecipe)
+    with pytest.raises(SaccadeError, match=r"1 page or more and different seeds, got 0 and \[0"):
+        recipe_of("compression", ["pages=0"])
+    with pytest.raises(SaccadeError, match="different seeds"):
+        recipe_of("compression", ["seeds=[1, 1]"])
+    assert SIDE == 128

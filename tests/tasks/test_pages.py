@@ -18,10 +18,10 @@ def test_equal_pages_are_drawn_equal_and_others_differ():
 
 
 def test_the_amount_of_text_is_swept():
-    counts = [len(page.text) for page in PAGES]
-    assert min(counts) >= LEAST
-    assert max(counts) <= MOST + 6  # the last word may go over
-    assert np.quantile(counts, 0.25) < 30 < 80 < np.quantile(counts, 0.8)
+    counts = [len(page.text.split()) for page in PAGES]
+    assert min(counts) == LEAST
+    assert 0.9 * MOST <= max(counts) <= MOST
+    assert np.quantile(counts, 0.3) < 9 < 20 < np.quantile(counts, 0.7)
 
 
 def test_words_are_of_the_lexicon_and_the_first_are_the_most_frequent():

@@ -8,9 +8,10 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.models.embedded import embedded
 from saccade.study.compression import compression_table, curve, study
-from saccade.tasks.pages import SIDE, Page
+from saccade.tasks.pages import Page
 from saccade.train.compression import (
-    CHARACTERS,
+    HEADS,
+    KNOWN,
     CompressionRecipe,
     PagesJob,
     bank,
@@ -24,41 +25,38 @@ from saccade.train.recipe import recipe_of
 GRID = Grid(16, 16)
 
 
-def test_a_patch_is_told_the_character_that_covers_most_of_it():
+def test_a_patch_is_told_the_letter_that_covers_most_of_it_and_its_words():
     page = Page("train", 1)
     told = labels(page, GRID)
-    names = {index: character for character, index in CHARACTERS.items()}
-    cover = np.zeros((16, 16, len(CHARACTERS) + 1))
+    names = {index: name for name, index in KNOWN.items()} | {0: ""}
+    cover = np.zeros((16, 16, len(KNOWN) + 1))
     for line in page.lines:
         for character, box in zip(line.text, line.characters, strict=True):
             for y in range(int(box.top), int(box.bottom)):
                 for x in range(int(box.left), int(box.right)):
                     if character != " ":
-                        cover[y // 8, x // 8, CHARACTERS[character]] += 1
+                        cover[y // 8, x // 8, KNOWN[character]] += 1
     free = cover.sum(axis=2) == 0
-    assert not told["here"][free].any()
-    assert (told["here"][~free] > 0).all()
-    best = np.take_along_axis(cover, told["here"][..., None], axis=2)[..., 0]
-    alone = (cover > 0).sum(axis=2) == 1  # no two characters that may be the same
+    assert all(not told[name][free].any() for name in HEADS)
+    best = np.take_along_axis(cover, told["letter"][..., None], axis=2)[..., 0]
+    alone = (cover > 0).sum(axis=2) == 1  # no two letters that may be the same
     assert (best[alone] == cover.max(axis=2)[alone]).all()
-    # Neighbours: reading a line's patches from left to right gives its characters in order.
-    line = page.lines[0]
-    row = int(line.characters[0].center[1]) // 8
-    read = "".join(names.get(int(one), " ") for one in told["here"][row])
-    assert line.text.split()[0][0] in read
-    for col in range(16):
-        here, after = int(told["here"][row, col]), int(told["after"][row, col])
-        if here and after:
-            assert any(names[here] + names[after] in one.text for one in page.lines)
+    words = page.text.split()
+    runs = {("", *words, "")[place : place + 3] for place in range(len(words))}
+    for row, col in zip(*np.nonzero(~free), strict=True):
+        letter, word, before, after = (names[int(told[name][row, col])] for name in HEADS)
+        assert letter in word
+        assert (before, word, after) in runs
+    assert {names[int(word)] for word in told["word"][~free]} == set(words)
 
 
 def test_print_that_cannot_be_read_is_asked_for_all_the_same():
     reader = embedded("llava")
-    path = paths()["resize-16"]
+    path = paths()["resize-4"]
     found = bank(reader.tower, path, 3, lambda *_: None)
     assert [len(seen.asked) for seen in found.pictures] == [1, 1, 1]
     assert all(seen.asked[0].height == float("inf") for seen in found.pictures)
-    assert found.features[Grid(4, 4)].shape == (3, 16, 128)
+    assert found.features[Grid(2, 2)].shape == (3, 4, 128)
 
 
 def test_tokens_are_what_the_names_say():
@@ -72,7 +70,7 @@ def test_pages_teach_the_tower():
     tower = embedded("llava").tower
     job = PagesJob(tower, batch=2)
     terms = job.losses(0)
-    assert set(terms) == {"here", "before", "after"}
+    assert set(terms) == set(HEADS)
     torch.stack(list(terms.values())).sum().backward()
     assert all(weight.grad is not None and bool(weight.grad.any()) for weight in job.heads.parameters())
 
@@ -102,4 +100,3 @@ def test_the_recipe_that_ships():
         recipe_of("compression", ["pages=0"])
     with pytest.raises(SaccadeError, match="different seeds"):
         recipe_of("compression", ["seeds=[1, 1]"])
-    assert SIDE == 128

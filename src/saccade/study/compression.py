@@ -26,7 +26,7 @@ from saccade.tasks.pages import MOST, QUESTION, VERSION, Page
 
 SCHEMA = "saccade.compression/1"
 PAGES, AT_ONCE = 400, 50
-EDGES = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
+EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 """Where bins of text tokens per visual token begin; the last has no end."""
 FEWEST = 20
 """Answers below which a bin is left out."""

@@ -1,8 +1,8 @@
 """Generated pages: print of one height and as much or as little of it as fits, to be read from first to last word.
 
-The words are made up, and some are far more frequent than others, as words are. Faces, paper and where the text begins
-differ from page to page; only the amount of text is swept, evenly in its logarithm, so that what is lost when more text
-is put on the same number of tokens is lost to that, and not to smaller print.
+The words are made up and short, and some are far more frequent than others, as words are. Faces, paper and where the
+text begins differ from page to page; only the number of words is swept, evenly in its logarithm, so that what is lost
+when more text is put on the same number of tokens is lost to that, and not to smaller print.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ LETTERS = "CDFHJKLMNPRTVWX"
 VOWELS = "AEUY"
 WORDS, COMMON = 256, 6.0
 """Words of the lexicon; the word of rank r is drawn with a weight of 1 / (r + ``COMMON``)."""
-LEAST, MOST = 8, 150
-"""Characters of a page's text, spaces counted; what does not fit is left out."""
+LEAST, MOST = 3, 44
+"""Words of a page; what does not fit is left out."""
 QUESTION = "What is written on this page?"
 
 
@@ -36,7 +36,7 @@ def lexicon() -> tuple[str, ...]:
     rng = np.random.default_rng(len(VERSION))
     made: dict[str, None] = {}
     while len(made) < WORDS:
-        length, first = int(rng.integers(2, 7)), int(rng.integers(2))
+        length, first = int(rng.integers(2, 5)), int(rng.integers(2))
         letters = (VOWELS if (place + first) % 2 else LETTERS for place in range(length))
         made["".join(some[int(rng.integers(len(some)))] for some in letters)] = None
     return tuple(made)
@@ -114,11 +114,11 @@ class Page:
 
 
 def _wrapped(canvas: Canvas, rng: np.random.Generator) -> list[str]:
-    """Lines of words until the number of characters that was drawn for this page is reached, or the page is full."""
-    wanted = LEAST * (MOST / LEAST) ** float(rng.random())
+    """Lines of words until the number that was drawn for this page is reached, or the page is full."""
+    wanted = round(LEAST * (MOST / LEAST) ** float(rng.random()))
     words, lines, across = lexicon(), [""], SIDE - 2 * EDGE
     most = (SIDE - 2 * EDGE + PITCH - HEIGHT) // PITCH
-    while sum(map(len, lines)) + len(lines) - 1 < wanted:
+    for _ in range(wanted):
         word = words[int(rng.choice(WORDS, p=_shares()))]
         longer = f"{lines[-1]} {word}".strip()
         if canvas.measure(longer, HEIGHT) <= across:

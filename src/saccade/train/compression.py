@@ -1,12 +1,15 @@
 """How much text a visual token carries: readers of whole pages, from many tokens a page to few.
 
-see   the tower that ships goes on, on pages, from dense labels: which character a patch shows, and its neighbours
-read  one language model learns to write down what stands on a page, through every connector in turn
+see   the tower that ships goes on, on pages, from dense labels: a patch is told its letter, its word and the words
+      before and after that one
+read  one language model learns to write down what stands on a page, through every connector in turn; its layers start
+      as those that ship, its table anew, with an id a word
 
 The tower is frozen after its stage and its features are kept, so that all connectors see the same.
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from math import inf
@@ -19,28 +22,37 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.connectors import build_connector
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
+from saccade.models.embedded import LANGUAGE as SHIPPED
 from saccade.models.embedded import TOWER, WIDTH, embedded, family
 from saccade.specs.compress import CompressSpec
+from saccade.specs.decoder import DecoderSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import ConnectorSpec, ReaderSpec
 from saccade.specs.resize import PadSpec
-from saccade.tasks.pages import LETTERS, SIDE, VOWELS, Page
+from saccade.tasks.pages import LETTERS, SIDE, VOWELS, Page, lexicon
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
 from saccade.train.loop import Report, Schedule, run
+from saccade.train.vocabulary import pages_tokenizer
 from saccade.views.sample import normalise
 
-CHARACTERS = {character: index + 1 for index, character in enumerate(sorted(LETTERS + VOWELS))}
-"""Classes of a patch; 0 is no character."""
-HEADS = ("here", "before", "after")
-"""What a patch is told: its own character, and those left and right of it."""
+KNOWN: Mapping[str, int] = {name: index + 1 for index, name in enumerate((*sorted(LETTERS + VOWELS), *lexicon()))}
+"""Classes of a patch, letters and words; 0 is neither."""
+HEADS = ("letter", "word", "before", "after")
+"""What a patch is told: its own letter and word, and the words that are read before and after that one."""
+TURNS = ("compress-16", "compress-4", "compress-16", "compress-1", "compress-16", "pool-4", "compress-4", "resize-4")
+"""Who takes the steps of the second stage: what has most tokens oftener, since the language model learns from it."""
+IDS = 904
+"""Rows of the language model's table: one for every id, and a few over."""
+LANGUAGE = DecoderSpec(config=json.dumps({**json.loads(SHIPPED.config), "vocab_size": IDS}))
 FIRST = 100_000
 """Number of the first page that is read from: none that the tower went on with."""
 
@@ -62,44 +74,53 @@ class CompressionRecipe:
 
 
 def paths() -> dict[str, ReaderSpec]:
-    """The readers that are compared, by name: DeepSeek's compression to ever fewer tokens, and at 16 tokens what has to
+    """The readers that are compared, by name: DeepSeek's compression to ever fewer tokens, and at 4 tokens what has to
     be beaten, an average and a smaller page.
     """
     narrow: dict[str, ConnectorSpec] = {
         f"compress-{tokens}": CompressSpec(width_in=WIDTH, width_out=WIDTH, channels=channels, depth=2, heads=4)
-        for tokens, channels in {64: (192,), 16: (160, 192), 4: (128, 160, 192)}.items()
+        for tokens, channels in {16: (160, 192), 4: (128, 160, 192), 1: (128, 160, 192, 192)}.items()
     }
     plain: dict[str, ConnectorSpec] = {
-        "pool-16": PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=4, cols=4),
-        "resize-16": MlpSpec(width_in=WIDTH, width_out=WIDTH),
+        "pool-4": PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2),
+        "resize-4": MlpSpec(width_in=WIDTH, width_out=WIDTH),
     }
-    whole = family()["llava"]
+    whole = replace(family()["llava"], language=LANGUAGE)
     made = {name: replace(whole, connector=connector) for name, connector in (narrow | plain).items()}
     views = whole.views
     assert isinstance(views, PadSpec)
-    few = 4 * TOWER.patch
-    return made | {"resize-16": replace(made["resize-16"], views=replace(views, size=Size(few, few)))}
+    few = 2 * TOWER.patch
+    return made | {"resize-4": replace(made["resize-4"], views=replace(views, size=Size(few, few)))}
 
 
 def labels(page: Page, grid: Grid) -> dict[str, np.ndarray]:
-    """Classes of every patch: the character that covers most of it, and what stands before and after that one."""
+    """Classes of every patch, by the letter that covers most of it."""
     patch = SIDE // grid.rows
     found = {name: np.zeros((grid.rows, grid.cols), np.int64) for name in HEADS}
-    most = np.zeros((grid.rows, grid.cols))
-    for line in page.lines:
-        for place, (character, box) in enumerate(zip(line.text, line.characters, strict=True)):
-            if character == " ":
-                continue
-            around = (character, line.text[place - 1 : place], line.text[place + 1 : place + 2])
-            for row in range(max(0, int(box.top) // patch), min(grid.rows, -(-int(box.bottom) // patch))):
-                for col in range(max(0, int(box.left) // patch), min(grid.cols, -(-int(box.right) // patch))):
-                    tall = min(box.bottom, (row + 1) * patch) - max(box.top, row * patch)
-                    wide = min(box.right, (col + 1) * patch) - max(box.left, col * patch)
-                    if tall * wide > most[row, col]:
-                        most[row, col] = tall * wide
-                        for name, one in zip(HEADS, around, strict=True):
-                            found[name][row, col] = CHARACTERS.get(one, 0)
+    most, words = np.zeros((grid.rows, grid.cols)), page.text.split()
+    for letter, box, number in _letters(page):
+        told = (letter, words[number], words[number - 1] if number else "", "".join(words[number + 1 : number + 2]))
+        for row in range(max(0, int(box.top) // patch), min(grid.rows, -(-int(box.bottom) // patch))):
+            for col in range(max(0, int(box.left) // patch), min(grid.cols, -(-int(box.right) // patch))):
+                tall = min(box.bottom, (row + 1) * patch) - max(box.top, row * patch)
+                wide = min(box.right, (col + 1) * patch) - max(box.left, col * patch)
+                if tall * wide > most[row, col]:
+                    most[row, col] = tall * wide
+                    for name, one in zip(HEADS, told, strict=True):
+                        found[name][row, col] = KNOWN.get(one, 0)
     return found
+
+
+def _letters(page: Page) -> Iterator[tuple[str, Box, int]]:
+    """Every letter, its box, and the number of its word."""
+    number = 0
+    for line in page.lines:
+        for character, box in zip(line.text, line.characters, strict=True):
+            if character == " ":
+                number += 1
+            else:
+                yield character, box, number
+        number += 1
 
 
 @final
@@ -108,7 +129,7 @@ class PagesJob:
 
     def __init__(self, tower: StemTower, *, batch: int) -> None:
         self.tower, self.batch = tower, batch
-        self.heads = nn.ModuleDict({name: nn.Linear(tower.spec.width, 1 + len(CHARACTERS)) for name in HEADS})
+        self.heads = nn.ModuleDict({name: nn.Linear(tower.spec.width, 1 + len(KNOWN)) for name in HEADS})
 
     @property
     def trained(self) -> Mapping[str, nn.Module]:
@@ -133,7 +154,7 @@ class PagesJob:
 def bank(tower: nn.Module, path: ReaderSpec, count: int, report: Report) -> Bank:
     """Features of pages, each with the one question; what is too small to be read is asked all the same."""
     pages = [Page("train", FIRST + index) for index in range(count)]
-    found = fill(tower, path, embedded("llava").tokenizer, pages, report=report)
+    found = fill(tower, path, pages_tokenizer(), pages, report=report)
     every = [replace(seen, asked=tuple(replace(one, height=inf) for one in seen.asked)) for seen in found.pictures]
     return replace(found, pictures=tuple(every))
 
@@ -145,13 +166,10 @@ def train_compression(
     made: dict[tuple[str, int], Reader] = {}
     for seed in recipe.seeds:
         torch.manual_seed(seed)
-        shipped = embedded("llava")
-        tower, language = deepcopy(shipped.tower), deepcopy(shipped.language)
-        assert isinstance(tower, StemTower)
-        assert isinstance(language, Decoder)
+        tower, language = _started()
         name = f"see-{seed}"
-        run(PagesJob(tower, batch=recipe.see.batch), recipe.see, checkpoint=folder / f"{name}.pt",
-            report=tell(name, recipe.see.steps))  # fmt: skip
+        see = PagesJob(tower, batch=recipe.see.batch)
+        run(see, recipe.see, checkpoint=folder / f"{name}.pt", report=tell(name, recipe.see.steps))
         for weight in tower.parameters():
             weight.requires_grad_(False)
         connectors = {name: build_connector(path.connector) for name, path in paths().items()}
@@ -159,12 +177,22 @@ def train_compression(
         for path in paths().values():
             if path.views not in banks:
                 banks[path.views] = bank(tower, path, recipe.pages, tell(f"features-{seed}", recipe.pages))
-        routes = [Route(path, connectors[name], banks[path.views]) for name, path in paths().items()]
+        routes = {name: Route(path, connectors[name], banks[path.views]) for name, path in paths().items()}
         parts = {"language": language, **{f"connector.{name}": one for name, one in connectors.items()}}
-        job = AnswerJob(language, routes, parts, batch=recipe.read.batch, seed=seed)
+        job = AnswerJob(language, [routes[name] for name in TURNS], parts, batch=recipe.read.batch, seed=seed)
         run(job, recipe.read, checkpoint=folder / f"read-{seed}.pt", report=tell(f"read-{seed}", recipe.read.steps))
         for name, path in paths().items():
-            reader = Reader(path, shipped.tokenizer)
+            reader = Reader(path, pages_tokenizer())
             reader.tower, reader.connector, reader.language = tower, connectors[name], language
             made[name, seed] = reader.eval()
     return made
+
+
+def _started() -> tuple[StemTower, Decoder]:
+    """The tower that ships, and a language model with a new table and the layers that ship."""
+    shipped, language = embedded("llava"), Decoder(LANGUAGE)
+    assert isinstance(shipped.tower, StemTower)
+    fresh = language.state_dict()
+    known = {key: weight for key, weight in shipped.language.state_dict().items() if weight.shape == fresh[key].shape}
+    language.load_state_dict(fresh | known)
+    return deepcopy(shipped.tower), language

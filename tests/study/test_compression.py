@@ -45,14 +45,21 @@ class Parrot(Reader):
     def encode(self, images):
         return images
 
-    def ask(self, encoded, questions, *, max_tokens, **_):
-        pages = {page.image().tobytes(): page.text for page in (Page("test", index) for index in range(60))}
-        texts = [pages[image.tobytes()] for image in encoded]
-        assert all(len(text.split()) <= max_tokens for text in texts)
+    def ask(self, encoded, questions, *, max_tokens, **_):  # noqa: ANN001, ANN003, ANN201
+        pages = {page.image().tobytes(): page for page in (Page("test", index) for index in range(60))}
         return [
-            [Said("".join("?" if self.wrong and place % self.wrong == 0 else one for place, one in enumerate(text)))]
-            for text in texts
+            self._said(pages[one.tobytes()], asked, max_tokens) for one, asked in zip(encoded, questions, strict=True)
         ]
+
+    def _said(self, page: Page, asked: list[str], most: int) -> list[Said]:
+        known = {question.text: question.answers[0] for question in page.questions}
+        assert list(known) == asked
+        assert all(len(line.split()) < most for line in known.values())  # an end has room
+        wrong, count, said = self.wrong, 0, []
+        for line in known.values():
+            said.append(Said("".join("?" if wrong and (count + n) % wrong == 0 else one for n, one in enumerate(line))))
+            count += len(line) + 1
+        return said
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,14 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.models.embedded import embedded
 from saccade.study.compression import compression_table, curve, study
-from saccade.tasks.pages import Page
+from saccade.tasks.pages import HEIGHT, Page
 from saccade.train.compression import (
+    FIRST,
     HEADS,
-    KNOWN,
+    LANGUAGE,
+    LETTER,
+    MOST_WORDS,
+    WORD,
     CompressionRecipe,
     PagesJob,
     bank,
@@ -21,42 +25,55 @@ from saccade.train.compression import (
 )
 from saccade.train.loop import Schedule
 from saccade.train.recipe import recipe_of
+from saccade.train.vocabulary import pages_tokenizer
 
 GRID = Grid(16, 16)
 
 
-def test_a_patch_is_told_the_letter_that_covers_most_of_it_and_its_words():
+def test_a_patch_is_told_the_letter_that_covers_most_of_it_its_word_and_their_numbers():
     page = Page("train", 1)
     told = labels(page, GRID)
-    names = {index: name for name, index in KNOWN.items()} | {0: ""}
-    cover = np.zeros((16, 16, len(KNOWN) + 1))
+    letters, words = ({number: name for name, number in known.items()} for known in (LETTER, WORD))
+    cover = np.zeros((16, 16, len(LETTER) + 1))
     for line in page.lines:
         for character, box in zip(line.text, line.characters, strict=True):
             for y in range(int(box.top), int(box.bottom)):
                 for x in range(int(box.left), int(box.right)):
                     if character != " ":
-                        cover[y // 8, x // 8, KNOWN[character]] += 1
+                        cover[y // 8, x // 8, LETTER[character]] += 1
     free = cover.sum(axis=2) == 0
-    assert all(not told[name][free].any() for name in HEADS)
+    assert not any(told[name][free].any() for name in HEADS)
     best = np.take_along_axis(cover, told["letter"][..., None], axis=2)[..., 0]
     alone = (cover > 0).sum(axis=2) == 1  # no two letters that may be the same
     assert (best[alone] == cover.max(axis=2)[alone]).all()
-    words = page.text.split()
-    runs = {("", *words, "")[place : place + 3] for place in range(len(words))}
     for row, col in zip(*np.nonzero(~free), strict=True):
-        letter, word, before, after = (names[int(told[name][row, col])] for name in HEADS)
+        letter, word = letters[int(told["letter"][row, col])], words[int(told["word"][row, col])]
+        line = page.lines[int(told["line"][row, col]) - 1]
         assert letter in word
-        assert (before, word, after) in runs
-    assert {names[int(word)] for word in told["word"][~free]} == set(words)
+        assert line.text.split()[int(told["place"][row, col]) - 1] == word
+        assert line.box.top < 8 * (row + 1)
+        assert line.box.bottom > 8 * row
+    assert {words[int(word)] for word in told["word"][~free]} == set(page.text.split())
+    assert max(len(line.text.split()) for line in page.lines) <= MOST_WORDS
 
 
 def test_print_that_cannot_be_read_is_asked_for_all_the_same():
     reader = embedded("llava")
     path = paths()["resize-4"]
     found = bank(reader.tower, path, 3, lambda *_: None)
-    assert [len(seen.asked) for seen in found.pictures] == [1, 1, 1]
-    assert all(seen.asked[0].height == float("inf") for seen in found.pictures)
+    pages = [Page("train", FIRST + number) for number in range(3)]
+    assert [len(seen.asked) for seen in found.pictures] == [len(page.lines) for page in pages]
+    assert all(one.height == HEIGHT for seen in found.pictures for one in seen.asked)
     assert found.features[Grid(2, 2)].shape == (3, 4, 128)
+
+
+def test_every_word_and_every_question_has_its_ids():
+    tokenizer = pages_tokenizer()
+    assert len(tokenizer) <= LANGUAGE.vocabulary
+    for number in range(20):
+        page = Page("test", number)
+        for line in page.lines:
+            assert len(tokenizer(line.text, add_special_tokens=False)["input_ids"]) == len(line.text.split())
 
 
 def test_tokens_are_what_the_names_say():

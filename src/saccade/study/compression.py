@@ -22,7 +22,8 @@ from saccade.study.intervals import clustered
 from saccade.study.markdown import pipes
 from saccade.study.results import Score
 from saccade.study.table import titled
-from saccade.tasks.pages import MOST, QUESTION, VERSION, Page
+from saccade.tasks.pages import VERSION, Page
+from saccade.train.compression import MOST_WORDS
 
 SCHEMA = "saccade.compression/1"
 PAGES, AT_ONCE = 400, 50
@@ -124,13 +125,14 @@ def _ratio(reader: Reader, page: Page) -> float:
 
 @torch.inference_mode()
 def _said(reader: Reader, pages: int) -> list[tuple[Page, str]]:
-    """What the reader writes down of every page."""
+    """What the reader writes down of every page, line by line."""
     found = []
     for start in range(0, pages, AT_ONCE):
         some = [Page("test", index) for index in range(start, min(start + AT_ONCE, pages))]
         encoded = reader.encode([page.image() for page in some])
-        answers = reader.ask(encoded, [[QUESTION]] * len(some), max_tokens=MOST + 10)
-        found += [(page, answer[0].text) for page, answer in zip(some, answers, strict=True)]
+        asked = [[question.text for question in page.questions] for page in some]
+        answers = reader.ask(encoded, asked, max_tokens=MOST_WORDS + 2)
+        found += [(page, " ".join(line.text for line in said)) for page, said in zip(some, answers, strict=True)]
     return found
 
 

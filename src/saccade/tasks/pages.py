@@ -1,8 +1,9 @@
-"""Generated pages: print of one height and as much or as little of it as fits, to be read from first to last word.
+"""Generated pages: print of one height and as much or as little of it as fits, to be read line by line.
 
-The words are made up and short, and some are far more frequent than others, as words are. Faces, paper and where the
-text begins differ from page to page; only the number of words is swept, evenly in its logarithm, so that what is lost
-when more text is put on the same number of tokens is lost to that, and not to smaller print.
+The words are made up and short, and some are far more frequent than others, as words are. Faces and paper differ from
+page to page; of what matters only the number of words is swept, evenly in its logarithm, so that what is lost when more
+text is put on the same number of tokens is lost to that, and not to smaller print. Every line is asked for by its
+number: who answers all of them has read the page.
 """
 
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ SIDE, HEIGHT, PITCH, EDGE = 128, 8, 12, 4
 """Pixels: of a page's side, a capital, a line with the gap below it, and the margin."""
 LETTERS = "CDFHJKLMNPRTVWX"
 VOWELS = "AEUY"
+LINES = (SIDE - 2 * EDGE + PITCH - HEIGHT) // PITCH
+"""Lines at most."""
 WORDS, COMMON = 256, 6.0
 """Words of the lexicon; the word of rank r is drawn with a weight of 1 / (r + ``COMMON``)."""
 LEAST, MOST = 3, 44
 """Words of a page; what does not fit is left out."""
-QUESTION = "What is written on this page?"
+QUESTION = "What is written in line {number}?"
 
 
 @cache
@@ -50,9 +53,10 @@ def _shares() -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of print: its text and one box a character, those of spaces empty."""
+    """A line of print: its text, its box, and one box a character."""
 
     text: str
+    box: Box
     characters: tuple[Box, ...]
 
 
@@ -76,12 +80,11 @@ class Page:
         rng = np.random.default_rng([SPLITS.index(self.split), self.index, 5])
         canvas = Canvas(Size(SIDE, SIDE), str(rng.choice(sorted(LIGHT))), rng)
         lines = _wrapped(canvas, rng)
-        room = SIDE - 2 * EDGE - len(lines) * PITCH + (PITCH - HEIGHT)
-        left, top = EDGE + int(rng.integers(-2, 3)), EDGE + int(rng.integers(room + 1))
+        left = EDGE + int(rng.integers(-2, 3))
         drawn = []
         for number, text in enumerate(lines):
-            written = canvas.write(text, left, top + number * PITCH, HEIGHT)
-            drawn.append(Line(text, written.characters))
+            written = canvas.write(text, left, EDGE + number * PITCH, HEIGHT)
+            drawn.append(Line(text, written.box, written.characters))
         return canvas.image, tuple(drawn)
 
     @property
@@ -109,21 +112,23 @@ class Page:
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """The one question."""
-        return (Question(QUESTION, (self.text,), "page", "own", (Box.of(self.size),), HEIGHT),)
+        """One for each line, counted from 1."""
+        return tuple(
+            Question(QUESTION.format(number=number), (line.text,), "line", "own", (line.box,), HEIGHT)
+            for number, line in enumerate(self.lines, start=1)
+        )
 
 
 def _wrapped(canvas: Canvas, rng: np.random.Generator) -> list[str]:
     """Lines of words until the number that was drawn for this page is reached, or the page is full."""
     wanted = round(LEAST * (MOST / LEAST) ** float(rng.random()))
     words, lines, across = lexicon(), [""], SIDE - 2 * EDGE
-    most = (SIDE - 2 * EDGE + PITCH - HEIGHT) // PITCH
     for _ in range(wanted):
         word = words[int(rng.choice(WORDS, p=_shares()))]
         longer = f"{lines[-1]} {word}".strip()
         if canvas.measure(longer, HEIGHT) <= across:
             lines[-1] = longer
-        elif len(lines) < most:
+        elif len(lines) < LINES:
             lines.append(word)
         else:
             break

@@ -150,11 +150,11 @@ def connect(route: Route, pictures: Sequence[Seen]) -> list[Tensor]:
 
 
 def some(asked: Sequence[Asked], rng: np.random.Generator, most: int = QUESTIONS) -> list[Asked]:
-    """One question of gist and as many of detail as there is room for: gist is soon learned, detail is not."""
+    """A question of gist, where there is one, and as many of detail as there is room for: they take longer to learn."""
     gist = [one for one in asked if one.height == inf]
     detail = [one for one in asked if LEARNABLE <= one.height < inf]
     order = rng.permutation(len(detail))[: most - 1]
-    return [*(detail[int(index)] for index in order), gist[int(rng.integers(len(gist)))]]
+    return [*(detail[int(index)] for index in order), *([gist[int(rng.integers(len(gist)))]] if gist else [])]
 
 
 def _thinned(tokens: int, rng: np.random.Generator) -> np.ndarray:

@@ -1,9 +1,9 @@
 """How much text a visual token carries: readers of whole pages, from many tokens a page to few.
 
-see   the tower that ships goes on, on pages, from dense labels: a patch is told its letter, its word and the words
-      before and after that one
-read  one language model learns to write down what stands on a page, through every connector in turn; its layers start
-      as those that ship, its table anew, with an id a word
+see   the tower that ships goes on, on pages, from dense labels: a patch is told its letter, its word, and the number of
+      its line and of its word in it
+read  one language model learns to write down any line of a page, through every connector in turn; its layers start as
+      those that ship, its table anew, with an id a word
 
 The tower is frozen after its stage and its features are kept, so that all connectors see the same.
 """
@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 from typing import final
 
@@ -36,7 +35,7 @@ from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import ConnectorSpec, ReaderSpec
 from saccade.specs.resize import PadSpec
-from saccade.tasks.pages import LETTERS, SIDE, VOWELS, Page, lexicon
+from saccade.tasks.pages import HEIGHT, LETTERS, LINES, SIDE, VOWELS, WORDS, Page, lexicon
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
@@ -44,13 +43,15 @@ from saccade.train.loop import Report, Schedule, run
 from saccade.train.vocabulary import pages_tokenizer
 from saccade.views.sample import normalise
 
-KNOWN: Mapping[str, int] = {name: index + 1 for index, name in enumerate((*sorted(LETTERS + VOWELS), *lexicon()))}
-"""Classes of a patch, letters and words; 0 is neither."""
-HEADS = ("letter", "word", "before", "after")
-"""What a patch is told: its own letter and word, and the words that are read before and after that one."""
+LETTER: Mapping[str, int] = {letter: number for number, letter in enumerate(sorted(LETTERS + VOWELS), start=1)}
+WORD: Mapping[str, int] = {word: number for number, word in enumerate(lexicon(), start=1)}
+MOST_WORDS = 6
+"""Words of a line that are told apart by their number, at most."""
+HEADS: Mapping[str, int] = {"letter": 1 + len(LETTER), "word": 1 + WORDS, "line": 1 + LINES, "place": 1 + MOST_WORDS}
+"""What a patch is told, and how many classes there are; 0 is no print."""
 TURNS = ("compress-16", "compress-4", "compress-16", "compress-1", "compress-16", "pool-4", "compress-4", "resize-4")
 """Who takes the steps of the second stage: what has most tokens oftener, since the language model learns from it."""
-IDS = 904
+IDS = 912
 """Rows of the language model's table: one for every id, and a few over."""
 LANGUAGE = DecoderSpec(config=json.dumps({**json.loads(SHIPPED.config), "vocab_size": IDS}))
 FIRST = 100_000
@@ -97,30 +98,29 @@ def labels(page: Page, grid: Grid) -> dict[str, np.ndarray]:
     """Classes of every patch, by the letter that covers most of it."""
     patch = SIDE // grid.rows
     found = {name: np.zeros((grid.rows, grid.cols), np.int64) for name in HEADS}
-    most, words = np.zeros((grid.rows, grid.cols)), page.text.split()
-    for letter, box, number in _letters(page):
-        told = (letter, words[number], words[number - 1] if number else "", "".join(words[number + 1 : number + 2]))
+    most = np.zeros((grid.rows, grid.cols))
+    for box, told in _letters(page):
         for row in range(max(0, int(box.top) // patch), min(grid.rows, -(-int(box.bottom) // patch))):
             for col in range(max(0, int(box.left) // patch), min(grid.cols, -(-int(box.right) // patch))):
                 tall = min(box.bottom, (row + 1) * patch) - max(box.top, row * patch)
                 wide = min(box.right, (col + 1) * patch) - max(box.left, col * patch)
                 if tall * wide > most[row, col]:
                     most[row, col] = tall * wide
-                    for name, one in zip(HEADS, told, strict=True):
-                        found[name][row, col] = KNOWN.get(one, 0)
+                    for name, one in told.items():
+                        found[name][row, col] = one
     return found
 
 
-def _letters(page: Page) -> Iterator[tuple[str, Box, int]]:
-    """Every letter, its box, and the number of its word."""
-    number = 0
-    for line in page.lines:
+def _letters(page: Page) -> Iterator[tuple[Box, dict[str, int]]]:
+    """Every letter's box and classes."""
+    for number, line in enumerate(page.lines, start=1):
+        words, place = line.text.split(), 0
         for character, box in zip(line.text, line.characters, strict=True):
             if character == " ":
-                number += 1
-            else:
-                yield character, box, number
-        number += 1
+                place += 1
+                continue
+            nth = min(place + 1, MOST_WORDS)
+            yield box, {"letter": LETTER[character], "word": WORD[words[place]], "line": number, "place": nth}
 
 
 @final
@@ -129,7 +129,7 @@ class PagesJob:
 
     def __init__(self, tower: StemTower, *, batch: int) -> None:
         self.tower, self.batch = tower, batch
-        self.heads = nn.ModuleDict({name: nn.Linear(tower.spec.width, 1 + len(KNOWN)) for name in HEADS})
+        self.heads = nn.ModuleDict({name: nn.Linear(tower.spec.width, classes) for name, classes in HEADS.items()})
 
     @property
     def trained(self) -> Mapping[str, nn.Module]:
@@ -152,10 +152,10 @@ class PagesJob:
 
 
 def bank(tower: nn.Module, path: ReaderSpec, count: int, report: Report) -> Bank:
-    """Features of pages, each with the one question; what is too small to be read is asked all the same."""
+    """Features of pages; what is too small to be read is asked all the same."""
     pages = [Page("train", FIRST + index) for index in range(count)]
     found = fill(tower, path, pages_tokenizer(), pages, report=report)
-    every = [replace(seen, asked=tuple(replace(one, height=inf) for one in seen.asked)) for seen in found.pictures]
+    every = [replace(seen, asked=tuple(replace(one, height=HEIGHT) for one in seen.asked)) for seen in found.pictures]
     return replace(found, pictures=tuple(every))
 
 

@@ -45,7 +45,7 @@ class Parrot(Reader):
     def encode(self, images):
         return images
 
-    def ask(self, encoded, questions, *, max_tokens, **_):  # noqa: ANN001, ANN003, ANN201
+    def ask(self, encoded, questions, *, max_tokens, **_):
         pages = {page.image().tobytes(): page for page in (Page("test", index) for index in range(60))}
         return [
             self._said(pages[one.tobytes()], asked, max_tokens) for one, asked in zip(encoded, questions, strict=True)

@@ -11,6 +11,7 @@ from saccade.connectors.perceiver import PerceiverConnector
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
+from saccade.connectors.regions import RasterRegions, RegionList, RegionQueries
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
@@ -22,6 +23,7 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
+from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.windows import WindowsSpec
 
@@ -37,6 +39,9 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     LatentsSpec: Latents,
     PerceiverConnectorSpec: PerceiverConnector,
     AsIsSpec: AsIs,
+    RegionsSpec: RasterRegions,
+    RegionQueriesSpec: RegionQueries,
+    RegionListSpec: RegionList,
 }
 
 

@@ -77,6 +77,7 @@ ADVICE: dict[str, Advice] = {
     "clip": Advice(transformers=_FIXED, vllm=_POOLING, lmms_eval=_WORDLESS),
     "align": Advice(transformers=_FIXED, vllm=_UNSERVED, lmms_eval=_WORDLESS),
     "perceiver": Advice(transformers=_FIXED, vllm=_UNSERVED, lmms_eval=_WORDLESS),
+    "object_centric": Advice(transformers=_CLASSLESS, vllm=_UNSERVED, lmms_eval=_UNEVALUATED),
 }
 """By ``model_type``, as ``FAMILIES``."""
 

@@ -25,7 +25,7 @@ REDUCTION = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamSpec:
-    """SAM's encoder: ``width`` inside, ``neck`` channels after it, then convolutions to ``channels`` that halve its map.
+    """SAM's encoder: ``width`` inside, ``neck`` after it, then convolutions to ``channels`` that halve its map.
 
     SAM itself has none of those.
     """

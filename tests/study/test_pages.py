@@ -167,6 +167,10 @@ BY_HAND = {
     "blip_pairs": "361,472",
     "blip_cache_64": "0.150",
     "blip_cache_512": "0.500",
+    "object_tokens": "144",
+    "object_points": "1,024",
+    "deepseek_base": "256",
+    "deepseek_tflops": "1.13",
     "readers": "24",
     "crossed": "2",
 }

@@ -13,6 +13,7 @@ from saccade.connectors.perceiver import PerceiverConnector
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
+from saccade.connectors.regions import RasterRegions, RegionList, RegionQueries
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
@@ -26,6 +27,7 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
+from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.windows import WindowsSpec
 
@@ -43,6 +45,9 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     PerceiverConnectorSpec: PerceiverConnector,
     FovealSpec: Foveal,
     AsIsSpec: AsIs,
+    RegionsSpec: RasterRegions,
+    RegionQueriesSpec: RegionQueries,
+    RegionListSpec: RegionList,
 }
 
 

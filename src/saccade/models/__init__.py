@@ -18,6 +18,7 @@ from saccade.models import (
     llava_uhd,
     llava_uhd_144,
     llava_uhd_v2,
+    object_centric,
     perceiver,
 )  # fmt: skip
 from saccade.specs.reader import ReaderSpec
@@ -103,6 +104,12 @@ READERS: dict[str, Entry] = {
         fidelity="survey",
         presets=foveated.PRESETS,
         assumptions=foveated.ASSUMPTIONS,
+    ),
+    "object-centric": Entry(
+        summary="masks of objects, one embedding each, spread over a raster of 144 tokens",
+        fidelity="survey",
+        presets=object_centric.PRESETS,
+        assumptions=object_centric.ASSUMPTIONS,
     ),
 }
 """Every reader that has a name."""

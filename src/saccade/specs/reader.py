@@ -18,6 +18,7 @@ from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.foveal import FovealSpec
+from saccade.specs.groups import everything
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
@@ -29,6 +30,8 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
+from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 from saccade.specs.seq2seq import Seq2SeqSpec
@@ -46,7 +49,8 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
-TowerSpec = HubTowerSpec | StemTowerSpec
+TowerSpec = HubTowerSpec | StemTowerSpec | RegionTowerSpec
+RegionConnector = RegionsSpec | RegionQueriesSpec | RegionListSpec
 ConnectorSpec = (
     MlpSpec
     | PixelShuffleSpec
@@ -61,6 +65,7 @@ ConnectorSpec = (
     | PerceiverConnectorSpec
     | FovealSpec
     | AsIsSpec
+    | RegionConnector
 )
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence
 
@@ -76,6 +81,7 @@ PARTS: dict[str, type] = {
     "tiles": TileSpec,
     "tower.hub": HubTowerSpec,
     "tower.stem": StemTowerSpec,
+    "tower.regions": RegionTowerSpec,
     "mlp": MlpSpec,
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,
@@ -94,6 +100,9 @@ PARTS: dict[str, type] = {
     "foveal.budget": BudgetRule,
     "foveal.polar": PolarRule,
     "as_is": AsIsSpec,
+    "regions": RegionsSpec,
+    "regions.queries": RegionQueriesSpec,
+    "regions.list": RegionListSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
     "sequence.tagged": TaggedSequence,
@@ -155,6 +164,27 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
                 "drop the class token in the tower, or set the extra of an mlp, latents, perceiver or qformer to 1"
             )
+        self._listed()
+
+    def _listed(self) -> None:
+        """Raises SaccadeError where only one of tower and connector knows of regions, or the two lay them out apart."""
+        tower, connector = self.tower, self.connector
+        pair = isinstance(tower, RegionTowerSpec), isinstance(connector, RegionConnector)
+        if pair[0] != pair[1]:
+            raise SaccadeError(
+                f"a region tower puts out a list, other towers a map, and connectors read one or the other; got "
+                f"{type(tower).__name__} and {type(connector).__name__}"
+            )
+        if not isinstance(tower, RegionTowerSpec):
+            return
+        assert isinstance(connector, RegionConnector)
+        if tower.row != connector.row:
+            raise SaccadeError(f"the tower's rows are {tower.row}, the connector's {connector.row}; make them equal")
+        if (tower.mean, tower.std) != (self.mean, self.std):
+            raise SaccadeError(
+                f"pixels are normalised by {self.mean} and {self.std}, the region tower undoes {tower.mean} and "
+                f"{tower.std}; make them equal"
+            )
 
     def _crossed(self) -> tuple[str, int]:
         """Who reads the tokens, and of what width. Raises SaccadeError where blocks and the rest do not agree."""
@@ -190,9 +220,11 @@ class ReaderSpec:
         """The ledger after the connector: ``groups`` name, per view, the patches of each token.
 
         A kept class token stands in front of a view's patches: it has looked at all of them, and what it holds is
-        known by attention only.
+        known by attention only. A list of regions has no map: what is known is that its tokens come from the view.
         """
         grids, extra = self.grids(layout), self.tower.extra
+        if isinstance(self.tower, RegionTowerSpec):
+            grids, groups = [Grid(1, 1)] * len(grids), [everything(1, len(parts)) for parts in groups]
         ledger = Ledger.of(layout.size, layout.views, grids)
         joined: list[np.ndarray] = []
         sure: list[bool] = []

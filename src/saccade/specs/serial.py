@@ -10,6 +10,7 @@ Source  DeepSeek-OCR, arXiv:2510.18234 and its released code; DeepSeek-OCR-2, ar
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
@@ -24,7 +25,10 @@ REDUCTION = 64
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamSpec:
-    """SAM's encoder and the two convolutions behind it: ``width`` inside, ``neck`` and then ``channels`` after it."""
+    """SAM's encoder: ``width`` inside, ``neck`` after it, then convolutions to ``channels`` that halve its map.
+
+    SAM itself has none of those.
+    """
 
     width: int
     depth: int
@@ -35,7 +39,7 @@ class SamSpec:
     window: int
     full: int
     neck: int
-    channels: tuple[int, int]
+    channels: tuple[int, ...] = ()
 
     @property
     def layer(self) -> LayerSpec:
@@ -53,7 +57,11 @@ class SamSpec:
         near = self._attention(padded**2, windows * self.window**4, self.window)
         near += count.weights(2 * (2 * self.window - 1) * head)
         rest = self.layer.feed.cost(tokens) + count.weights(self.layer.norms)
-        one, two = self.channels
+        behind, channels = side, [self.neck, *self.channels]
+        halved: list[Cost] = []
+        for width_in, width_out in pairwise(channels):
+            behind = _half(behind)
+            halved.append(count.convolution(behind**2, 3, width_in, width_out, bias=False))
         return count.total(
             count.linear(tokens, 3 * self.patch**2, self.width),
             count.weights(table),
@@ -62,8 +70,7 @@ class SamSpec:
             count.convolution(tokens, 1, self.width, self.neck, bias=False),
             count.convolution(tokens, 3, self.neck, self.neck, bias=False),
             count.weights(4 * self.neck),
-            count.convolution(_half(side) ** 2, 3, self.neck, one, bias=False),
-            count.convolution(_half(_half(side)) ** 2, 3, one, two, bias=False),
+            *halved,
         )
 
     def _attention(self, tokens: int, pairs: int, side: int) -> Cost:
@@ -102,7 +109,7 @@ class SerialSpec:
     @property
     def width(self) -> int:
         """Channels of what leaves: DeepSeek-OCR joins both towers' channels."""
-        return self.second.width if self.doubled else self.second.width + self.sam.channels[1]
+        return self.second.width if self.doubled else self.second.width + self.sam.channels[-1]
 
     def grid(self, view: View) -> Grid:
         """Tokens of a square view."""

@@ -18,6 +18,7 @@ from saccade.specs.cells import centre, square_cells
 from saccade.specs.fields import Fields
 from saccade.specs.foveal import FovealSpec
 from saccade.specs.language import LanguageSpec
+from saccade.specs.objects import ObjectTowerSpec
 from saccade.specs.path import PathSpec
 from saccade.specs.serial import SerialSpec
 from saccade.study import words
@@ -60,6 +61,7 @@ def figures() -> Mapping[str, str]:
         **_spliced(),
         **_foveal(),
         **_deepseek(),
+        **_objects(),
     }
     return {name: _written(value) for name, value in made.items()}
 
@@ -246,5 +248,24 @@ def _blip() -> Figures:
 
 def _spliced() -> Figures:
     """How the published readers join pictures to text."""
-    joined = [system(name).path().cross for name in PRESETS if system(name).family.kind == "reader"]
+    known = [system(name) for name in PRESETS]
+    joined = [one.path().cross for one in known if one.family.kind == "reader" and one.family.fidelity != "survey"]
     return {"readers": len(joined), "crossed": sum(joined), "spliced": len(joined) - sum(joined)}
+
+
+def _objects() -> Figures:
+    """What the survey describes as DeepSeek-OCR's, beside DeepSeek-OCR, for a square page."""
+    ours, theirs = _plan("object-centric", 1024), _plan("deepseek-ocr", 1024, mode="base")
+    tower = system("object-centric").path().tower
+    assert isinstance(tower, ObjectTowerSpec)
+    encoder = tower.sam.cost(tower.sam.side).flops
+    return {
+        "object_tokens": ours.visual_tokens,
+        "object_points": tower.points**2,
+        "object_tflops": ours.vision.flops / 1e12,
+        "object_encoder": encoder / 1e12,
+        "object_decoder": (tower.masks.flops - encoder) / 1e12,
+        "object_clip": (ours.vision.flops - tower.masks.flops) / 1e12,
+        "deepseek_base": theirs.visual_tokens,
+        "deepseek_tflops": theirs.vision.flops / 1e12,
+    }

@@ -35,6 +35,11 @@ def _tower(spec: Any) -> Words:  # noqa: ANN401 - a part of the kind that the ta
     return f"{_name(spec.model_type)} tower", numbers
 
 
+def _regions(spec: Any) -> Words:  # noqa: ANN401
+    name, numbers = words_of(spec.inner)
+    return f"regions, each through the {name}", f"{spec.most} at most and the whole at {spec.side} px; {numbers}"
+
+
 def _decoder(spec: Any) -> Words:  # noqa: ANN401
     numbers = f"{spec.depth} layers of {spec.width:,}; {spec.vocabulary:,} ids; window {spec.context:,}"
     return _name(spec.model_type), numbers
@@ -80,6 +85,7 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         "convolutional tower",
         f"{spec.depth} layers of {spec.width:,} after a convolutional stem; patches of {spec.patch} px",
     ),
+    "tower.regions": _regions,
     "mlp": lambda spec: ("MLP", f"{_widths(spec)}, one token a patch"),
     "pixel_shuffle": lambda spec: (
         "pixel shuffle",
@@ -121,6 +127,15 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"{spec.queries} queries of a Q-Former",
         f"{spec.depth} layers of {spec.width:,}, patches read every {spec.every} layers, {_widths(spec)}",
     ),
+    "regions": lambda spec: (
+        f"a raster of {spec.raster}×{spec.raster}",
+        f"regions by coverage and score over the whole view, MLP, {spec.features:,} → {spec.width_out:,}",
+    ),
+    "regions.queries": lambda spec: (
+        f"{spec.queries} learned queries over regions",
+        f"one layer of cross-attention, {spec.heads} heads, {spec.features:,} → {spec.width_out:,}",
+    ),
+    "regions.list": lambda spec: ("one token a region", f"MLP, {spec.features:,} → {spec.width_out:,}"),
     "sequence.plain": lambda spec: ("into the sequence", "views one after the other"),
     "sequence.front": lambda spec: ("in front of the text", "views one after the other"),
     "sequence.separated": lambda spec: ("into the sequence, with separators", "one separator a slice, overview last"),

@@ -32,14 +32,15 @@ SAM: Json = {
 }  # fmt: skip
 
 
-def _sam(fields: Fields, channels: tuple[int, int]) -> SamSpec:
+def sam(fields: Fields, channels: tuple[int, ...] = ()) -> SamSpec:
+    """SAM's encoder as ``SamVisionConfig`` writes it."""
     fields = fields.like(SAM)
     width = fields.positive("hidden_size")
     return SamSpec(
         width=width,
         depth=fields.positive("num_hidden_layers"),
         heads=fields.positive("num_attention_heads"),
-        middle=fields.number("intermediate_size", default=int(width * fields.real("mlp_ratio"))),
+        middle=fields.number("intermediate_size", "mlp_dim", default=int(width * fields.real("mlp_ratio"))),
         patch=fields.side("patch_size"),
         side=fields.side("image_size"),
         window=fields.positive("window_size"),
@@ -60,11 +61,11 @@ def deepseek_ocr(made: Checkpoint) -> PathSpec:
     """SAM's map and CLIP's side by side; a newline after every row."""
     vision, text = made.config.sub("vision_config"), made.config.sub("text_config")
     sam_fields, clip = vision.sub("sam_config"), vision.sub("clip_config")
-    sam = _sam(sam_fields, _channels(sam_fields, (512, 1024)))
+    encoder = sam(sam_fields, _channels(sam_fields, (512, 1024)))
     width, patch = clip.positive("hidden_size"), clip.side("patch_size")
     places = (clip.side("image_size") // patch) ** 2 + 1
     tower = SerialSpec(
-        sam=sam,
+        sam=encoder,
         second=plain(width, clip.positive("num_attention_heads"), clip.positive("intermediate_size")),
         depth=clip.positive("num_hidden_layers"),
         # Class token, positions, the norm in front, and a patch embedding that never runs.
@@ -95,13 +96,13 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
     """A language model's layers as second tower: as many learned queries as tokens, read causally."""
     vision, text = made.config.sub("vision_config"), made.config.sub("text_config")
     sam_fields = vision.sub("sam_config")
-    sam = _sam(sam_fields, _channels(sam_fields, (512, 896)))
+    encoder = sam(sam_fields, _channels(sam_fields, (512, 896)))
     inner = language(vision.sub("encoder_config").like(DEFAULTS["qwen2"]), "qwen2")
     ((depth, layer),) = inner.layers
     tile = made.processor.positive("tile_size", default=768)
     base = made.processor.sub("size", {"height": 1024}).positive("height")
     queries = sum((side // 64) ** 2 for side in (tile, base))
-    tower = SerialSpec(sam=sam, second=layer, depth=depth, held=inner.width * (queries + 1), doubled=True)
+    tower = SerialSpec(sam=encoder, second=layer, depth=depth, held=inner.width * (queries + 1), doubled=True)
     spoken = language(text, text.text("model_type", "deepseek_ocr2_text"), tied=made.config.flag("tie_word_embeddings"))
     crop = made.switch("crop", made.processor.flag("crop_to_patches", True))
     most = made.whole("max_tiles", made.processor.positive("max_patches", default=6))

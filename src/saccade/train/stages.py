@@ -25,6 +25,7 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.models.embedded import LATENTS, family
 from saccade.specs.foveal import FovealSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.region_tokens import RegionsSpec
 from saccade.train.loop import Schedule
 
 THIN = "llava-thin"
@@ -33,7 +34,7 @@ SINGLE = "flamingo-single"
 STAGES: Mapping[str, str] = {
     "flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2",
     **{f"perceiver-{latents}": "alone" for latents in LATENTS}, "llava-uhd-144": "alone", "llava-uhd-v2": "alone",
-    "deepseek-16": "alone", "foveated": "look",
+    "deepseek-16": "alone", "object-centric": "alone", "foveated": "look",
 }  # fmt: skip
 """Readers with a stage of their own instead of ``align``."""
 FROZEN: Mapping[str, tuple[str, ...]] = {
@@ -89,7 +90,7 @@ class FamilyRecipe:
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
     paths = family()
-    own = PerceiverConnectorSpec | FovealSpec
+    own = PerceiverConnectorSpec | FovealSpec | RegionsSpec
     survey = {name for name, path in paths.items() if isinstance(path.connector, own)}
     return {
         name: ("survey" if name in survey else "faithful", _told(recipe, name), recipe.seed) for name in recipe.readers

@@ -1,8 +1,9 @@
 """How much text a visual token carries: characters read rightly, against text tokens per visual token.
 
 DeepSeek-OCR's measure at the size of the embedded family: whole pages are written down from few tokens, and what is
-read rightly falls as more text stands on the same tokens. The published curve stands beside ours; it is of another
-model, another language and a far larger reader, so only its shape can be compared.
+read rightly falls as more text stands on the same tokens. A text token is a word here, which every word of the lexicon
+would be for a language model. The published curve stands beside ours; it is of another model, another language and a
+far larger reader, so only its shape can be compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.table import Table
+from torch import Tensor, nn
 
-from saccade.models.base import Reader
+from saccade.core.grid import Grid
+from saccade.models.page_reader import PageReader
 from saccade.study import lines, words
 from saccade.study.codec import parsed, written
 from saccade.study.files import write_whole
@@ -22,11 +25,11 @@ from saccade.study.intervals import clustered
 from saccade.study.markdown import pipes
 from saccade.study.results import Score
 from saccade.study.table import titled
-from saccade.tasks.pages import VERSION, Page
-from saccade.train.compression import MOST_WORDS
+from saccade.tasks.pages import VERSION, Page, lexicon
+from saccade.train.compression import AT_ONCE, bank, ways
 
 SCHEMA = "saccade.compression/1"
-PAGES, AT_ONCE = 400, 50
+PAGES = 400
 EDGES = (0.0, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 """Where bins of text tokens per visual token begin; the last has no end."""
 FEWEST = 20
@@ -92,18 +95,19 @@ def read_rightly(said: str, text: str) -> np.ndarray:
     return np.arange(max(len(said), len(text))) >= faults
 
 
-def study(readers: Mapping[tuple[str, int], Reader], pages: int = PAGES) -> CompressionStudy:
+def study(models: Mapping[int, tuple[nn.Module, Mapping[str, PageReader]]], pages: int = PAGES) -> CompressionStudy:
     """Every reader on the first ``pages`` of the test split; seeds are pooled, intervals are over pages and seeds."""
-    seeds = tuple(sorted({seed for _, seed in readers}))
-    rows = []
-    for name in dict.fromkeys(name for name, _ in readers):
-        read = [
-            _Read(f"{seed} {page.name}", read_rightly(said, page.text), _ratio(readers[name, seed], page))
-            for seed in seeds
-            for page, said in _said(readers[name, seed], pages)
-        ]
-        rows.append(_row(name, _tokens(readers[name, seeds[0]], Page("test", 0)), read))
-    return CompressionStudy(task=VERSION, pages=pages, seeds=seeds, rows=tuple(rows))
+    asked = [Page("test", index) for index in range(pages)]
+    read: dict[str, list[_Read]] = {}
+    for seed, (tower, readers) in models.items():
+        seen = bank(tower, "test", 0, pages, lambda *_: None)
+        for name, reader in readers.items():
+            way = ways()[name]
+            for page, said in zip(asked, _said(reader, seen.features[way.side], way.grid), strict=True):
+                one = _Read(f"{seed} {page.name}", read_rightly(said, page.text), len(page.text.split()) / way.tokens)
+                read.setdefault(name, []).append(one)
+    rows = tuple(_row(name, ways()[name].tokens, some) for name, some in read.items())
+    return CompressionStudy(task=VERSION, pages=pages, seeds=tuple(models), rows=rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,25 +119,12 @@ class _Read:
     ratio: float
 
 
-def _tokens(reader: Reader, page: Page) -> int:
-    return sum(reader.spec.tokens(reader.spec.views.layout(page.size)))
-
-
-def _ratio(reader: Reader, page: Page) -> float:
-    return len(reader.tokenizer(page.text, add_special_tokens=False)["input_ids"]) / _tokens(reader, page)
-
-
 @torch.inference_mode()
-def _said(reader: Reader, pages: int) -> list[tuple[Page, str]]:
-    """What the reader writes down of every page, line by line."""
-    found = []
-    for start in range(0, pages, AT_ONCE):
-        some = [Page("test", index) for index in range(start, min(start + AT_ONCE, pages))]
-        encoded = reader.encode([page.image() for page in some])
-        asked = [[question.text for question in page.questions] for page in some]
-        answers = reader.ask(encoded, asked, max_tokens=MOST_WORDS + 2)
-        found += [(page, " ".join(line.text for line in said)) for page, said in zip(some, answers, strict=True)]
-    return found
+def _said(reader: PageReader, patches: Tensor, grid: Grid) -> list[str]:
+    """What the reader writes down of every page: the likeliest word at each place, nothing where there is none."""
+    words = ("", *lexicon())
+    chosen = [reader(some.float(), grid).argmax(dim=2) for some in patches.split(AT_ONCE)]
+    return [" ".join(words[word] for word in page if word) for page in torch.cat(chosen).tolist()]
 
 
 def _row(name: str, tokens: int, read: Sequence[_Read]) -> CompressionRow:

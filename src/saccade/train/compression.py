@@ -2,65 +2,56 @@
 
 see   the tower that ships goes on, on pages, from dense labels: a patch is told its letter, its word, and the number of
       its line and of its word in it
-read  one language model learns to write down any line of a page, through every connector in turn; its layers start as
-      those that ship, its table anew, with an id a word
+read  a connector, and the queries behind it, learn to write down every word of a page, each reader by itself
 
 The tower is frozen after its stage and its features are kept, so that all connectors see the same.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saccade.connectors import build_connector
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
-from saccade.language.hub import Decoder
-from saccade.models.base import Reader
-from saccade.models.embedded import LANGUAGE as SHIPPED
-from saccade.models.embedded import TOWER, WIDTH, embedded, family
+from saccade.models.embedded import TOWER, WIDTH, embedded
+from saccade.models.page_reader import PageReader
 from saccade.specs.compress import CompressSpec
-from saccade.specs.decoder import DecoderSpec
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
-from saccade.specs.reader import ConnectorSpec, ReaderSpec
+from saccade.specs.reader import ConnectorSpec
 from saccade.specs.resize import PadSpec
-from saccade.tasks.pages import HEIGHT, LETTERS, LINES, SIDE, VOWELS, WORDS, Page, lexicon
+from saccade.tasks.pages import LETTERS, LINES, SIDE, VOWELS, WORDS, Page, lexicon
 from saccade.towers.stem import StemTower
-from saccade.train.answers import AnswerJob, Route
-from saccade.train.features import Bank, fill
 from saccade.train.loop import Report, Schedule, run
-from saccade.train.vocabulary import pages_tokenizer
-from saccade.views.sample import normalise
+from saccade.views.sample import normalise, sample
 
 LETTER: Mapping[str, int] = {letter: number for number, letter in enumerate(sorted(LETTERS + VOWELS), start=1)}
 WORD: Mapping[str, int] = {word: number for number, word in enumerate(lexicon(), start=1)}
-MOST_WORDS = 6
-"""Words of a line that are told apart by their number, at most."""
-HEADS: Mapping[str, int] = {"letter": 1 + len(LETTER), "word": 1 + WORDS, "line": 1 + LINES, "place": 1 + MOST_WORDS}
+PLACES = 6
+"""Words of a line, at most."""
+HEADS: Mapping[str, int] = {"letter": 1 + len(LETTER), "word": 1 + WORDS, "line": 1 + LINES, "place": 1 + PLACES}
 """What a patch is told, and how many classes there are; 0 is no print."""
-TURNS = ("compress-16", "compress-4", "compress-16", "compress-1", "compress-16", "pool-4", "compress-4", "resize-4")
-"""Who takes the steps of the second stage: what has most tokens oftener, since the language model learns from it."""
-IDS = 912
-"""Rows of the language model's table: one for every id, and a few over."""
-LANGUAGE = DecoderSpec(config=json.dumps({**json.loads(SHIPPED.config), "vocab_size": IDS}))
+SMALL = 2 * TOWER.patch
+"""Pixels a side of the smaller page that has as many patches as ``pool-4`` has tokens."""
 FIRST = 100_000
 """Number of the first page that is read from: none that the tower went on with."""
+AT_ONCE = 32
+HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompressionRecipe:
-    """``pages`` are kept for reading; every one of ``seeds`` trains its own tower, connectors and language model."""
+    """``pages`` are kept for reading; every one of ``seeds`` trains its own tower and readers."""
 
     seeds: tuple[int, ...] = (0,)
     see: Schedule
@@ -74,24 +65,38 @@ class CompressionRecipe:
             )
 
 
-def paths() -> dict[str, ReaderSpec]:
-    """The readers that are compared, by name: DeepSeek's compression to ever fewer tokens, and at 4 tokens what has to
-    be beaten, an average and a smaller page.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a page is read: at ``side`` pixels, through ``connector``."""
+
+    side: int
+    connector: ConnectorSpec
+
+    @property
+    def grid(self) -> Grid:
+        """Patches of a page."""
+        return Grid(self.side // TOWER.patch, self.side // TOWER.patch)
+
+    @property
+    def tokens(self) -> int:
+        """Visual tokens of a page."""
+        return self.connector.tokens(self.grid)
+
+
+def ways() -> dict[str, Way]:
+    """What is compared, by name: DeepSeek's compression to ever fewer tokens, and at 4 tokens what has to be beaten, an
+    average and a smaller page.
     """
-    narrow: dict[str, ConnectorSpec] = {
-        f"compress-{tokens}": CompressSpec(width_in=WIDTH, width_out=WIDTH, channels=channels, depth=2, heads=4)
-        for tokens, channels in {16: (160, 192), 4: (128, 160, 192), 1: (128, 160, 192, 192)}.items()
+    channels = {16: (160, 192), 4: (128, 160, 192), 1: (128, 160, 192, 192)}
+    narrow = {
+        f"compress-{tokens}": CompressSpec(width_in=WIDTH, width_out=WIDTH, channels=halved, depth=2, heads=4)
+        for tokens, halved in channels.items()
     }
-    plain: dict[str, ConnectorSpec] = {
-        "pool-4": PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2),
-        "resize-4": MlpSpec(width_in=WIDTH, width_out=WIDTH),
+    return {
+        **{name: Way(SIDE, connector) for name, connector in narrow.items()},
+        "pool-4": Way(SIDE, PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2)),
+        "resize-4": Way(SMALL, MlpSpec(width_in=WIDTH, width_out=WIDTH)),
     }
-    whole = replace(family()["llava"], language=LANGUAGE)
-    made = {name: replace(whole, connector=connector) for name, connector in (narrow | plain).items()}
-    views = whole.views
-    assert isinstance(views, PadSpec)
-    few = 2 * TOWER.patch
-    return made | {"resize-4": replace(made["resize-4"], views=replace(views, size=Size(few, few)))}
 
 
 def labels(page: Page, grid: Grid) -> dict[str, np.ndarray]:
@@ -119,12 +124,27 @@ def _letters(page: Page) -> Iterator[tuple[Box, dict[str, int]]]:
             if character == " ":
                 place += 1
                 continue
-            nth = min(place + 1, MOST_WORDS)
+            nth = min(place + 1, PLACES)
             yield box, {"letter": LETTER[character], "word": WORD[words[place]], "line": number, "place": nth}
 
 
+def told(page: Page) -> Int[np.ndarray, " places"]:
+    """The word at every place of a page, 0 where there is none."""
+    found = np.zeros((LINES, PLACES), np.int64)
+    for row, line in enumerate(page.lines):
+        for place, word in enumerate(line.text.split()[:PLACES]):
+            found[row, place] = WORD[word]
+    return found.ravel()
+
+
+def pixels(pages: list[Page], side: int) -> Float[Tensor, "pages 3 side side"]:
+    """Pages as the tower sees them."""
+    view = PadSpec(size=Size(side, side)).layout(Size(SIDE, SIDE)).views[0]
+    return normalise([sample(page.image(), view) for page in pages], HALF, HALF)
+
+
 @final
-class PagesJob:
+class SeeJob:
     """Trains ``tower`` and its read-outs on pages. Page numbers never repeat within a run."""
 
     def __init__(self, tower: StemTower, *, batch: int) -> None:
@@ -140,59 +160,80 @@ class PagesJob:
         """Cross-entropy of every head over all patches."""
         pages = [Page("train", index) for index in range(step * self.batch, (step + 1) * self.batch)]
         grid = Grid(SIDE // self.tower.spec.patch, SIDE // self.tower.spec.patch)
-        told = [labels(page, grid) for page in pages]
-        half = (0.5, 0.5, 0.5)
-        patches = self.tower(normalise([np.asarray(page.image()) for page in pages], half, half))
-        return {
-            name: F.cross_entropy(
-                head(patches).flatten(0, 1), torch.from_numpy(np.stack([one[name] for one in told])).flatten()
-            )
-            for name, head in self.heads.items()
-        }
+        known, patches = [labels(page, grid) for page in pages], self.tower(pixels(pages, SIDE))
+        wanted = {name: torch.from_numpy(np.stack([one[name] for one in known])).flatten() for name in HEADS}
+        return {name: F.cross_entropy(head(patches).flatten(0, 1), wanted[name]) for name, head in self.heads.items()}
 
 
-def bank(tower: nn.Module, path: ReaderSpec, count: int, report: Report) -> Bank:
-    """Features of pages; what is too small to be read is asked all the same."""
-    pages = [Page("train", FIRST + index) for index in range(count)]
-    found = fill(tower, path, pages_tokenizer(), pages, report=report)
-    every = [replace(seen, asked=tuple(replace(one, height=HEIGHT) for one in seen.asked)) for seen in found.pictures]
-    return replace(found, pictures=tuple(every))
+@dataclass(frozen=True, eq=False)
+class PageBank:
+    """Pages' features by the side at which they are seen, in half precision, and their words."""
+
+    features: dict[int, Float[Tensor, "pages patches width"]]
+    words: Int[Tensor, "pages places"]
+
+
+@torch.inference_mode()
+def bank(tower: nn.Module, split: str, first: int, count: int, report: Report) -> PageBank:
+    """Pages of a split, from the one numbered ``first`` on."""
+    sides = sorted({way.side for way in ways().values()})
+    features: dict[int, list[Tensor]] = {side: [] for side in sides}
+    words = []
+    for start in range(0, count, AT_ONCE):
+        pages = [Page(split, first + index) for index in range(start, min(start + AT_ONCE, count))]
+        words += [told(page) for page in pages]
+        for side in sides:
+            features[side].append(tower(pixels(pages, side)).half())
+        report(min(start + AT_ONCE, count), {})
+    return PageBank({side: torch.cat(some) for side, some in features.items()}, torch.from_numpy(np.stack(words)))
+
+
+@final
+class ReadJob:
+    """Trains ``reader`` to write down pages of ``known``, seen in this ``way``."""
+
+    def __init__(self, reader: PageReader, way: Way, known: PageBank, *, batch: int, seed: int) -> None:
+        self.reader, self.way, self.known, self.batch, self.seed = reader, way, known, batch, seed
+
+    @property
+    def trained(self) -> Mapping[str, nn.Module]:
+        """Connector and queries."""
+        return {"reader": self.reader}
+
+    def losses(self, step: int) -> Mapping[str, Tensor]:
+        """Cross-entropy of words, and of whether there is one: most places of most pages are empty."""
+        draw = torch.Generator().manual_seed(1_000_003 * self.seed + step)
+        index = torch.randint(len(self.known.words), (self.batch,), generator=draw)
+        scores = self.reader(self.known.features[self.way.side][index].float(), self.way.grid).flatten(0, 1)
+        words = self.known.words[index].flatten()
+        each = F.cross_entropy(scores, words, reduction="none")
+        return {"word": each[words > 0].mean(), "empty": each[words == 0].mean()}
+
+
+def page_reader(way: Way) -> PageReader:
+    """With random weights."""
+    return PageReader(way.connector, places=LINES * PLACES, classes=1 + WORDS)
 
 
 def train_compression(
     recipe: CompressionRecipe, folder: Path, tell: Callable[[str, int], Report]
-) -> dict[tuple[str, int], Reader]:
-    """A reader for every path and seed; goes on from what lies in ``folder``."""
-    made: dict[tuple[str, int], Reader] = {}
+) -> dict[int, tuple[StemTower, dict[str, PageReader]]]:
+    """A tower for every seed, and a reader for every way; goes on from what lies in ``folder``."""
+    made = {}
     for seed in recipe.seeds:
         torch.manual_seed(seed)
-        tower, language = _started()
-        name = f"see-{seed}"
-        see = PagesJob(tower, batch=recipe.see.batch)
+        shipped = embedded("llava").tower
+        assert isinstance(shipped, StemTower)
+        tower, name = deepcopy(shipped), f"see-{seed}"
+        see = SeeJob(tower, batch=recipe.see.batch)
         run(see, recipe.see, checkpoint=folder / f"{name}.pt", report=tell(name, recipe.see.steps))
-        for weight in tower.parameters():
-            weight.requires_grad_(False)
-        connectors = {name: build_connector(path.connector) for name, path in paths().items()}
-        banks: dict[object, Bank] = {}
-        for path in paths().values():
-            if path.views not in banks:
-                banks[path.views] = bank(tower, path, recipe.pages, tell(f"features-{seed}", recipe.pages))
-        routes = {name: Route(path, connectors[name], banks[path.views]) for name, path in paths().items()}
-        parts = {"language": language, **{f"connector.{name}": one for name, one in connectors.items()}}
-        job = AnswerJob(language, [routes[name] for name in TURNS], parts, batch=recipe.read.batch, seed=seed)
-        run(job, recipe.read, checkpoint=folder / f"read-{seed}.pt", report=tell(f"read-{seed}", recipe.read.steps))
-        for name, path in paths().items():
-            reader = Reader(path, pages_tokenizer())
-            reader.tower, reader.connector, reader.language = tower, connectors[name], language
-            made[name, seed] = reader.eval()
+        known = bank(tower.eval(), "train", FIRST, recipe.pages, tell(f"features-{seed}", recipe.pages))
+        readers = {}
+        for title, way in ways().items():
+            torch.manual_seed(seed)
+            reader, name = page_reader(way), f"read-{title}-{seed}"
+            job = ReadJob(reader, way, known, batch=recipe.read.batch, seed=seed)
+            run(job, recipe.read, checkpoint=folder / f"{name}.pt", report=tell(name, recipe.read.steps))
+            readers[title] = reader.eval()
+        made[seed] = tower, readers
     return made
-
-
-def _started() -> tuple[StemTower, Decoder]:
-    """The tower that ships, and a language model with a new table and the layers that ship."""
-    shipped, language = embedded("llava"), Decoder(LANGUAGE)
-    assert isinstance(shipped.tower, StemTower)
-    fresh = language.state_dict()
-    known = {key: weight for key, weight in shipped.language.state_dict().items() if weight.shape == fresh[key].shape}
-    language.load_state_dict(fresh | known)
-    return deepcopy(shipped.tower), language

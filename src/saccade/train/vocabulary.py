@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from saccade.tasks.pages import LINES, QUESTION, lexicon
 from saccade.tasks.scenes import Scene
 
 TILE_SIDE = 4
@@ -33,12 +32,6 @@ def exam_tokenizer() -> PreTrainedTokenizerFast:
     questions = [question for scene in scenes for question in scene.questions]
     words = [question.answers[0] for question in questions if question.scale == "gist"]
     return make_tokenizer([*(question.text for question in questions), *words])
-
-
-def pages_tokenizer() -> PreTrainedTokenizerFast:
-    """The tokenizer whose merges are the words of generated pages: one id a word, first or behind a space."""
-    questions = [QUESTION.format(number=number) for number in range(1, LINES + 1)]
-    return make_tokenizer([*lexicon(), *(f" {word}" for word in lexicon()), *questions], size=4096)
 
 
 def make_tokenizer(texts: Iterable[str], size: int = 448) -> PreTrainedTokenizerFast:

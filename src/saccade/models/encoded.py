@@ -23,6 +23,25 @@ Kept = Int[Tensor, "_"]
 
 
 @dataclass(frozen=True, eq=False)
+class Batch:
+    """Views of one size that went through a tower together: their ``numbers`` over all pictures in reading order, their
+    ``pixels`` as it takes them, and its ``patches``.
+    """
+
+    numbers: tuple[int, ...]
+    pixels: Float[Tensor, "views 3 height width"]
+    patches: Float[Tensor, "views patches channels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Pictures as a tower sees them, before any connector: equal for all readers that differ from there on alone."""
+
+    layouts: tuple[Layout, ...]
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """One picture's visual tokens, views in reading order; ``groups`` name each token's patches per view.
 

@@ -26,8 +26,8 @@ from saccade.specs.sequence import PlainSequence
 from saccade.specs.vit import HubTowerSpec
 
 ASSUMPTIONS = (
-    "the survey's pooling is a raster: every place is the mean of the regions over it by coverage and score, and of the "
-    "whole picture as far as they leave it uncovered",
+    "the survey's pooling is a raster: every place is the mean of the regions over it by coverage and score, and of "
+    "the whole picture as far as they leave it uncovered",
     "a region is its box grown by a tenth, other pixels in the mean colour, as a square",
     "the segmenter is handed to the tower, and is no part of its weights or of its cost: flat zones, or SAM; "
     "`saccade plan object-centric` counts SAM too",

@@ -170,7 +170,6 @@ BY_HAND = {
     "object_tokens": "144",
     "object_points": "1,024",
     "deepseek_base": "256",
-    "deepseek_tflops": "1.13",
     "readers": "24",
     "crossed": "2",
 }

@@ -9,10 +9,11 @@ Source  Segment Anything, arXiv:2304.02643, with the defaults of transformers' m
 """
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import final
+from typing import cast, final
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import SamModel
+from transformers import SamModel, SamVisionConfig
 
 from saccade.core.errors import SaccadeError
 from saccade.nn.masks import Regions, bounds, cleaned, stability, suppressed
@@ -65,13 +66,14 @@ class SamMasks:
         if not (Path(folder) / "config.json").is_file():
             raise SaccadeError(f"{os.fspath(folder)} holds no config.json; give the folder of a SAM of transformers")
         try:
-            model, told = SamModel.from_pretrained(
+            loaded = SamModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
         except (OSError, ValueError) as error:
             raise SaccadeError(
                 f"{os.fspath(folder)} is no SAM of transformers ({error}); get its files again"
             ) from error
+        model, told = cast(tuple[SamModel, Mapping[str, Collection[str]]], loaded)
         if told["missing_keys"]:
             missing = sorted(told["missing_keys"])
             raise SaccadeError(
@@ -92,9 +94,14 @@ class SamMasks:
         best = Regions(masks[kept], (estimates[kept] * steady[kept]).clip(0, 1)).best(most)
         return Regions(np.stack([cleaned(mask, self.least) for mask in best.masks]), best.scores)
 
+    @property
+    def _side(self) -> int:
+        """Pixels a side of the square that SAM takes."""
+        return cast(SamVisionConfig, self.model.config.vision_config).image_size  # pyright: ignore[reportReturnType]
+
     def _fed(self, picture: Picture) -> tuple[Float[Tensor, "1 3 side side"], tuple[int, int]]:
         """The picture as SAM takes it, its longer side filling the square; and its height and width there."""
-        side = self.model.config.vision_config.image_size
+        side = self._side
         scale = side / max(picture.shape[:2])
         height, width = (int(length * scale + 0.5) for length in picture.shape[:2])
         small = np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)) / 255
@@ -130,7 +137,7 @@ class SamMasks:
         """Scores for every pixel of the picture: enlarged to SAM's square, its padding cut off, then to the picture."""
         if not len(masks):
             return np.zeros((0, *size))
-        side = self.model.config.vision_config.image_size
+        side = self._side
         square = F.interpolate(masks[:, None].float(), (side, side), mode="bilinear", align_corners=False)
         seen = square[..., : fed[0], : fed[1]]
         return F.interpolate(seen, size, mode="bilinear", align_corners=False)[:, 0].cpu().numpy()

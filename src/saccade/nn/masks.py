@@ -45,7 +45,7 @@ class Regions:
 
 def bounds(masks: Masks) -> Boxes:
     """The smallest box around each mask; no area at the corner where a mask is empty."""
-    (left, right), (top, bottom) = _ends(masks.any(axis=1)), _ends(masks.any(axis=2))
+    (left, right), (top, bottom) = _ends(np.any(masks, axis=1)), _ends(np.any(masks, axis=2))
     return np.stack([left, top, right, bottom], axis=1).astype(float)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Groups, Ledger
 from saccade.core.view import Layout
@@ -64,6 +65,11 @@ class Encoded:
     def ledger(self) -> Ledger:
         """Which source pixels each token carries."""
         return self.spec.ledger(self.layout, list(self.groups))
+
+    @property
+    def path(self) -> tuple[Box, ...]:
+        """The places that were fixated, in their order."""
+        return tuple(Box(*map(float, self.ledger.cells[patch])) for patch in self.fixations)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,16 +13,19 @@ from PIL import Image
 from torch import nn
 
 from saccade.core.answer import Answer
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Patches
+from saccade.models.regions import regions_of
 from saccade.study.baselines import Framed, keep_random, keep_uniform, smaller
 from saccade.study.flops import Counter
 from saccade.study.results import Fidelity
 from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
+from saccade.towers.regions import RegionTower
 
 PICTURES_AT_ONCE = 10
 
@@ -208,7 +211,7 @@ def _take(
     took = encoding + time.perf_counter() - start
     sheet.ms.append(1000 * took / sum(len(picture.questions) for picture in batch))
     for number, (picture, said) in enumerate(zip(batch, answers, strict=True)):
-        gone = 0 if keep is None else len(encoded[number].tokens) - len(keep[number])
+        gone = 0 if keep is None else encoded[number].count - len(keep[number])
         for question, answer in zip(picture.questions, said, strict=True):
             plan, counted = seat.cost(picture.size, question.text, gone)
             sheet.right.append(is_right(answer.text, question.answers))
@@ -216,8 +219,16 @@ def _take(
             sheet.counted.append(counted)
         if picture.name in showing:
             kept = None if keep is None else keep[number]
+            look = seat.reader.looked(encoded[number], picture.questions[showing[picture.name]].text)
+            regions = _regions(seat.reader, images[number])
             watched = seat.reader.watched(images[number])
-            _note(sheet, picture, encoded[number], kept, said, showing[picture.name], watched)
+            _note(sheet, picture, look, kept, said, showing[picture.name], watched, regions)
+
+
+def _regions(reader: Reader, image: Image.Image) -> tuple[Box, ...]:
+    """What a picture is taken apart into, by the reader that does so."""
+    found = regions_of(reader, image) if isinstance(reader.tower, RegionTower) else []
+    return tuple(region.box for region in found)
 
 
 def _note(
@@ -228,16 +239,19 @@ def _note(
     said: Sequence[Answer],
     index: int,
     watched: np.ndarray | None,
+    regions: tuple[Box, ...],
 ) -> None:
     """What the report shows of this reader and picture."""
     question, answer = picture.questions[index], said[index]
     ledger = encoded.ledger if keep is None else encoded.ledger.keep(keep.tolist())
-    gone = len(encoded.tokens) - len(ledger)
+    gone = encoded.count - len(ledger)
     plan = sheet.plans[-1][0]
     slots = plan.slots - (0 if plan.cross_keys else gone)
     title = sheet.name if sheet.policy == "once" else f"{sheet.name} · {sheet.policy} {sheet.budget}"
     right = is_right(answer.text, question.answers)
-    sheet.seen[picture.name] = Seen(title, answer.text, right, encoded.layout, ledger, len(ledger), slots, watched)
+    sheet.seen[picture.name] = Seen(
+        title, answer.text, right, encoded.layout, ledger, len(ledger), slots, watched, encoded.path, regions
+    )
 
 
 def _batches(exam: Exam, size: int) -> Iterator[tuple[int, list[Picture]]]:

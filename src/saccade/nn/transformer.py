@@ -47,9 +47,12 @@ def sincos_2d(rows: int, cols: int, width: int, base: float = 10000.0) -> Float[
     return torch.cat([across, down], dim=-1).float()
 
 
-def resize_table(table: Float[Tensor, "rows cols width"], rows: int, cols: int) -> Float[Tensor, "{rows} {cols} width"]:
-    """Positions for another grid by bicubic interpolation (no antialias, corners not aligned), as ViTs do."""
+def resize_table(
+    table: Float[Tensor, "high wide width"], rows: int, cols: int, *, antialias: bool = False
+) -> Float[Tensor, "{rows} {cols} width"]:
+    """Positions for another grid by bicubic interpolation (corners not aligned), as ViTs do; ``antialias`` as SAM's."""
     if table.shape[:2] == (rows, cols):
         return table
     planes = table.permute(2, 0, 1)[None]
-    return F.interpolate(planes, size=(rows, cols), mode="bicubic", align_corners=False)[0].permute(1, 2, 0)
+    made = F.interpolate(planes, size=(rows, cols), mode="bicubic", align_corners=False, antialias=antialias)
+    return made[0].permute(1, 2, 0)

@@ -17,7 +17,7 @@ from saccade.specs import count
 from saccade.specs.encoder import EncoderSpec
 from saccade.specs.layer import AttentionSpec
 from saccade.specs.regions import RowSpec
-from saccade.specs.serial import SamSpec
+from saccade.specs.sam import SamSpec
 
 SPARSE = 2
 """Vectors of a prompt of one point: the point, and one that says that there is no box."""

@@ -34,6 +34,7 @@ from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, Regio
 from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.sam import SamSpec
 from saccade.specs.seq2seq import Seq2SeqSpec
 from saccade.specs.sequence import (
     CalledSequence,
@@ -43,13 +44,14 @@ from saccade.specs.sequence import (
     Span,
     TaggedSequence,
 )
+from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec
-TowerSpec = HubTowerSpec | StemTowerSpec | RegionTowerSpec
+TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec | RegionTowerSpec
 RegionConnector = RegionsSpec | RegionQueriesSpec | RegionListSpec
 ConnectorSpec = (
     MlpSpec
@@ -82,6 +84,10 @@ PARTS: dict[str, type] = {
     "tower.hub": HubTowerSpec,
     "tower.stem": StemTowerSpec,
     "tower.regions": RegionTowerSpec,
+    "tower.serial": SerialSpec,
+    "tower.sam": SamSpec,
+    "tower.clip_body": ClipBodySpec,
+    "tower.flow": FlowSpec,
     "mlp": MlpSpec,
     "pixel_shuffle": PixelShuffleSpec,
     "pool": PoolSpec,

@@ -1,105 +1,113 @@
 """Towers in a row: SAM's encoder, convolutions that keep one patch in sixteen, a second transformer over those.
 
-Law     tokens of the last = (side / 64)²; SAM's windows of 14 × 14 are filled up with zeros, which are computed.
+Law     tokens = (side / 64)² with SAM's patches of 16 px; views are squares.
 Used by DeepSeek-OCR (second: CLIP-L, its output beside the convolutions'), DeepSeek-OCR-2 (second: a language model's
         layers over the tokens and as many learned queries, of which the queries leave).
 Loses   what 64 pixels of a side cannot say in one vector.
 Source  DeepSeek-OCR, arXiv:2510.18234 and its released code; DeepSeek-OCR-2, arXiv:2601.20552 and its transformers
-        class. The relative positions' small products are counted, as torch does.
+        class.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
-from saccade.specs.layer import LayerSpec, plain
-
-REDUCTION = 64
-"""Pixels a side of what one token carries: patches of 16, halved twice."""
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
+from saccade.specs.sam import SamSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SamSpec:
-    """SAM's encoder: ``width`` inside, ``neck`` after it, then convolutions to ``channels`` that halve its map.
+class ClipBodySpec:
+    """CLIP's layers over another tower's tokens: a class token and positions before them, a norm, and none behind.
 
-    SAM itself has none of those.
+    ``places`` a side of the table of positions, which other maps interpolate; ``unused`` weights of a published file
+    that never run (CLIP's own patches).
     """
 
     width: int
     depth: int
     heads: int
     middle: int
-    patch: int
-    side: int
-    window: int
-    full: int
-    neck: int
-    channels: tuple[int, ...] = ()
+    places: int
+    eps: float = 1e-5
+    unused: int = 0
 
     @property
     def layer(self) -> LayerSpec:
-        """One layer, relative positions apart."""
-        return plain(self.width, self.heads, self.middle)
+        """One layer."""
+        return plain(self.width, self.heads, self.middle, quick=True)
 
-    def cost(self, view_side: int) -> Cost:
-        """One square view of ``view_side`` pixels."""
-        side = view_side // self.patch
-        tokens, head = side * side, self.width // self.heads
-        padded = -(-side // self.window) * self.window
-        windows = (padded // self.window) ** 2
-        table = (self.side // self.patch) ** 2 * self.width
-        far = self._attention(tokens, tokens**2, side) + count.weights(2 * (2 * self.side // self.patch - 1) * head)
-        near = self._attention(padded**2, windows * self.window**4, self.window)
-        near += count.weights(2 * (2 * self.window - 1) * head)
-        rest = self.layer.feed.cost(tokens) + count.weights(self.layer.norms)
-        behind, channels = side, [self.neck, *self.channels]
-        halved: list[Cost] = []
-        for width_in, width_out in pairwise(channels):
-            behind = _half(behind)
-            halved.append(count.convolution(behind**2, 3, width_in, width_out, bias=False))
-        return count.total(
-            count.linear(tokens, 3 * self.patch**2, self.width),
-            count.weights(table),
-            count.stack(far + rest, self.full),
-            count.stack(near + rest, self.depth - self.full),
-            count.convolution(tokens, 1, self.width, self.neck, bias=False),
-            count.convolution(tokens, 3, self.neck, self.neck, bias=False),
-            count.weights(4 * self.neck),
-            *halved,
+    def width_out(self, beside: int) -> int:
+        """Channels of a token: the first tower's ``beside`` these."""
+        return self.width + beside
+
+    def cost(self, tokens: int) -> Cost:
+        """One view: the class token is computed, and dropped."""
+        places = self.places**2 + 1
+        held = count.weights(self.width + places * self.width + 2 * self.width + self.unused)
+        return count.stack(self.layer.cost(tokens + 1), self.depth) + held
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlowSpec:
+    """A language model's layers (Qwen2's) over tokens and as many learned queries behind them, which alone leave.
+
+    Tokens see each other, a query all tokens and the queries before it; attention is over the full square, as the
+    masked code computes it. ``queries`` are the numbers there are sets of; ``pairs`` heads of keys and values.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    pairs: int
+    middle: int
+    queries: tuple[int, ...]
+    theta: float = 1e6
+    eps: float = 1e-6
+
+    @property
+    def layer(self) -> LayerSpec:
+        """One layer."""
+        head = self.width // self.heads
+        return LayerSpec(
+            attention=AttentionSpec(width=self.width, heads=self.heads, head=head, kv_heads=self.pairs, bias=True),
+            feed=FeedForwardSpec(width=self.width, middle=self.middle, gated=True),
+            norms=2 * self.width,
         )
 
-    def _attention(self, tokens: int, pairs: int, side: int) -> Cost:
-        """Attention with decomposed relative positions: each query against ``side`` rows and ``side`` columns."""
-        attention = self.layer.attention
-        return count.total(
-            attention.project(tokens, tokens), attention.mix(pairs), Cost(2 * 2 * tokens * side * self.width)
-        )
+    def width_out(self, beside: int) -> int:
+        """Channels of a token: a query holds what it needs of the first tower's ``beside``."""
+        del beside
+        return self.width
 
-    def peak(self, view_side: int, views: int, number: int) -> int:
-        """Bytes alive in a full layer: the positions' bias is as large as all scores, and is held."""
-        tokens = (view_side // self.patch) ** 2
-        return views * (tokens * self.layer.live + 2 * self.heads * tokens**2) * number
+    def cost(self, tokens: int) -> Cost:
+        """One view."""
+        held = count.weights(self.width * (sum(self.queries) + 1))
+        return count.stack(self.layer.cost(2 * tokens), self.depth) + held
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SerialSpec:
-    """``sam``, then ``depth`` layers ``second``; ``held`` counts weights outside both.
-
-    ``lead`` are positions beside the tokens (a class token); ``doubled`` runs as many learned queries behind the
-    tokens, with attention over the full square as the masked code computes it.
-    """
+    """``sam``, then ``second``."""
 
     sam: SamSpec
-    second: LayerSpec
-    depth: int
-    held: int
-    lead: int = 0
-    doubled: bool = False
+    second: ClipBodySpec | FlowSpec
+
+    def __post_init__(self) -> None:
+        second = self.second
+        if second.width != self.sam.channels[-1]:
+            raise SaccadeError(
+                f"the convolutions put out {self.sam.channels[-1]} channels, the second tower takes {second.width}; "
+                "make them equal"
+            )
+        if second.width % second.heads or (isinstance(second, FlowSpec) and second.heads % second.pairs):
+            raise SaccadeError(
+                f"width {second.width} is to split into {second.heads} heads, and those among the keys' and values'"
+            )
 
     @property
     def extra(self) -> int:
@@ -108,30 +116,28 @@ class SerialSpec:
 
     @property
     def width(self) -> int:
-        """Channels of what leaves: DeepSeek-OCR joins both towers' channels."""
-        return self.second.width if self.doubled else self.second.width + self.sam.channels[-1]
+        """Channels of what leaves."""
+        return self.second.width_out(self.sam.channels[-1])
 
     def grid(self, view: View) -> Grid:
         """Tokens of a square view."""
-        if view.size.width != view.size.height or view.size.width % REDUCTION:
-            raise SaccadeError(f"a view of {view.size} px is no square of a multiple of {REDUCTION} px")
-        return Grid(view.size.height // REDUCTION, view.size.width // REDUCTION)
+        side, unit = view.size.height, self.sam.reduction
+        if view.size.width != side or side % unit:
+            raise SaccadeError(f"a view of {view.size} px is no square of a multiple of {unit} px")
+        grid = Grid(side // unit, side // unit)
+        if isinstance(self.second, FlowSpec) and grid.tokens not in self.second.queries:
+            known = " and ".join(str(number) for number in self.second.queries)
+            raise SaccadeError(
+                f"a view of {view.size} px makes {grid.tokens} tokens, queries were learned for {known}; take views of "
+                "such a size"
+            )
+        return grid
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""
-        length = grid.tokens * (2 if self.doubled else 1) + self.lead
-        return count.total(
-            self.sam.cost(grid.rows * REDUCTION),
-            count.stack(self.second.cost(length), self.depth),
-            count.weights(self.held),
-        )
+        return self.sam.cost(grid.rows * self.sam.reduction) + self.second.cost(grid.tokens)
 
     def peak(self, grids: Sequence[Grid], number: int, *, eager: bool) -> int:
         """Bytes alive at the worst moment: SAM's full layers, tiles and whole one after the other."""
         del eager
-        return max(self.sam.peak(grid.rows * REDUCTION, grids.count(grid), number) for grid in set(grids))
-
-
-def _half(side: int) -> int:
-    """A 3 × 3 convolution of stride two with one row of padding."""
-    return (side - 1) // 2 + 1
+        return max(self.sam.peak(grid.rows * self.sam.reduction, grids.count(grid), number) for grid in set(grids))

@@ -10,10 +10,11 @@ from saccade.specs.canvas import PagesSpec
 from saccade.specs.dialects import DEFAULTS, language
 from saccade.specs.fields import Fields, Json
 from saccade.specs.fold import FoldSpec
-from saccade.specs.layer import plain
+from saccade.specs.layer import AttentionSpec, FeedForwardSpec
 from saccade.specs.markers import WovenSequence
 from saccade.specs.path import Media, PathSpec
-from saccade.specs.serial import SamSpec, SerialSpec
+from saccade.specs.sam import SamSpec
+from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.specs.system import Checkpoint, Family, Knob, Option
 
 MODES: dict[str, tuple[int, int, bool]] = {
@@ -33,7 +34,7 @@ SAM: Json = {
 
 
 def sam(fields: Fields, channels: tuple[int, ...] = ()) -> SamSpec:
-    """SAM's encoder as ``SamVisionConfig`` writes it."""
+    """SAM's encoder by its JSON, halved to ``channels``."""
     fields = fields.like(SAM)
     width = fields.positive("hidden_size")
     return SamSpec(
@@ -44,7 +45,7 @@ def sam(fields: Fields, channels: tuple[int, ...] = ()) -> SamSpec:
         patch=fields.side("patch_size"),
         side=fields.side("image_size"),
         window=fields.positive("window_size"),
-        full=len(fields.numbers("global_attn_indexes")),
+        full=fields.numbers("global_attn_indexes"),
         neck=fields.positive("output_channels"),
         channels=channels,
     )
@@ -63,15 +64,15 @@ def deepseek_ocr(made: Checkpoint) -> PathSpec:
     sam_fields, clip = vision.sub("sam_config"), vision.sub("clip_config")
     encoder = sam(sam_fields, _channels(sam_fields, (512, 1024)))
     width, patch = clip.positive("hidden_size"), clip.side("patch_size")
-    places = (clip.side("image_size") // patch) ** 2 + 1
-    tower = SerialSpec(
-        sam=encoder,
-        second=plain(width, clip.positive("num_attention_heads"), clip.positive("intermediate_size")),
+    second = ClipBodySpec(
+        width=width,
         depth=clip.positive("num_hidden_layers"),
-        # Class token, positions, the norm in front, and a patch embedding that never runs.
-        held=width + places * width + 2 * width + 3 * patch**2 * width,
-        lead=1,
+        heads=clip.positive("num_attention_heads"),
+        middle=clip.positive("intermediate_size"),
+        places=clip.side("image_size") // patch,
+        unused=3 * patch**2 * width,
     )
+    tower = SerialSpec(sam=encoder, second=second)
     spoken = language(text, "deepseek_ocr2_text", tied=made.config.flag("tie_word_embeddings"))
     base, tile, stretched = _mode(made)
     most = made.whole("max_tiles", made.processor.positive("max_crops", default=9))
@@ -99,10 +100,19 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
     encoder = sam(sam_fields, _channels(sam_fields, (512, 896)))
     inner = language(vision.sub("encoder_config").like(DEFAULTS["qwen2"]), "qwen2")
     ((depth, layer),) = inner.layers
+    assert isinstance(layer.attention, AttentionSpec)
+    assert isinstance(layer.feed, FeedForwardSpec)
     tile = made.processor.positive("tile_size", default=768)
     base = made.processor.sub("size", {"height": 1024}).positive("height")
-    queries = sum((side // 64) ** 2 for side in (tile, base))
-    tower = SerialSpec(sam=encoder, second=layer, depth=depth, held=inner.width * (queries + 1), doubled=True)
+    second = FlowSpec(
+        width=inner.width,
+        depth=depth,
+        heads=layer.attention.heads,
+        pairs=layer.attention.kv_heads,
+        middle=layer.feed.middle,
+        queries=tuple((side // encoder.reduction) ** 2 for side in (tile, base)),
+    )
+    tower = SerialSpec(sam=encoder, second=second)
     spoken = language(text, text.text("model_type", "deepseek_ocr2_text"), tied=made.config.flag("tie_word_embeddings"))
     crop = made.switch("crop", made.processor.flag("crop_to_patches", True))
     most = made.whole("max_tiles", made.processor.positive("max_patches", default=6))

@@ -5,6 +5,8 @@ import torch
 
 from saccade.connectors import CONNECTORS, build_connector
 from saccade.core.grid import Grid
+from saccade.specs.cells import BudgetRule, SquareRule
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
@@ -24,6 +26,8 @@ SPECS = [
     HiwinSpec(width_in=6, width_out=8, heads=2, queries=9, levels=(1, 2)),
     HiwinSpec(width_in=6, width_out=8, heads=2, queries=16, levels=(1, 4), kernel=3),
     HiwinSpec(width_in=6, width_out=8, heads=2, queries=16, levels=(2, 8), pyramid="bilinear"),
+    FovealSpec(width_in=6, width_out=8, rule=BudgetRule(tokens=14)),
+    FovealSpec(width_in=6, width_out=8, rule=SquareRule(radii=(1, 2), root=4)),
     LatentsSpec(width_in=6, width_out=6, latents=4, depth=2, heads=2, head=3, middle=8),
 ]
 GRID = Grid(4, 8)

@@ -21,10 +21,12 @@ from saccade.models.base import Reader
 from saccade.models.embedded import embedded
 from saccade.models.idefics import siglip
 from saccade.models.llava import clip, llama, llava
+from saccade.specs.cells import BudgetRule
 from saccade.specs.dialects import language
 from saccade.specs.families import FAMILIES
 from saccade.specs.fields import Fields
 from saccade.specs.fold import FoldSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.layer import softmax_bytes
 from saccade.specs.merge import MergeSpec
@@ -150,6 +152,8 @@ def test_a_larger_reader():
         PoolSpec(width_in=64, width_out=128, rows=4, cols=4),
         ResamplerSpec(width_in=64, width_out=128, queries=16),
         MergeSpec(width_in=64, width_out=128, budget=16),
+        FovealSpec(width_in=64, width_out=128, rule=BudgetRule(tokens=300, root=2)),
+        FovealSpec(width_in=64, width_out=32, rule=BudgetRule(tokens=300, root=2)),
     ],
     ids=lambda spec: type(spec).__name__,
 )

@@ -167,6 +167,9 @@ BY_HAND = {
     "blip_pairs": "361,472",
     "blip_cache_64": "0.150",
     "blip_cache_512": "0.500",
+    "object_tokens": "144",
+    "object_points": "1,024",
+    "deepseek_base": "256",
     "readers": "24",
     "crossed": "2",
 }

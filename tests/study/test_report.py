@@ -271,3 +271,24 @@ def test_what_queries_look_at_is_shaded_where_the_stylesheet_lets_it_be_seen():
     assert re.findall(r'fill-opacity="([^"]+)"', group) == ["0.75", "0.38"]
     assert re.search(r"\.canvas \.watched rect \{ fill: #", page)
     assert "watched" not in render(results(), [one]).split("</style>")[1]
+
+
+def test_fixations_and_regions_are_drawn_over_the_picture_in_their_order():
+    (one_shown,) = shown(1)
+    look = one_shown.seen[0]
+    path = (Box(10, 10, 20, 20), Box(40, 60, 50, 70))
+    looked = dataclasses.replace(look, path=path, regions=(Box(5, 6, 30, 40),))
+    page = render(results(), [dataclasses.replace(one_shown, seen=(looked,))])
+    body = page.split("</style>")[1]
+    rings = re.findall(r'<circle cx="([^"]+)" cy="([^"]+)" r="[^"]+" class="fixation"', body)
+    assert rings == [("15", "15"), ("45", "65")]
+    assert '<path d="M15 15L45 65" class="fixation"/>' in body
+    assert re.findall(r'class="step">(\d)</text>', body) == ["1", "2"]
+    assert re.findall(r'<rect x="5" y="6" width="25" height="34" class="region"/>', body)
+    assert "1 region, 2 fixations" in body
+    for name in ("fixation", "region", "step"):
+        assert f".canvas .{name} {{" in page
+    alone = render(results(), [dataclasses.replace(one_shown, seen=(dataclasses.replace(look, path=path[:1]),))])
+    assert "fixated where the ring is" in alone
+    assert 'class="step"' not in alone
+    assert 'class="fixation"' not in render(results(), [one_shown])

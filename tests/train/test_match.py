@@ -19,7 +19,8 @@ COUNT, FIRST = 6, 3
 @pytest.fixture(scope="module")
 def bank() -> Bank:
     reader = embedded("llava")
-    return fill(reader.tower, family()["blip2"], reader.tokenizer, split="calibration", first=FIRST, count=COUNT)
+    scenes = [Scene("calibration", FIRST + index) for index in range(COUNT)]
+    return fill(reader.tower, family()["blip2"], reader.tokenizer, scenes)
 
 
 def job(bank: Bank, *, batch: int = 4, seed: int = 0) -> MatchJob:

@@ -12,15 +12,20 @@ from saccade.core.errors import SaccadeError
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
+from saccade.study.compression import CompressionStudy, compression_table, curve
+from saccade.study.compression import study as study_compression
 from saccade.study.digits import DigitStudy, digits_table
 from saccade.study.digits import study as study_digits
 from saccade.study.files import write_whole
 from saccade.train.clips import ClipsRecipe, train_clips
+from saccade.train.compression import CompressionRecipe, train_compression
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.family import Tell as Tell
 from saccade.train.family import train_family
 from saccade.train.recipe import recipe_of
 
+Study = ClipStudy | DigitStudy | CompressionStudy
+"""What is measured of what a recipe trained, where the recipe is a study."""
 Announce = Callable[[str], object]
 """Called with lines for the user."""
 
@@ -34,13 +39,13 @@ class Trained:
     """What training left in ``folder``, and what was measured of it where the recipe says so."""
 
     folder: Path
-    study: ClipStudy | DigitStudy | None = None
+    study: Study | None = None
 
 
 def train(
     recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
 ) -> Trained:
-    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small Perceivers, which it measures too.
+    """Run a recipe, by shipped name or YAML path: the embedded family's, or a study's, which it measures too.
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
@@ -58,6 +63,8 @@ def train(
         return _train_clips(plan, folder, tell or Tell())
     if isinstance(plan, DigitsRecipe):
         return _train_digits(plan, folder, tell or Tell())
+    if isinstance(plan, CompressionRecipe):
+        return _train_compression(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
     return Trained(folder / "family")
 
@@ -78,6 +85,15 @@ def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
     return Trained(folder, found)
 
 
-def study_table(found: ClipStudy | DigitStudy) -> Table:
+def _train_compression(plan: CompressionRecipe, folder: Path, tell: Tell) -> Trained:
+    found = study_compression(train_compression(plan, folder, tell))
+    found.save(folder / "compression.json")
+    write_whole(folder / "compression.svg", curve(found))
+    return Trained(folder, found)
+
+
+def study_table(found: Study) -> Table:
     """What was measured, as a table."""
-    return clips_table(found) if isinstance(found, ClipStudy) else digits_table(found)
+    if isinstance(found, ClipStudy):
+        return clips_table(found)
+    return digits_table(found) if isinstance(found, DigitStudy) else compression_table(found)

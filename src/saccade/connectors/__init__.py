@@ -3,6 +3,8 @@
 from torch import nn
 
 from saccade.connectors.as_is import AsIs
+from saccade.connectors.compress import Compress
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.hiwin import Hiwin
 from saccade.connectors.latents import Latents
 from saccade.connectors.linear import Linear
@@ -12,9 +14,12 @@ from saccade.connectors.perceiver import PerceiverConnector
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.connectors.pool import Pool
 from saccade.connectors.qformer import QFormer
+from saccade.connectors.regions import RasterRegions, RegionList, RegionQueries
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.specs.as_is import AsIsSpec
+from saccade.specs.compress import CompressSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.linear import LinearSpec
@@ -24,6 +29,7 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
+from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.windows import WindowsSpec
 
@@ -36,10 +42,15 @@ CONNECTORS: dict[type, type[nn.Module]] = {
     WindowsSpec: Windows,
     HiwinSpec: Hiwin,
     MergeSpec: Merge,
+    CompressSpec: Compress,
     QFormerSpec: QFormer,
     LatentsSpec: Latents,
     PerceiverConnectorSpec: PerceiverConnector,
+    FovealSpec: Foveal,
     AsIsSpec: AsIs,
+    RegionsSpec: RasterRegions,
+    RegionQueriesSpec: RegionQueries,
+    RegionListSpec: RegionList,
 }
 
 

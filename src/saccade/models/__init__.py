@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Literal
 from saccade.models import (
     blip2,
     flamingo,
+    foveated,
     idefics,
     instructblip,
     llava,
     llava_uhd,
     llava_uhd_144,
     llava_uhd_v2,
+    object_centric,
     perceiver,
 )  # fmt: skip
 from saccade.specs.reader import ReaderSpec
@@ -96,6 +98,18 @@ READERS: dict[str, Entry] = {
         fidelity="survey",
         presets=perceiver.PRESETS,
         assumptions=perceiver.ASSUMPTIONS,
+    ),
+    "foveated": Entry(
+        summary="the question chooses where to look: patches there, ever coarser cells further out",
+        fidelity="survey",
+        presets=foveated.PRESETS,
+        assumptions=foveated.ASSUMPTIONS,
+    ),
+    "object-centric": Entry(
+        summary="masks of objects, one embedding each, spread over a raster of 144 tokens",
+        fidelity="survey",
+        presets=object_centric.PRESETS,
+        assumptions=object_centric.ASSUMPTIONS,
     ),
 }
 """Every reader that has a name."""

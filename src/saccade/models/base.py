@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
+from saccade.connectors.foveal import Foveal
 from saccade.connectors.linear import Linear
 from saccade.connectors.merge import Merge
 from saccade.connectors.qformer import QFormer
@@ -29,9 +30,21 @@ from saccade.language.generate import Encoding, Reading, answer, read
 from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
-from saccade.models.encoded import VIEWS_AT_ONCE, Encoded, Kept, Shot, check_lists, in_order, numbered, pixels_of
+from saccade.models.encoded import (
+    VIEWS_AT_ONCE,
+    Batch,
+    Encoded,
+    Kept,
+    Patches,
+    Shot,
+    check_lists,
+    in_order,
+    numbered,
+    pixels_of,
+)
 from saccade.models.joined import Joined, instructed, join
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.merge import MergeSpec
 from saccade.specs.reader import ReaderSpec, ViewsSpec
@@ -57,6 +70,8 @@ class Reader(nn.Module):
     ) -> None:
         super().__init__()
         self.spec = spec
+        if isinstance(spec.connector, FovealSpec) and spec.instructed and instructor is None:
+            instructor = tokenizer  # whose words its choice was made for, unless told otherwise
         self.tokenizer, self.instructor = tokenizer, instructor
         if spec.instructed and instructor is None:
             raise SaccadeError("a connector that reads the prompt needs a tokenizer of its own; pass it as instructor")
@@ -82,27 +97,40 @@ class Reader(nn.Module):
 
     def plan(self, size: Size, question: str) -> Plan:
         """What one question about a picture of ``size`` costs; nothing is run."""
-        text = self.tokenizer(self._text(question))["input_ids"]
-        return self.spec.plan(size, len(text) - 1)
+        return self.spec.plan(size, self.positions(question))
+
+    def positions(self, question: str) -> int:
+        """Positions that a question takes, its picture's apart."""
+        return len(self.tokenizer(self._text(question))["input_ids"]) - 1
 
     def encode(self, images: Sequence[Image.Image]) -> list[Encoded]:
         """Visual tokens of each picture. Views of one size share a batch, whichever picture they are of.
 
         Gradients flow unless the caller switches them off.
         """
+        return self.connected(self.patches(images))
+
+    def patches(self, images: Sequence[Image.Image]) -> Patches:
+        """Each picture's views through the tower, and no further."""
         pictures = [open_picture(image) for image in images]
         layouts = [self.layout(picture) for picture in pictures]
         pixels = [array for pair in zip(pictures, layouts, strict=True) for array in pixels_of(self.spec, *pair)]
-        sizes = [view.size for layout in layouts for view in layout.views]
-        grids = [grid for layout in layouts for grid in self.spec.grids(layout)]
-        done: dict[int, tuple[Tensor, Groups]] = {}
-        for batch in _batches(sizes):
-            views = normalise([pixels[index] for index in batch], self.spec.mean, self.spec.std)
+        batches = []
+        for numbers in _batches([view.size for layout in layouts for view in layout.views]):
+            views = normalise([pixels[number] for number in numbers], self.spec.mean, self.spec.std)
             views = views.to(self.device, next(self.tower.parameters()).dtype)
-            tokens, groups = self.connect(self.tower(views), grids[batch[0]], views)
-            done |= dict(zip(batch, zip(tokens, groups, strict=True), strict=True))
-        following = (done[index] for index in range(len(sizes)))
-        return [self._joined(layout, [next(following) for _ in layout.views]) for layout in layouts]
+            batches.append(Batch(tuple(numbers), views, self.tower(views)))
+        return Patches(tuple(layouts), tuple(batches))
+
+    def connected(self, seen: Patches) -> list[Encoded]:
+        """Visual tokens from what the tower of this reader, or an equal one, saw by the same way of viewing."""
+        grids = [grid for layout in seen.layouts for grid in self.spec.grids(layout)]
+        done: dict[int, tuple[Tensor, Groups]] = {}
+        for batch in seen.batches:
+            tokens, groups = self.connect(batch.patches, grids[batch.numbers[0]], batch.pixels)
+            done |= dict(zip(batch.numbers, zip(tokens, groups, strict=True), strict=True))
+        following = (done[number] for number in range(len(grids)))
+        return [self._joined(layout, [next(following) for _ in layout.views]) for layout in seen.layouts]
 
     def _joined(self, layout: Layout, views: list[tuple[Tensor, Groups]]) -> Encoded:
         tokens, groups = zip(*views, strict=True)
@@ -189,7 +217,18 @@ class Reader(nn.Module):
         """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
         if self.instructor is None:
             return [[picture.tokens for picture in row] for row in encoded]
-        return instructed(cast(QFormer, self.connector), self.instructor, prompts, encoded, self.device)
+        part = cast(QFormer | Foveal, self.connector)
+        return instructed(part, self.instructor, prompts, encoded, self.device)
+
+    @torch.inference_mode()
+    def looked(self, picture: Encoded, question: str) -> Encoded:
+        """The same picture as it is seen for ``question``: where tokens come from may hang on it."""
+        if self.instructor is None or not isinstance(self.connector, Foveal):
+            return picture
+        words = self.instructor([self._text(question).replace(PLACEHOLDER, "")], return_tensors="pt").to(self.device)
+        (grid,) = self.spec.grids(picture.layout)
+        _, cells, chosen = self.connector.instructed(picture.tokens[None], grid, words["input_ids"])
+        return replace(picture, groups=tuple(cells.groups), fixations=tuple(chosen[0].tolist()))
 
     @torch.inference_mode()
     def ask(

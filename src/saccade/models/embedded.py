@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -22,8 +23,11 @@ from saccade.core.recipe import to_dict
 from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.cards import SCHEMA, TYPES, cards, shelf
+from saccade.specs.cells import BudgetRule
+from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.matcher import MatcherSpec
@@ -34,7 +38,9 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
-from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, ViewsSpec
+from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, TowerSpec, ViewsSpec
+from saccade.specs.region_tokens import RegionsSpec
+from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import PadSpec
 from saccade.specs.sequence import CalledSequence, PlainSequence, SeparatedSequence, TaggedSequence
@@ -42,6 +48,7 @@ from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import StemTowerSpec
 from saccade.specs.windows import WindowsSpec
+from saccade.towers.regions import RegionTower
 
 WIDTH = 128
 SIDE = 128
@@ -128,6 +135,21 @@ def family() -> dict[str, ReaderSpec]:
         width_in=WIDTH, width_out=WIDTH, heads=heads, queries=36, levels=(1, 2), pyramid="bilinear"
     )  # fmt: skip
     paths["llava-uhd-v2"] = _path(sliced, pyramid, separated)
+    compress = CompressSpec(width_in=WIDTH, width_out=WIDTH, channels=(160, 192), depth=2, heads=heads)
+    paths["deepseek-16"] = _path(frame, compress, PlainSequence())
+    foveal = FovealSpec(
+        width_in=WIDTH,
+        width_out=WIDTH,
+        rule=BudgetRule(tokens=64, root=8),
+        words=448,
+        asked=WIDTH,
+        text=16,
+        heads=heads,
+    )
+    objects = RegionTowerSpec(inner=TOWER, most=30, side=SIDE // 4, raster=12)
+    pooled = RegionsSpec(features=objects.features, width_out=WIDTH, raster=objects.raster)
+    paths["object-centric"] = _path(frame, pooled, PlainSequence(), tower=objects)
+    paths["foveated"] = _path(replace(frame, size=Size(2 * SIDE, 2 * SIDE)), foveal, PlainSequence())
     return paths
 
 
@@ -141,11 +163,15 @@ def _perceiver(latents: int) -> PerceiverConnectorSpec:
 
 
 def _path(
-    views: ViewsSpec, connector: ConnectorSpec, sequence: SequenceSpec, cross: CrossSpec | None = None
+    views: ViewsSpec,
+    connector: ConnectorSpec,
+    sequence: SequenceSpec,
+    cross: CrossSpec | None = None,
+    tower: TowerSpec = TOWER,
 ) -> ReaderSpec:
     return ReaderSpec(
         views=views,
-        tower=TOWER,
+        tower=tower,
         connector=connector,
         sequence=sequence,
         language=LANGUAGE,
@@ -164,7 +190,7 @@ def embedded(name: str, folder: Path | None = None) -> Reader:
     reader = Reader(card.spec, _tokenizer(folder))
     for part, file in card.parts.items():
         weights = {key: value.float() for key, value in load((place / file).read_bytes()).items()}
-        getattr(reader, part).load_state_dict(weights)
+        attrgetter(part)(reader).load_state_dict(weights)
     return reader.eval()
 
 
@@ -183,8 +209,9 @@ def pack(
     tokenizer.save_pretrained(folder)
     entries = {}
     for name, reader in readers.items():
-        names = ("tower", "connector", "language", *(("cross",) if reader.cross is not None else ()))
-        parts = {part: _store(folder, getattr(reader, part)) for part in names}
+        tower = "tower.inner" if isinstance(reader.tower, RegionTower) else "tower"  # the tower that all share
+        names = (tower, "connector", "language", *(("cross",) if reader.cross is not None else ()))
+        parts = {part: _store(folder, attrgetter(part)(reader)) for part in names}
         fidelity, trained, seed = notes[name]
         spec = to_dict(reader.spec, TYPES)
         entries[name] = {"spec": spec, "parts": parts, "fidelity": fidelity, "trained": trained, "seed": seed}

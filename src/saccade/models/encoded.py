@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Groups, Ledger
 from saccade.core.view import Layout
@@ -24,17 +25,37 @@ Kept = Int[Tensor, "_"]
 
 
 @dataclass(frozen=True, eq=False)
+class Batch:
+    """Views of one size that went through a tower together: their ``numbers`` over all pictures in reading order, their
+    ``pixels`` as it takes them, and its ``patches``.
+    """
+
+    numbers: tuple[int, ...]
+    pixels: Float[Tensor, "views 3 height width"]
+    patches: Float[Tensor, "views patches channels"]
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Pictures as a tower sees them, before any connector: equal for all readers that differ from there on alone."""
+
+    layouts: tuple[Layout, ...]
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """One picture's visual tokens as they are read; ``groups`` name each view's tokens' patches, row by row.
 
     Of a connector that reads the prompt too (InstructBLIP's) ``tokens`` are its view's patches: what becomes of them
-    is known with the prompt.
+    is known with the prompt. ``fixations`` are the patches that were looked at, where some were chosen.
     """
 
     spec: ReaderSpec
     layout: Layout
     tokens: Float[Tensor, "tokens width"]
     groups: tuple[Groups, ...]
+    fixations: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -45,6 +66,11 @@ class Encoded:
     def ledger(self) -> Ledger:
         """Which source pixels each token carries."""
         return self.spec.ledger(self.layout, list(self.groups))
+
+    @property
+    def path(self) -> tuple[Box, ...]:
+        """The places that were fixated, in their order."""
+        return tuple(Box(*map(float, self.ledger.cells[patch])) for patch in self.fixations)
 
 
 @dataclass(frozen=True, eq=False)

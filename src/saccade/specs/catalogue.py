@@ -20,7 +20,7 @@ PRESETS = (
     "openflamingo-9b", "idefics-9b", "idefics2-8b", "idefics3-8b", "smolvlm-256m", "smolvlm-2.2b", "deepseek-ocr",
     "deepseek-ocr-2", "qwen2.5-vl-7b", "qwen3-vl-8b", "gemma-3-4b", "paligemma-3b-448", "kimi-vl-a3b", "kimi-k2.5",
     "ovis2-8b", "ovis2.5-9b", "internvl3-8b", "longvu-7b", "colpali-v1.3", "colqwen2-v1.0", "clip-vit-l-14-336",
-    "align-base", "perceiver-fourier",
+    "align-base", "perceiver-fourier", "object-centric",
 )  # fmt: skip
 """Published models that are known by name."""
 

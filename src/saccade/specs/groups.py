@@ -6,6 +6,7 @@ import numpy as np
 
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.sampling import reach
 from saccade.specs.windows import WindowsSpec
@@ -28,6 +29,8 @@ def groups_of(connector: Placing, grid: Grid) -> Groups:
     """The patches of each token of a view: those under its place, those that its window reaches, or all."""
     if isinstance(connector, WindowsSpec | HiwinSpec):
         return reach(connector, grid)
+    if isinstance(connector, FovealSpec):
+        return connector.cells(grid).groups  # looking at the middle
     out = connector.grid_out(grid)
     if out is None:
         return everything(grid.tokens, connector.tokens(grid))

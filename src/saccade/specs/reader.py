@@ -14,8 +14,12 @@ from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.canvas import PagesSpec
+from saccade.specs.cells import BudgetRule, PolarRule, SquareRule
+from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
+from saccade.specs.foveal import FovealSpec
+from saccade.specs.groups import everything
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.language import LanguageSpec
 from saccade.specs.latents import LatentsSpec
@@ -28,6 +32,8 @@ from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
+from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 from saccade.specs.sam import SamSpec
@@ -49,7 +55,8 @@ from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
 
 ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec | PagesSpec
-TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec
+TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec | RegionTowerSpec
+RegionConnector = RegionsSpec | RegionQueriesSpec | RegionListSpec
 ConnectorSpec = (
     MlpSpec
     | LinearSpec
@@ -59,10 +66,13 @@ ConnectorSpec = (
     | WindowsSpec
     | HiwinSpec
     | MergeSpec
+    | CompressSpec
     | LatentsSpec
     | QFormerSpec
     | PerceiverConnectorSpec
+    | FovealSpec
     | AsIsSpec
+    | RegionConnector
 )
 SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence | WovenSequence
 
@@ -79,6 +89,7 @@ PARTS: dict[str, type] = {
     "pages": PagesSpec,
     "tower.hub": HubTowerSpec,
     "tower.stem": StemTowerSpec,
+    "tower.regions": RegionTowerSpec,
     "tower.serial": SerialSpec,
     "tower.sam": SamSpec,
     "tower.clip_body": ClipBodySpec,
@@ -91,12 +102,20 @@ PARTS: dict[str, type] = {
     "windows": WindowsSpec,
     "hiwin": HiwinSpec,
     "merge": MergeSpec,
+    "compress": CompressSpec,
     "qformer": QFormerSpec,
     "latents": LatentsSpec,
     "perceiver": PerceiverConnectorSpec,
     "perceiver.encoder": PerceiverSpec,
     "perceiver.attend": AttendSpec,
+    "foveal": FovealSpec,
+    "foveal.square": SquareRule,
+    "foveal.budget": BudgetRule,
+    "foveal.polar": PolarRule,
     "as_is": AsIsSpec,
+    "regions": RegionsSpec,
+    "regions.queries": RegionQueriesSpec,
+    "regions.list": RegionListSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,
     "sequence.tagged": TaggedSequence,
@@ -166,6 +185,27 @@ class ReaderSpec:
                 f"the connector holds {has} learned vectors, the sequence places {wants}; make a LinearSpec's vectors "
                 f"{wants}"
             )
+        self._listed()
+
+    def _listed(self) -> None:
+        """Raises SaccadeError where only one of tower and connector knows of regions, or the two lay them out apart."""
+        tower, connector = self.tower, self.connector
+        pair = isinstance(tower, RegionTowerSpec), isinstance(connector, RegionConnector)
+        if pair[0] != pair[1]:
+            raise SaccadeError(
+                f"a region tower puts out a list, other towers a map, and connectors read one or the other; got "
+                f"{type(tower).__name__} and {type(connector).__name__}"
+            )
+        if not isinstance(tower, RegionTowerSpec):
+            return
+        assert isinstance(connector, RegionConnector)
+        if tower.row != connector.row:
+            raise SaccadeError(f"the tower's rows are {tower.row}, the connector's {connector.row}; make them equal")
+        if (tower.mean, tower.std) != (self.mean, self.std):
+            raise SaccadeError(
+                f"pixels are normalised by {self.mean} and {self.std}, the region tower undoes {tower.mean} and "
+                f"{tower.std}; make them equal"
+            )
 
     def _crossed(self) -> tuple[str, int]:
         """Who reads the tokens, and of what width. Raises SaccadeError where blocks and the rest do not agree."""
@@ -210,9 +250,11 @@ class ReaderSpec:
         """The ledger after the connector, tokens as they are read: ``groups`` name, per view, the patches of each.
 
         A kept class token stands in front of a view's patches: it has looked at all of them, and what it holds is
-        known by attention only.
+        known by attention only. A list of regions has no map: what is known is that its tokens come from the view.
         """
         grids, extra = self.grids(layout), self.tower.extra
+        if isinstance(self.tower, RegionTowerSpec):
+            grids, groups = [Grid(1, 1)] * len(grids), [everything(1, len(parts)) for parts in groups]
         ledger = Ledger.of(layout.size, layout.views, grids)
         joined: list[np.ndarray] = []
         sure: list[bool] = []
@@ -231,7 +273,7 @@ class ReaderSpec:
     @property
     def instructed(self) -> bool:
         """Whether the connector reads the prompt beside the picture."""
-        return isinstance(self.connector, QFormerSpec) and self.connector.instructed
+        return isinstance(self.connector, QFormerSpec | FovealSpec) and self.connector.instructed
 
     @property
     def guided(self) -> bool:

@@ -8,20 +8,19 @@ Source  Segment Anything, arXiv:2304.02643; relative positions: MViTv2, arXiv:21
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import LayerSpec, plain
 
-HALVINGS = 2
-"""Convolutions of stride two behind the neck."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SamSpec:
-    """SAM's encoder and the two convolutions behind it: ``width`` inside, ``neck`` and then ``channels`` after it.
+    """SAM's encoder: ``width`` inside, ``neck`` after it, then convolutions to ``channels``, each halving its map.
 
+    SAM itself has none of those.
     ``side`` is the view that its tables of positions were made for, ``full`` the layers that look beyond their
     ``window``. The bias that positions add to scores is held for all heads of all views together, as transformers and
     the authors do, or for as many of them as come to ``held`` numbers, one at least.
@@ -36,7 +35,7 @@ class SamSpec:
     window: int
     full: tuple[int, ...]
     neck: int
-    channels: tuple[int, int]
+    channels: tuple[int, ...] = ()
     eps: float = 1e-6
     held: int | None = None
 
@@ -66,7 +65,7 @@ class SamSpec:
     @property
     def reduction(self) -> int:
         """Pixels a side of what one place of the last map carries."""
-        return self.patch * 2**HALVINGS
+        return self.patch * 2 ** len(self.channels)
 
     @property
     def layer(self) -> LayerSpec:
@@ -83,7 +82,10 @@ class SamSpec:
         near = self._attention(padded**2, windows * self.window**4, self.window)
         near += count.weights(2 * (2 * self.window - 1) * self.head)
         rest = self.layer.feed.cost(tokens) + count.weights(self.layer.norms)
-        one, two = self.channels
+        behind, halved = side, list[Cost]()
+        for width_in, width_out in pairwise((self.neck, *self.channels)):
+            behind = _half(behind)
+            halved.append(count.convolution(behind**2, 3, width_in, width_out, bias=False))
         return count.total(
             count.linear(tokens, 3 * self.patch**2, self.width),
             count.weights(self.places**2 * self.width),
@@ -92,8 +94,7 @@ class SamSpec:
             count.convolution(tokens, 1, self.width, self.neck, bias=False),
             count.convolution(tokens, 3, self.neck, self.neck, bias=False),
             count.weights(4 * self.neck),
-            count.convolution(_half(side) ** 2, 3, self.neck, one, bias=False),
-            count.convolution(_half(_half(side)) ** 2, 3, one, two, bias=False),
+            *halved,
         )
 
     def _attention(self, tokens: int, pairs: int, side: int) -> Cost:

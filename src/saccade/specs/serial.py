@@ -99,9 +99,9 @@ class SerialSpec:
 
     def __post_init__(self) -> None:
         second = self.second
-        if second.width != self.sam.channels[1]:
+        if second.width != self.sam.channels[-1]:
             raise SaccadeError(
-                f"the convolutions put out {self.sam.channels[1]} channels, the second tower takes {second.width}; "
+                f"the convolutions put out {self.sam.channels[-1]} channels, the second tower takes {second.width}; "
                 "make them equal"
             )
         if second.width % second.heads or (isinstance(second, FlowSpec) and second.heads % second.pairs):
@@ -117,7 +117,7 @@ class SerialSpec:
     @property
     def width(self) -> int:
         """Channels of what leaves."""
-        return self.second.width_out(self.sam.channels[1])
+        return self.second.width_out(self.sam.channels[-1])
 
     def grid(self, view: View) -> Grid:
         """Tokens of a square view."""

@@ -46,6 +46,15 @@ def _longvu(asked: Asked) -> str:
     return f"{said}; for its authors' code, take the frames {step}"
 
 
+def _objects(asked: Asked) -> str:
+    given, processor = asked.options, asked.system.processor
+    most, points = given.get("regions", processor.get("max_regions")), given.get("points", processor["points_per_side"])
+    return (
+        f"transformers 5.23 has no class for {asked.system.name}; its mask generation takes points_per_crop={points}, "
+        f"and of the masks the best {most} are read"
+    )
+
+
 _UHD = Advice(transformers=_uhd, vllm=_UNSERVED, lmms_eval=_UNEVALUATED)
 
 ADVICE: dict[str, Advice] = {
@@ -77,6 +86,7 @@ ADVICE: dict[str, Advice] = {
     "clip": Advice(transformers=_FIXED, vllm=_POOLING, lmms_eval=_WORDLESS),
     "align": Advice(transformers=_FIXED, vllm=_UNSERVED, lmms_eval=_WORDLESS),
     "perceiver": Advice(transformers=_FIXED, vllm=_UNSERVED, lmms_eval=_WORDLESS),
+    "object_centric": Advice(transformers=_objects, vllm=_UNSERVED, lmms_eval=_UNEVALUATED),
 }
 """By ``model_type``, as ``FAMILIES``."""
 

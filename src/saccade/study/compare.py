@@ -44,11 +44,7 @@ def compare(
     started = time.perf_counter()
     asked = questions(exam, entrants[reference].reader.spec)
     showing = _picks(asked)
-    sheets = [
-        sheet
-        for name, entrant in entrants.items()
-        for sheet in sit(name, entrant, exam, budgets, seed, showing, progress)
-    ]
+    sheets = sit(entrants, exam, budgets, seed, showing, progress)
     base = next(sheet for sheet in sheets if (sheet.name, sheet.policy) == (reference, "once"))
     results = Results(
         exam=ExamFacts(exam.name, len(exam), len(asked), resolvable),

@@ -9,16 +9,25 @@ from functools import cache
 from string import Formatter
 
 from saccade.core.errors import unknown
+from saccade.core.grid import Grid
 from saccade.core.plan import Plan
 from saccade.core.size import Size
+from saccade.models.cards import cards
 from saccade.specs.catalogue import PRESETS, system
+from saccade.specs.cells import centre, square_cells
 from saccade.specs.fields import Fields
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.language import LanguageSpec
+from saccade.specs.objects import ObjectTowerSpec
 from saccade.specs.path import PathSpec
+from saccade.specs.serial import SerialSpec
 from saccade.study import words
 
 Figures = dict[str, int | float | str]
 LLAVA, UHD_64, UHD_144, UHD_2 = "llava-1.5-7b", "llava-uhd-64", "llava-uhd-144", "llava-uhd-v2-7b"
+OCR = "deepseek-ocr"
+FOVEAL_RADII = ((2, 4, 8), (9, 14, 20))
+"""Radii of square cells, from where few patches stay by themselves to where most do."""
 OPEN_FLAMINGO, IDEFICS_1, BLIP_2, INSTRUCT_BLIP = "openflamingo-9b", "idefics-9b", "blip2-opt-2.7b", "instructblip-7b"
 FLAMINGO_SIZES = {"paper_3b": (1.2, 3.2), "paper_9b": (1.6, 9.3), "paper_80b": (10, 80)}
 """Billions of weights in the gated blocks, and in all, as arXiv:2204.14198 gives them; its resampler has 0.194."""
@@ -41,7 +50,19 @@ def names(text: str) -> list[str]:
 @cache
 def figures() -> Mapping[str, str]:
     """Every figure by name."""
-    made = {**_squares(), **_pairs(), **_llava(), **_slices(), **_tiles(), **_flamingo(), **_blip(), **_spliced()}
+    made = {
+        **_squares(),
+        **_pairs(),
+        **_llava(),
+        **_slices(),
+        **_tiles(),
+        **_flamingo(),
+        **_blip(),
+        **_spliced(),
+        **_foveal(),
+        **_deepseek(),
+        **_objects(),
+    }
     return {name: _written(value) for name, value in made.items()}
 
 
@@ -141,6 +162,33 @@ def _tiles() -> Figures:
     }
 
 
+def _foveal() -> Figures:
+    """Cells of the embedded reader and of a map of 24 × 24."""
+    grid, reader = Grid(24, 24), cards()["foveated"].spec
+    cells = [len(square_cells(grid, (centre(grid),), radii, 8)) for radii in FOVEAL_RADII]
+    assert isinstance(reader.connector, FovealSpec)
+    (seen,) = reader.grids(reader.views.layout(Size(640, 480)))
+    sizes = set(reader.connector.cells(seen).sizes.tolist())
+    return {"fov_few": min(cells), "fov_many": max(cells), "fov_sides": len(sizes)}
+
+
+def _deepseek() -> Figures:
+    """Modes of DeepSeek-OCR."""
+    modes = [_plan(OCR, 4000, mode=mode).visual_tokens for mode in ("tiny", "small", "base", "large")]
+    tiled = [
+        _plan(OCR, side, mode="gundam", height=height).visual_tokens for side, height in ((500, None), (3000, 3000))
+    ]
+    serial = system(OCR).path({"mode": "base"}).tower
+    assert isinstance(serial, SerialSpec)
+    return {
+        "ocr_modes": ", ".join(map(str, modes[:-1])) + f" and {modes[-1]}",
+        "ocr_base": modes[2],
+        "ocr_least": tiled[0],
+        "ocr_most": tiled[1],
+        "ocr_sam": serial.sam.cost(1024).flops / 1e12,
+    }
+
+
 def _flamingo() -> Figures:
     spoken = _language(system(OPEN_FLAMINGO).path())
     plan, kin, kin_new = _plan(OPEN_FLAMINGO), _plan(IDEFICS_1), _new(IDEFICS_1)
@@ -200,5 +248,24 @@ def _blip() -> Figures:
 
 def _spliced() -> Figures:
     """How the published readers join pictures to text."""
-    joined = [system(name).path().cross for name in PRESETS if system(name).family.kind == "reader"]
+    known = [system(name) for name in PRESETS]
+    joined = [one.path().cross for one in known if one.family.kind == "reader" and one.family.fidelity != "survey"]
     return {"readers": len(joined), "crossed": sum(joined), "spliced": len(joined) - sum(joined)}
+
+
+def _objects() -> Figures:
+    """What the survey describes as DeepSeek-OCR's, beside DeepSeek-OCR, for a square page."""
+    ours, theirs = _plan("object-centric", 1024), _plan("deepseek-ocr", 1024, mode="base")
+    tower = system("object-centric").path().tower
+    assert isinstance(tower, ObjectTowerSpec)
+    encoder = tower.sam.cost(tower.sam.side).flops
+    return {
+        "object_tokens": ours.visual_tokens,
+        "object_points": tower.points**2,
+        "object_tflops": ours.vision.flops / 1e12,
+        "object_encoder": encoder / 1e12,
+        "object_decoder": (tower.masks.flops - encoder) / 1e12,
+        "object_clip": (ours.vision.flops - tower.masks.flops) / 1e12,
+        "deepseek_base": theirs.visual_tokens,
+        "deepseek_tflops": theirs.vision.flops / 1e12,
+    }

@@ -93,9 +93,26 @@ def _sheet(seen: Seen, sheet: Sheet, picture: str, evidence: tuple[Box, ...]) ->
         _watched(seen, sheet),
         tag("g", *(token_shape(seen.ledger, token, sheet) for token in sheet.exact), class_="tokens"),
         tag("g", *(rect(view.source, "under") + rect(view.source, "view") for view in views)),
+        tag("g", *(rect(box, "under") + rect(box, "region") for box in seen.regions)) if seen.regions else "",
         marked(evidence, size),
+        _path(seen.path, size),
     )
     return tag("figure", drawing, tag("figcaption", _caption(seen, sheet)), class_="sheet")
+
+
+def _path(path: tuple[Box, ...], size: tuple[float, float]) -> str:
+    """A ring around each fixated place, joined in their order, numbered where there are several."""
+    if not path:
+        return ""
+    radius, centers = 0.03 * max(size), [box.center for box in path]
+    way = "M" + "L".join(f"{number(x)} {number(y)}" for x, y in centers)
+    rings = [leaf("circle", cx=x, cy=y, r=radius, class_=looks) for x, y in centers for looks in ("halo", "fixation")]
+    numbers = [
+        tag("text", str(place), x=x + 1.2 * radius, y=y - 0.6 * radius, font_size=1.6 * radius, class_="step")
+        for place, (x, y) in enumerate(centers, start=1)
+    ]
+    several = [leaf("path", d=way, class_="fixation"), *numbers] if len(path) > 1 else []
+    return tag("g", *rings, *several)
 
 
 def _caption(seen: Seen, sheet: Sheet) -> str:
@@ -107,6 +124,10 @@ def _caption(seen: Seen, sheet: Sheet) -> str:
     if sheet.attended:
         shaded = ", shaded where they look" if seen.watched is not None else ""
         counts.append(f"{len(sheet.attended)} tokens by attention{shaded}")
+    if seen.regions:
+        counts.append(f"{len(seen.regions)} region{'s' if len(seen.regions) > 1 else ''}")
+    if seen.path:
+        counts.append("fixated where the ring is" if len(seen.path) == 1 else f"{len(seen.path)} fixations")
     return f"{where}: {', '.join(counts) or 'no tokens kept'}"
 
 

@@ -1,22 +1,31 @@
-"""Sitting an exam: one reader's answers under each policy, with what each cost."""
+"""Sitting an exam: every reader's answers under each policy, with what each cost."""
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from typing import final
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import nn
 
 from saccade.core.answer import Answer
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
+from saccade.core.size import Size
 from saccade.models.base import Reader
-from saccade.models.encoded import Encoded
+from saccade.models.encoded import Encoded, Patches
+from saccade.models.regions import regions_of
 from saccade.study.baselines import Framed, keep_random, keep_uniform, smaller
 from saccade.study.flops import Counter
 from saccade.study.results import Fidelity
 from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
+from saccade.towers.regions import RegionTower
 
 PICTURES_AT_ONCE = 10
 
@@ -59,53 +68,112 @@ class Sheet:
 
 
 def sit(
-    name: str,
-    entrant: Entrant,
+    entrants: Mapping[str, Entrant],
     exam: Exam,
     budgets: Sequence[int],
     seed: int,
     showing: Mapping[str, int],
     progress: Progress | None,
 ) -> list[Sheet]:
-    """One entrant through the exam, every seed of it: alone, and as a baseline under every budget as well."""
-    once = Sheet(name, "once", None, entrant)
+    """All entrants through the exam side by side, so that a picture is opened once and each tower runs once over it.
+
+    An entrant's further training seeds take turns of their own behind the first.
+    """
+    sheets = {name: _sheets(name, entrant, exam, budgets) for name, entrant in entrants.items()}
+    turns = max(len(entrant.seeds) for entrant in entrants.values())
+    for turn in range(turns):
+        sitting = [
+            Sitting(list(entrant.seeds.values())[turn], sheets[name], seed)
+            for name, entrant in entrants.items()
+            if turn < len(entrant.seeds)
+        ]
+        title = f"{len(sitting)} readers" if turns == 1 else f"{len(sitting)} readers, seed {turn + 1} of {turns}"
+        for done, batch in _batches(exam, PICTURES_AT_ONCE):
+            pictures = Pictures([picture.image() for picture in batch])
+            for number, one in enumerate(sitting, start=1):
+                one.take(batch, pictures, showing if turn == 0 else {})
+                if progress is not None:
+                    read = len(sitting) * (done - len(batch)) + number * len(batch)
+                    progress(title, read, len(sitting) * len(exam))
+    return [sheet for made in sheets.values() for sheet in made]
+
+
+def _sheets(name: str, entrant: Entrant, exam: Exam, budgets: Sequence[int]) -> list[Sheet]:
+    """An entrant's rows: alone, and as a baseline under every budget as well."""
     budgets = _fewer(name, entrant, exam, budgets) if entrant.baseline else []
-    dropped = [Sheet(name, policy, budget, entrant) for policy in ("random", "uniform") for budget in budgets]
     framed = isinstance(entrant.reader.spec.views, Framed)
-    resized = [Sheet(name, "resize", budget, entrant) for budget in budgets] if framed else []
-    for number, (trained, reader) in enumerate(entrant.seeds.items()):
-        title = name if not entrant.others else f"{name}, seed {trained}"
-        pictures = showing if number == 0 else {}
-        _sit_once(title, reader, exam, (once, *resized, *dropped), seed, pictures, progress)
-    return [once, *resized, *dropped]
+    policies = ("resize", "random", "uniform") if framed else ("random", "uniform")
+    lesser = [Sheet(name, policy, budget, entrant) for policy in policies for budget in budgets]
+    return [Sheet(name, "once", None, entrant), *lesser]
 
 
-def _sit_once(
-    title: str,
-    reader: Reader,
-    exam: Exam,
-    sheets: Sequence[Sheet],
-    seed: int,
-    showing: Mapping[str, int],
-    progress: Progress | None,
-) -> None:
-    """One reader through the exam, its answers onto all sheets; what only drops tokens shares the encoding."""
-    lesser = {
-        sheet.budget: smaller(reader, sheet.budget) for sheet in sheets if sheet.policy == "resize" and sheet.budget
-    }
-    counters = {None: Counter(reader), **{budget: Counter(small) for budget, small in lesser.items()}}
-    rng = np.random.default_rng(seed)
-    for done, batch in _batches(exam, PICTURES_AT_ONCE):
-        encoded, took = _encode(reader, batch)
-        for sheet in sheets:
+@final
+class Pictures:
+    """A batch of pictures, and what towers made of it: each runs once for every way of viewing, on the clock."""
+
+    def __init__(self, images: Sequence[Image.Image]) -> None:
+        self.images = images
+        self._seen: dict[Hashable, tuple[Patches, float]] = {}
+
+    def encode(self, seat: "Seat") -> tuple[list[Encoded], float]:
+        """A reader's tokens, and the seconds that tower and connector took, whoever ran the tower first."""
+        with torch.inference_mode():
+            if seat.sight not in self._seen:
+                start = time.perf_counter()
+                self._seen[seat.sight] = seat.reader.patches(self.images), time.perf_counter() - start
+            seen, took = self._seen[seat.sight]
+            start = time.perf_counter()
+            return seat.reader.connected(seen), took + time.perf_counter() - start
+
+
+@final
+class Seat:
+    """A reader at the exam, with what need not be worked out twice: what questions cost, and who sees as it does."""
+
+    def __init__(self, reader: Reader) -> None:
+        spec = reader.spec
+        self.reader, self._counter = reader, Counter(reader)
+        self.sight = (_digest(reader.tower), spec.tower, spec.views, spec.mean, spec.std, spec.resample)
+        self._positions, self._plan, self._counted = cache(reader.positions), cache(spec.plan), cache(self._count)
+
+    def cost(self, size: Size, question: str, dropped: int) -> tuple[Plan, int]:
+        """A question's plan, and its FLOPs as counted with ``dropped`` tokens left out."""
+        text = self._positions(question)
+        return self._plan(size, text), self._counted(size, text, dropped)
+
+    def _count(self, size: Size, text: int, dropped: int) -> int:
+        plan = self._plan(size, text)
+        return self._counter.question(plan.layout, plan.length - plan.slots, dropped)
+
+
+@final
+class Sitting:
+    """One reader at the exam, whose answers go onto ``sheets``; what only drops tokens shares the encoding."""
+
+    def __init__(self, reader: Reader, sheets: Sequence[Sheet], seed: int) -> None:
+        self.sheets, self.rng = sheets, np.random.default_rng(seed)
+        resized = {sheet.budget for sheet in sheets if sheet.policy == "resize" and sheet.budget}
+        self.whole = Seat(reader)
+        self.lesser = {budget: Seat(smaller(reader, budget)) for budget in resized}
+
+    def take(self, batch: Sequence[Picture], pictures: Pictures, showing: Mapping[str, int]) -> None:
+        """One batch of pictures, every question of each, under every policy."""
+        encoded, took = pictures.encode(self.whole)
+        for sheet in self.sheets:
             if sheet.policy == "resize" and sheet.budget is not None:
-                small, quick = _encode(lesser[sheet.budget], batch)
-                _take(sheet, lesser[sheet.budget], batch, small, None, quick, counters[sheet.budget], showing)
+                seat = self.lesser[sheet.budget]
+                _take(sheet, seat, batch, *pictures.encode(seat), None, pictures.images, showing)
                 continue
-            keep = _keep(sheet, encoded, rng)
-            _take(sheet, reader, batch, encoded, keep, took, counters[None], showing)
-        if progress is not None:
-            progress(title, done, len(exam))
+            keep = _keep(sheet, encoded, self.rng)
+            _take(sheet, self.whole, batch, encoded, took, keep, pictures.images, showing)
+
+
+def _digest(module: nn.Module) -> str:
+    """Equal for equal weights."""
+    made = hashlib.sha256()
+    for weight in module.state_dict().values():
+        made.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return made.hexdigest()
 
 
 def _keep(sheet: Sheet, encoded: Sequence[Encoded], rng: np.random.Generator) -> list[torch.Tensor] | None:
@@ -127,39 +195,40 @@ def _fewer(name: str, entrant: Entrant, exam: Exam, budgets: Sequence[int]) -> l
     return fewer
 
 
-def _encode(reader: Reader, batch: Sequence[Picture]) -> tuple[list[Encoded], float]:
-    start = time.perf_counter()
-    with torch.inference_mode():
-        encoded = reader.encode([picture.image() for picture in batch])
-    return encoded, time.perf_counter() - start
-
-
 def _take(
     sheet: Sheet,
-    reader: Reader,
+    seat: Seat,
     batch: Sequence[Picture],
     encoded: Sequence[Encoded],
-    keep: Sequence[torch.Tensor] | None,
     encoding: float,
-    counter: Counter,
+    keep: Sequence[torch.Tensor] | None,
+    images: Sequence[Image.Image],
     showing: Mapping[str, int],
 ) -> None:
     """Answers of one batch onto a sheet. Time is the batch's share a question, its encoding included."""
     start = time.perf_counter()
-    answers = reader.ask(encoded, [[q.text for q in picture.questions] for picture in batch], keep=keep)
+    answers = seat.reader.ask(encoded, [[q.text for q in picture.questions] for picture in batch], keep=keep)
     took = encoding + time.perf_counter() - start
     sheet.ms.append(1000 * took / sum(len(picture.questions) for picture in batch))
     for number, (picture, said) in enumerate(zip(batch, answers, strict=True)):
-        gone = 0 if keep is None else len(encoded[number].tokens) - len(keep[number])
+        gone = 0 if keep is None else encoded[number].count - len(keep[number])
         for question, answer in zip(picture.questions, said, strict=True):
-            plan = reader.plan(picture.size, question.text)
+            plan, counted = seat.cost(picture.size, question.text, gone)
             sheet.right.append(is_right(answer.text, question.answers))
             sheet.plans.append((plan, gone))
-            sheet.counted.append(counter.question(plan.layout, plan.length - plan.slots, gone))
+            sheet.counted.append(counted)
         if picture.name in showing:
             kept = None if keep is None else keep[number]
-            watched = reader.watched(picture.image())
-            _note(sheet, picture, encoded[number], kept, said, showing[picture.name], watched)
+            look = seat.reader.looked(encoded[number], picture.questions[showing[picture.name]].text)
+            regions = _regions(seat.reader, images[number])
+            watched = seat.reader.watched(images[number])
+            _note(sheet, picture, look, kept, said, showing[picture.name], watched, regions)
+
+
+def _regions(reader: Reader, image: Image.Image) -> tuple[Box, ...]:
+    """What a picture is taken apart into, by the reader that does so."""
+    found = regions_of(reader, image) if isinstance(reader.tower, RegionTower) else []
+    return tuple(region.box for region in found)
 
 
 def _note(
@@ -170,16 +239,19 @@ def _note(
     said: Sequence[Answer],
     index: int,
     watched: np.ndarray | None,
+    regions: tuple[Box, ...],
 ) -> None:
     """What the report shows of this reader and picture."""
     question, answer = picture.questions[index], said[index]
     ledger = encoded.ledger if keep is None else encoded.ledger.keep(keep.tolist())
-    gone = len(encoded.tokens) - len(ledger)
+    gone = encoded.count - len(ledger)
     plan = sheet.plans[-1][0]
     slots = plan.slots - (0 if plan.cross_keys else gone)
     title = sheet.name if sheet.policy == "once" else f"{sheet.name} · {sheet.policy} {sheet.budget}"
     right = is_right(answer.text, question.answers)
-    sheet.seen[picture.name] = Seen(title, answer.text, right, encoded.layout, ledger, len(ledger), slots, watched)
+    sheet.seen[picture.name] = Seen(
+        title, answer.text, right, encoded.layout, ledger, len(ledger), slots, watched, encoded.path, regions
+    )
 
 
 def _batches(exam: Exam, size: int) -> Iterator[tuple[int, list[Picture]]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
 from saccade.core.view import Layout
@@ -15,7 +16,8 @@ from saccade.tasks.exam import Question
 class Seen:
     """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from.
 
-    ``watched`` is the share of the queries' attention that each of the ledger's cells gets, where tokens are queries.
+    ``watched`` is the share of the queries' attention that each of the ledger's cells gets, where tokens are queries;
+    ``path`` the places that were fixated, in their order; ``regions`` what the picture was taken apart into.
     """
 
     reader: str
@@ -26,6 +28,8 @@ class Seen:
     visual_tokens: int
     slots: int
     watched: np.ndarray | None = None
+    path: tuple[Box, ...] = ()
+    regions: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

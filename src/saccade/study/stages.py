@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from saccade.specs.cells import BudgetRule, SquareRule
 from saccade.specs.reader import PARTS, ReaderSpec
 
 STAGES = ("views", "tower", "connector", "sequence", "cross", "language")
@@ -34,6 +35,11 @@ def _tower(spec: Any) -> Words:  # noqa: ANN401 - a part of the kind that the ta
     return f"{_name(spec.model_type)} tower", numbers
 
 
+def _regions(spec: Any) -> Words:  # noqa: ANN401
+    name, numbers = words_of(spec.inner)
+    return f"regions, each through the {name}", f"{spec.most} at most and the whole at {spec.side} px; {numbers}"
+
+
 def _decoder(spec: Any) -> Words:  # noqa: ANN401
     numbers = f"{spec.depth} layers of {spec.width:,}; {spec.vocabulary:,} ids; window {spec.context:,}"
     return _name(spec.model_type), numbers
@@ -47,6 +53,14 @@ def _seq2seq(spec: Any) -> Words:  # noqa: ANN401
 
 def _name(model_type: str) -> str:
     return NAMES.get(model_type, model_type)
+
+
+def _cells(rule: Any) -> str:  # noqa: ANN401
+    if isinstance(rule, BudgetRule):
+        return f"{rule.tokens} squares of 1 to {rule.root} patches a side"
+    if isinstance(rule, SquareRule):
+        return f"squares of 1 to {rule.root} patches a side, radii {', '.join(map(str, rule.radii))}"
+    return f"rings {rule.growth} times wider each, {rule.wedges} wedges"
 
 
 def _widths(spec: Any) -> str:  # noqa: ANN401
@@ -71,6 +85,7 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         "convolutional tower",
         f"{spec.depth} layers of {spec.width:,} after a convolutional stem; patches of {spec.patch} px",
     ),
+    "tower.regions": _regions,
     "mlp": lambda spec: ("MLP", f"{_widths(spec)}, one token a patch"),
     "pixel_shuffle": lambda spec: (
         "pixel shuffle",
@@ -90,6 +105,14 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"levels {', '.join(map(str, spec.levels))} of a {spec.pyramid} pyramid, {spec.sets} sets of queries, one "
         f"layer of cross-attention, {spec.heads} heads, {_widths(spec)}",
     ),
+    "compress": lambda spec: (
+        f"{len(spec.channels)} halvings, {spec.depth} layers, both side by side",
+        f"layers of {spec.width:,}, {_widths(spec)}, one token of {4 ** len(spec.channels)} patches",
+    ),
+    "foveal": lambda spec: (
+        "cells around where the question looks, MLP" if spec.asked else "cells around the middle, MLP",
+        f"{_cells(spec.rule)}, {_widths(spec)}",
+    ),
     "merge": lambda spec: ("like patches merged, MLP", f"{spec.budget} tokens, {_widths(spec)}"),
     "latents": lambda spec: (
         f"{spec.latents} latents",
@@ -104,6 +127,15 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         f"{spec.queries} queries of a Q-Former",
         f"{spec.depth} layers of {spec.width:,}, patches read every {spec.every} layers, {_widths(spec)}",
     ),
+    "regions": lambda spec: (
+        f"a raster of {spec.raster}×{spec.raster}",
+        f"regions by coverage and score over the whole view, MLP, {spec.features:,} → {spec.width_out:,}",
+    ),
+    "regions.queries": lambda spec: (
+        f"{spec.queries} learned queries over regions",
+        f"one layer of cross-attention, {spec.heads} heads, {spec.features:,} → {spec.width_out:,}",
+    ),
+    "regions.list": lambda spec: ("one token a region", f"MLP, {spec.features:,} → {spec.width_out:,}"),
     "sequence.plain": lambda spec: ("into the sequence", "views one after the other"),
     "sequence.front": lambda spec: ("in front of the text", "views one after the other"),
     "sequence.separated": lambda spec: ("into the sequence, with separators", "one separator a slice, overview last"),

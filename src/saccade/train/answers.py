@@ -77,9 +77,9 @@ class AnswerJob:
             return {"episode": F.cross_entropy(*self._episodes(self.routes[step // 2 % len(self.routes)], rng))}
         route = self.routes[step % len(self.routes)]
         size = min(self.batch, len(route.bank.pictures))
-        chosen = rng.choice(len(route.bank.pictures), size=size, replace=False, p=_worth(route.bank))
+        chosen = rng.choice(len(route.bank.pictures), size=size, replace=False, p=worth(route.bank))
         pictures = [route.bank.pictures[int(index)] for index in chosen]
-        asked = [_some(picture.asked, rng) for picture in pictures]
+        asked = [some(picture.asked, rng) for picture in pictures]
         keep = None
         if self.thin and rng.random() < 0.5:
             keep = [_thinned(sum(route.spec.tokens(picture.layout)), rng) for picture in pictures]
@@ -97,7 +97,9 @@ class AnswerJob:
         tokens = connect(route, pictures)
         if keep is not None:
             tokens = [rows[torch.from_numpy(kept)] for rows, kept in zip(tokens, keep, strict=True)]
-        return self._read(route, assemble(route.spec, pictures, asked, keep), [[picture] for picture in tokens])
+        return scored(
+            self.language, assemble(route.spec, pictures, asked, keep), [[one] for one in tokens], route.cross
+        )
 
     def _episodes(self, route: Route, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """As ``scores``, over episodes of about as many pictures as a step without."""
@@ -108,22 +110,26 @@ class AnswerJob:
         told = [[(known[number], one) for number, one in turns] for turns, _ in drawn]
         tokens = iter(connect(route, [picture for turns in told for picture, _ in turns]))
         batch = episodes(route.spec, told, [spelt for _, spelt in drawn], self.silent)
-        return self._read(route, batch, [[next(tokens) for _ in turns] for turns in told])
+        return scored(self.language, batch, [[next(tokens) for _ in turns] for turns in told], route.cross)
 
-    def _read(self, route: Route, batch: Batch, tokens: Sequence[Sequence[Tensor]]) -> tuple[Tensor, Tensor]:
-        vectors, before = self.language.embed(batch.ids), None
-        if route.cross is None:
-            vectors = splice(vectors, torch.cat([picture for row in tokens for picture in row]), batch.marks)
-        else:
-            crossing = route.cross(tokens, batch.looking)
-            before = None if crossing is None else crossing.before()
-        logits = self.language(vectors, batch.mask, batch.positions, before=before)
-        learned = batch.target >= 0
-        return logits[learned], batch.target[learned]
+
+def scored(
+    language: Decoder, batch: Batch, tokens: Sequence[Sequence[Tensor]], cross: Cross | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scores and right tokens wherever an answer's token comes next; ``tokens`` are those of each row's pictures."""
+    vectors, before = language.embed(batch.ids), None
+    if cross is None:
+        vectors = splice(vectors, torch.cat([picture for row in tokens for picture in row]), batch.marks)
+    else:
+        crossing = cross(tokens, batch.looking)
+        before = None if crossing is None else crossing.before()
+    logits = language(vectors, batch.mask, batch.positions, before=before)
+    learned = batch.target >= 0
+    return logits[learned], batch.target[learned]
 
 
 @cache
-def _worth(bank: Bank) -> np.ndarray:
+def worth(bank: Bank) -> np.ndarray:
     """Chance of each picture to be drawn: the more print it has to read, the likelier."""
     worth = np.asarray([1.0 + 2 * sum(LEARNABLE <= one.height < inf for one in seen.asked) for seen in bank.pictures])
     return worth / worth.sum()
@@ -143,12 +149,12 @@ def connect(route: Route, pictures: Sequence[Seen]) -> list[Tensor]:
     return [torch.cat([made[number, view] for view in range(len(p.rows))]) for number, p in enumerate(pictures)]
 
 
-def _some(asked: Sequence[Asked], rng: np.random.Generator) -> list[Asked]:
-    """One question of gist and as many of detail as there is room for: gist is soon learned, detail is not."""
+def some(asked: Sequence[Asked], rng: np.random.Generator, most: int = QUESTIONS) -> list[Asked]:
+    """A question of gist, where there is one, and as many of detail as there is room for: they take longer to learn."""
     gist = [one for one in asked if one.height == inf]
     detail = [one for one in asked if LEARNABLE <= one.height < inf]
-    order = rng.permutation(len(detail))[: QUESTIONS - 1]
-    return [*(detail[int(index)] for index in order), gist[int(rng.integers(len(gist)))]]
+    order = rng.permutation(len(detail))[: most - 1]
+    return [*(detail[int(index)] for index in order), *([gist[int(rng.integers(len(gist)))]] if gist else [])]
 
 
 def _thinned(tokens: int, rng: np.random.Generator) -> np.ndarray:
@@ -166,9 +172,9 @@ def exact(job: AnswerJob, route: Route, count: int, least: float = 0.0, chunk: i
     right: dict[str, list[bool]] = {}
     pictures = route.bank.pictures[:count]
     for start in range(0, len(pictures), chunk):
-        some = pictures[start : start + chunk]
-        asked = [[one for one in picture.asked if one.height >= least] for picture in some]
-        scores, target = job.scores(route, some, asked)
+        part = pictures[start : start + chunk]
+        asked = [[one for one in picture.asked if one.height >= least] for picture in part]
+        scores, target = job.scores(route, part, asked)
         hits = (scores.argmax(dim=-1) == target).tolist()
         for one in (one for row in asked for one in row):
             right.setdefault(one.kind, []).append(all(hits[: len(one.answer)]))

@@ -10,6 +10,7 @@ from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
+from saccade.tasks.scenes import Scene
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.family import FIRST, Tell
 from saccade.train.features import fill
@@ -36,10 +37,8 @@ def retrain(name: str, folder: Path, tell: Tell, schedule: Schedule = SCHEDULE, 
         weight.requires_grad_(False)
     torch.manual_seed(schedule.steps)
     connector = build_connector(shipped.spec.connector)
-    tell_bank = tell("features", pictures)
-    bank = fill(
-        shipped.tower, shipped.spec, shipped.tokenizer, split="train", first=FIRST, count=pictures, report=tell_bank
-    )
+    scenes = [Scene("train", FIRST + index) for index in range(pictures)]
+    bank = fill(shipped.tower, shipped.spec, shipped.tokenizer, scenes, report=tell("features", pictures))
     assert isinstance(shipped.language, Decoder)
     job = AnswerJob(
         shipped.language,

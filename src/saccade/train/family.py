@@ -19,12 +19,16 @@ from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import LANGUAGE, MATCHER, SIDE, TOWER, embedded, family, pack
 from saccade.models.matcher import Matcher
-from saccade.specs.reader import PARTS, ReaderSpec, ViewsSpec
+from saccade.specs.reader import PARTS, ReaderSpec, TowerSpec, ViewsSpec
+from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resize import PadSpec
-from saccade.towers.hub import HubTower
+from saccade.tasks.scenes import Scene
+from saccade.towers import Tower
+from saccade.towers.regions import RegionTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
+from saccade.train.foveated import FovealJob
 from saccade.train.loop import Job, Report, Schedule, run
 from saccade.train.match import MatchJob
 from saccade.train.stages import FROZEN, SINGLE, STAGES, THIN, FamilyRecipe, notes
@@ -50,9 +54,9 @@ class Workshop:
         self.tower, self.language = self._shared()
         self.connectors = {name: build_connector(path.connector) for name, path in self.paths.items()}
         self.crosses = {name: Cross(path.cross) for name, path in self.paths.items() if path.cross is not None}
-        self.banks: dict[ViewsSpec, Bank] = {}
+        self.banks: dict[tuple[ViewsSpec, TowerSpec], Bank] = {}
 
-    def _shared(self) -> tuple[HubTower | StemTower, Decoder]:
+    def _shared(self) -> tuple[Tower, Decoder]:
         """Tower and language model, new or as they ship."""
         if self.recipe.start == "shipped":
             shipped = embedded("llava")
@@ -133,7 +137,7 @@ class Workshop:
         """One reader by its own stages; the whole of it."""
         if name == THIN:
             return self.reader(name, *self.thin())
-        own = {"flamingo": self.flamingo, "blip2": self.blip2, "alone": self.alone}
+        own = {"flamingo": self.flamingo, "blip2": self.blip2, "look": self.look, "alone": self.alone}
         own.get(STAGES.get(name, ""), self.align)(name)
         return self.reader(name, self.connectors[name], self.language)
 
@@ -183,6 +187,13 @@ class Workshop:
         )  # fmt: skip
         self._run(f"alone-{name}", job, self.recipe.alone)
 
+    def look(self, name: str) -> None:
+        """A foveal connector: where to look, and to answer from there."""
+        torch.manual_seed(self.recipe.seed + 8)
+        self.connectors[name] = build_connector(self.paths[name].connector)
+        job = FovealJob(self.language, self.route(name), batch=self.recipe.look.batch, seed=self.recipe.seed + 8)
+        self._run(name, job, self.recipe.look)
+
     def route(self, name: str) -> Route:
         """A reader in training."""
         path = self.paths[name]
@@ -190,19 +201,32 @@ class Workshop:
 
     def bank(self, path: ReaderSpec) -> Bank:
         """Features of the training pictures as a path looks at them; computed once a run."""
-        if path.views not in self.banks:
-            count = self.recipe.framed if isinstance(path.views, PadSpec) else self.recipe.sliced
-            stored = self.folder / f"features-{digest(to_dict(path.views, PARTS))[:12]}-{count}.safetensors"
+        key = (path.views, path.tower)
+        if key not in self.banks:
+            framed = isinstance(path.views, PadSpec) and path.views.size.width <= SIDE and path.tower == TOWER
+            count = self.recipe.framed if framed else self.recipe.sliced
+            parts = [to_dict(part, PARTS) for part in key]
+            named = digest(parts[0] if path.tower == TOWER else parts)[:12]
+            stored = self.folder / f"features-{named}-{count}.safetensors"
             tell = self.tell("features", count)
-            self.banks[path.views] = fill(
-                self.tower, path, self.tokenizer, split="train", first=FIRST, count=count, report=tell, stored=stored
-            )
-        return self.banks[path.views]
+            scenes = [Scene("train", FIRST + index) for index in range(count)]
+            tower = self.seeing(path)
+            self.banks[key] = fill(tower, path, self.tokenizer, scenes, report=tell, stored=stored)
+        return self.banks[key]
+
+    def seeing(self, path: ReaderSpec) -> Tower:
+        """The shared tower as a path uses it: by itself, or on the regions of a picture."""
+        if not isinstance(path.tower, RegionTowerSpec):
+            return self.tower
+        tower = RegionTower(path.tower)
+        assert isinstance(self.tower, StemTower)
+        tower.inner = self.tower
+        return tower
 
     def reader(self, name: str, connector: nn.Module, language: Decoder) -> Reader:
         """A whole reader from trained parts."""
         made = Reader(self.paths["llava" if name == THIN else name], self.tokenizer)
-        made.tower, made.connector, made.language = self.tower, connector, language
+        made.tower, made.connector, made.language = self.seeing(made.spec), connector, language
         made.cross = self.crosses.get(name)
         return made.eval()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -11,12 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from saccade.core.box import Box
 from saccade.core.grid import Grid
 from saccade.core.view import Layout
 from saccade.models.encoded import pixels_of
 from saccade.specs.reader import ReaderSpec
-from saccade.tasks.exam import Question
-from saccade.tasks.scenes import Scene, Split
+from saccade.tasks.exam import Picture, Question
 from saccade.train.loop import Report
 from saccade.views.sample import normalise
 
@@ -29,13 +30,14 @@ class Asked:
     """One question as ids: what stands after the picture, and the answer with its end marker.
 
     ``height`` is that of the print to be read, in pixels of the view that shows it best; infinite where
-    nothing is read, 0 where every view cuts it.
+    nothing is read, 0 where every view cuts it. ``evidence`` are the source boxes that hold the answer.
     """
 
     question: tuple[int, ...]
     answer: tuple[int, ...]
     kind: str
     height: float
+    evidence: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,15 @@ class Seen:
     layout: Layout
     rows: tuple[tuple[Grid, int], ...]
     asked: tuple[Asked, ...]
+
+
+@runtime_checkable
+class Drawn(Picture, Protocol):
+    """A picture that is drawn when it is looked at."""
+
+    def forget(self) -> None:
+        """Give back the drawing's memory."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,18 +70,15 @@ def fill(
     tower: nn.Module,
     path: ReaderSpec,
     tokenizer: PreTrainedTokenizerBase,
+    scenes: Sequence[Drawn],
     *,
-    split: Split,
-    first: int,
-    count: int,
     report: Report | None = None,
     stored: Path | None = None,
 ) -> Bank:
-    """Run the tower over ``count`` generated pictures of ``split``, as ``path`` looks at them.
+    """Run the tower over generated pictures, as ``path`` looks at them.
 
     With ``stored``, features are kept in that file and read from it the next time.
     """
-    scenes = [Scene(split, first + index) for index in range(count)]
     pictures, filled = [], dict[Grid, int]()
     for scene in scenes:
         layout = path.views.layout(scene.size)
@@ -93,7 +101,7 @@ def fill(
 def _look(
     tower: nn.Module,
     path: ReaderSpec,
-    scenes: Sequence[Scene],
+    scenes: Sequence[Drawn],
     pictures: Sequence[Seen],
     sizes: Mapping[Grid, int],
     report: Report | None,
@@ -116,7 +124,7 @@ def _look(
     return features
 
 
-def ask(scene: Scene, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
+def ask(scene: Drawn, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
     """All questions of a picture as ids."""
     after = template.split("<image>")[1]
     end = tokenizer("</s>", add_special_tokens=False)["input_ids"]
@@ -125,7 +133,7 @@ def ask(scene: Scene, layout: Layout, tokenizer: PreTrainedTokenizerBase, templa
         ids = tokenizer(after.replace("{question}", question.text), add_special_tokens=False)["input_ids"]
         reply = tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
         height = seen_height(question, layout) if question.glyph else inf
-        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height))
+        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height, question.evidence))
     return tuple(made)
 
 

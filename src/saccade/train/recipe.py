@@ -11,15 +11,16 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, override
 from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
+from saccade.train.compression import CompressionRecipe
 from saccade.train.digits import DigitsRecipe
 from saccade.train.loop import Schedule
 from saccade.train.stages import FamilyRecipe
 
 TYPES: dict[str, type] = {
-    "clips": ClipsRecipe, "digits": DigitsRecipe, "family": FamilyRecipe, "schedule": Schedule,
-    "unified": UnifiedSpec,
+    "clips": ClipsRecipe, "compression": CompressionRecipe, "digits": DigitsRecipe, "family": FamilyRecipe,
+    "schedule": Schedule, "unified": UnifiedSpec,
 }  # fmt: skip
-Recipe = FamilyRecipe | ClipsRecipe | DigitsRecipe
+Recipe = FamilyRecipe | ClipsRecipe | CompressionRecipe | DigitsRecipe
 
 
 def shipped() -> dict[str, Path]:

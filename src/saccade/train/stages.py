@@ -11,6 +11,7 @@ flamingo  latents and the gated blocks between the frozen language model's layer
           episodes of several pictures, in ``flamingo-single`` none is
 match     BLIP-2's first stage: the Q-Former learns from captions, no language model takes part
 blip2     BLIP-2's second stage: the Q-Former goes on before the frozen language model, without its words
+look      the foveated reader's connector: where to look for a question, and to answer from there
 alone     connectors that took no turn in the mix: each from nothing, on a longer budget, all on the same
 
 Every stage has its own checkpoint in the run's folder; a run that was stopped goes on where it was.
@@ -22,7 +23,9 @@ from typing import Literal
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.models.embedded import LATENTS, family
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.region_tokens import RegionsSpec
 from saccade.train.loop import Schedule
 
 THIN = "llava-thin"
@@ -31,6 +34,7 @@ SINGLE = "flamingo-single"
 STAGES: Mapping[str, str] = {
     "flamingo": "flamingo", SINGLE: "flamingo", "blip2": "blip2",
     **{f"perceiver-{latents}": "alone" for latents in LATENTS}, "llava-uhd-144": "alone", "llava-uhd-v2": "alone",
+    "deepseek-16": "alone", "object-centric": "alone", "foveated": "look",
 }  # fmt: skip
 """Readers with a stage of their own instead of ``align``."""
 FROZEN: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +46,7 @@ FROZEN: Mapping[str, tuple[str, ...]] = {
     "flamingo": ("tower", "language"),
     "match": ("tower",),
     "blip2": ("tower", "language"),
+    "look": ("tower", "language"),
     "alone": ("tower", "language"),
 }
 """What is frozen when. In the stages of one reader, that reader's own parts are what learns."""
@@ -49,7 +54,8 @@ FROZEN: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyRecipe:
-    """Schedules of the stages, and how many pictures' features are kept for framed, sliced and tiled readers.
+    """Schedules of the stages, and how many pictures' features are kept for framed readers and for those that see more
+    pixels: sliced, tiled and foveated ones.
 
     ``turns`` lists the readers of the mix stage in the order in which they take its steps. ``start`` is ``nothing``, or
     ``shipped``: the tower and the language model that ship are taken as they are, the first three stages left out, and
@@ -65,6 +71,7 @@ class FamilyRecipe:
     flamingo: Schedule
     match: Schedule
     blip2: Schedule
+    look: Schedule
     alone: Schedule
     framed: int
     sliced: int
@@ -83,7 +90,8 @@ class FamilyRecipe:
 def notes(recipe: FamilyRecipe) -> dict[str, tuple[str, str, int]]:
     """Fidelity, how it was trained, and seed, for each reader's card."""
     paths = family()
-    survey = {name for name, path in paths.items() if isinstance(path.connector, PerceiverConnectorSpec)}
+    own = PerceiverConnectorSpec | FovealSpec | RegionsSpec
+    survey = {name for name, path in paths.items() if isinstance(path.connector, own)}
     return {
         name: ("survey" if name in survey else "faithful", _told(recipe, name), recipe.seed) for name in recipe.readers
     }
@@ -102,6 +110,11 @@ def _told(recipe: FamilyRecipe, name: str) -> str:
         return (
             f"Q-Former trained on captions without a language model, {_long(recipe.match)}, then before the frozen "
             f"language model, {_long(recipe.blip2)}"
+        )
+    if STAGES.get(name) == "look":
+        return (
+            f"connector trained from nothing before the frozen language model, {_long(recipe.look)}, told where the "
+            "evidence is"
         )
     if STAGES.get(name) == "alone":
         return f"connector trained from nothing before the frozen language model, {_long(recipe.alone)}"

@@ -5,6 +5,7 @@ from saccade.specs.families.gemma import COLPALI, GEMMA3, PALIGEMMA
 from saccade.specs.families.idefics import IDEFICS2, IDEFICS3, SMOLVLM
 from saccade.specs.families.kimi import KIMI_K25, KIMI_VL
 from saccade.specs.families.llava import LLAVA, LLAVA_UHD, LLAVA_UHD_V2
+from saccade.specs.families.objects import OBJECT_CENTRIC
 from saccade.specs.families.others import ALIGN, CLIP, LONGVU, PERCEIVER
 from saccade.specs.families.queries import BLIP2, IDEFICS, INSTRUCTBLIP, OPEN_FLAMINGO
 from saccade.specs.families.qwen import COLQWEN2, QWEN2_VL, QWEN3_VL, QWEN25_VL
@@ -40,5 +41,6 @@ FAMILIES: dict[str, Family] = {
     "clip": CLIP,
     "align": ALIGN,
     "perceiver": PERCEIVER,
+    "object_centric": OBJECT_CENTRIC,
 }
 """By ``model_type``, as in a checkpoint's ``config.json``."""

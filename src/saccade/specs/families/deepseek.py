@@ -33,14 +33,15 @@ SAM: Json = {
 }  # fmt: skip
 
 
-def _sam(fields: Fields, channels: tuple[int, int]) -> SamSpec:
+def sam(fields: Fields, channels: tuple[int, ...] = ()) -> SamSpec:
+    """SAM's encoder by its JSON, halved to ``channels``."""
     fields = fields.like(SAM)
     width = fields.positive("hidden_size")
     return SamSpec(
         width=width,
         depth=fields.positive("num_hidden_layers"),
         heads=fields.positive("num_attention_heads"),
-        middle=fields.number("intermediate_size", default=int(width * fields.real("mlp_ratio"))),
+        middle=fields.number("intermediate_size", "mlp_dim", default=int(width * fields.real("mlp_ratio"))),
         patch=fields.side("patch_size"),
         side=fields.side("image_size"),
         window=fields.positive("window_size"),
@@ -61,7 +62,7 @@ def deepseek_ocr(made: Checkpoint) -> PathSpec:
     """SAM's map and CLIP's side by side; a newline after every row."""
     vision, text = made.config.sub("vision_config"), made.config.sub("text_config")
     sam_fields, clip = vision.sub("sam_config"), vision.sub("clip_config")
-    sam = _sam(sam_fields, _channels(sam_fields, (512, 1024)))
+    encoder = sam(sam_fields, _channels(sam_fields, (512, 1024)))
     width, patch = clip.positive("hidden_size"), clip.side("patch_size")
     second = ClipBodySpec(
         width=width,
@@ -71,7 +72,7 @@ def deepseek_ocr(made: Checkpoint) -> PathSpec:
         places=clip.side("image_size") // patch,
         unused=3 * patch**2 * width,
     )
-    tower = SerialSpec(sam=sam, second=second)
+    tower = SerialSpec(sam=encoder, second=second)
     spoken = language(text, "deepseek_ocr2_text", tied=made.config.flag("tie_word_embeddings"))
     most = made.whole("max_tiles", made.processor.positive("max_crops", default=9))
     return PathSpec(
@@ -95,7 +96,7 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
     """A language model's layers as second tower: as many learned queries as tokens, read causally."""
     vision, text = made.config.sub("vision_config"), made.config.sub("text_config")
     sam_fields = vision.sub("sam_config")
-    sam = _sam(sam_fields, _channels(sam_fields, (512, 896)))
+    encoder = sam(sam_fields, _channels(sam_fields, (512, 896)))
     inner = language(vision.sub("encoder_config").like(DEFAULTS["qwen2"]), "qwen2")
     ((depth, layer),) = inner.layers
     assert isinstance(layer.attention, AttentionSpec)
@@ -108,9 +109,9 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
         heads=layer.attention.heads,
         pairs=layer.attention.kv_heads,
         middle=layer.feed.middle,
-        queries=tuple((side // sam.reduction) ** 2 for side in (tile, base)),
+        queries=tuple((side // encoder.reduction) ** 2 for side in (tile, base)),
     )
-    tower = SerialSpec(sam=sam, second=second)
+    tower = SerialSpec(sam=encoder, second=second)
     spoken = language(text, text.text("model_type", "deepseek_ocr2_text"), tied=made.config.flag("tie_word_embeddings"))
     crop = made.switch("crop", made.processor.flag("crop_to_patches", True))
     most = made.whole("max_tiles", made.processor.positive("max_patches", default=6))

@@ -1,0 +1,141 @@
+"""Sitting side by side: what is shared is run once, and every answer and charge is as it would be alone."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+from PIL import Image
+
+from saccade.core.size import Size
+from saccade.models.base import Reader
+from saccade.models.embedded import embedded
+from saccade.study import sheets
+from saccade.study.sheets import Entrant, Pictures, Seat, Sheet, sit
+from saccade.tasks.exam import Question
+from saccade.tasks.scenes import Scenes
+from saccade.towers.stem import StemTower
+from tests.parts import picture
+
+LLAVA, POOL = embedded("llava"), embedded("pool-4")
+
+
+@dataclass
+class Own:
+    """A picture that counts how often it is opened."""
+
+    name: str
+    questions: tuple[Question, ...] = (Question("What colour is it?", ("red",), "own", "own"),)
+    size: Size = field(default_factory=lambda: Size(50, 40))
+    opened: int = 0
+
+    def image(self) -> Image.Image:
+        self.opened += 1
+        return picture(50, 40, len(self.name))
+
+
+@dataclass
+class OwnExam:
+    pictures: list[Own]
+    name: str = "own"
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __iter__(self) -> Iterator[Own]:
+        return iter(self.pictures)
+
+
+def entrants(**readers: Reader) -> dict[str, Entrant]:
+    return {name: Entrant(reader, "exact", "no") for name, reader in readers.items()}
+
+
+def run(exam, told: dict[str, Entrant], budgets=(16, 4)) -> list[Sheet]:
+    return sit(told, exam, budgets, 0, {}, None)
+
+
+@pytest.fixture
+def runs(monkeypatch) -> list[tuple[int, ...]]:
+    """The shape of every batch that a tower is run on."""
+    shapes, forward = [], StemTower.forward
+
+    def counting(self, pixels):
+        shapes.append(tuple(pixels.shape))
+        return forward(self, pixels)
+
+    monkeypatch.setattr(StemTower, "forward", counting)
+    return shapes
+
+
+def test_equal_towers_run_once_and_others_by_themselves(runs):
+    other = deepcopy(LLAVA)
+    with torch.no_grad():
+        next(other.tower.parameters()).mul_(1.5)
+    brighter = deepcopy(LLAVA)
+    brighter.spec = replace(brighter.spec, mean=(0.4, 0.4, 0.4))
+    exam = OwnExam([Own("a"), Own("bb")])
+    run(exam, entrants(llava=LLAVA, pool=POOL))
+    assert runs == [(2, 3, 128, 128)]
+    run(exam, entrants(llava=LLAVA, pool=POOL, other=other, brighter=brighter))
+    assert len(runs) == 4
+
+
+def test_another_way_of_viewing_is_another_look(runs):
+    told = {"llava": Entrant(LLAVA, "exact", "no", baseline=True), "thin": Entrant(POOL, "exact", "no")}
+    run(OwnExam([Own("a")]), told, budgets=(16,))
+    assert sorted(runs) == [(1, 3, 32, 32), (1, 3, 128, 128)]
+
+
+def test_pictures_are_opened_once_for_all_readers(monkeypatch):
+    monkeypatch.setattr(sheets, "PICTURES_AT_ONCE", 2)
+    exam = OwnExam([Own("a"), Own("bb"), Own("ccc")])
+    run(exam, entrants(llava=LLAVA, pool=POOL))
+    assert [one.opened for one in exam.pictures] == [1, 1, 1]
+
+
+def test_answers_are_those_of_each_reader_alone():
+    exam = Scenes("test", 4)
+    together = run(exam, {"llava": Entrant(LLAVA, "exact", "no", baseline=True), **entrants(pool=POOL)})
+    alone = run(exam, {"llava": Entrant(LLAVA, "exact", "no", baseline=True)}) + run(exam, entrants(pool=POOL))
+    assert [(one.name, one.policy, one.budget) for one in together] == [
+        (one.name, one.policy, one.budget) for one in alone
+    ]
+    for one, other in zip(together, alone, strict=True):
+        assert (one.right, one.plans, one.counted) == (other.right, other.plans, other.counted)
+
+
+def test_a_shared_look_is_charged_to_everyone(monkeypatch):
+    """On a clock that ticks once a reading: the tower takes a second and a connector another."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(sheets.time, "perf_counter", lambda: float(next(ticks)))
+    pictures = Pictures([picture(50, 40)])
+    first, second = Seat(LLAVA), Seat(POOL)
+    assert [pictures.encode(seat)[1] for seat in (first, second, first)] == [2, 2, 2]
+
+
+@torch.no_grad()
+def test_shared_patches_become_each_readers_own_tokens():
+    pictures = Pictures([picture(50, 40), picture(300, 100)])
+    for reader in (LLAVA, POOL):
+        found, _ = pictures.encode(Seat(reader))
+        for one, other in zip(found, reader.encode(pictures.images), strict=True):
+            assert torch.equal(one.tokens, other.tokens)
+            assert one.spec is reader.spec
+
+
+def test_further_seeds_follow_the_first(runs):
+    twice = Entrant(LLAVA, "exact", "no", seed=3, others=((5, POOL),))
+    exam = OwnExam([Own("a"), Own("bb")])
+    (both,) = run(exam, {"llava": twice})
+    (one,), (other,) = run(exam, entrants(one=LLAVA)), run(exam, entrants(other=POOL))
+    assert both.right == one.right + other.right
+    assert both.plans == one.plans + other.plans
+
+
+def test_progress_counts_every_readers_pictures(monkeypatch):
+    monkeypatch.setattr(sheets, "PICTURES_AT_ONCE", 2)
+    told: list[tuple[str, int, int]] = []
+    exam = OwnExam([Own("a"), Own("bb"), Own("ccc")])
+    sit(entrants(llava=LLAVA, pool=POOL), exam, (), 0, {}, lambda *found: told.append(found))
+    assert told == [("2 readers", done, 6) for done in (2, 4, 5, 6)]

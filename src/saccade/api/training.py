@@ -9,18 +9,24 @@ from rich.table import Table
 
 from saccade.api.comparing import writable
 from saccade.core.errors import SaccadeError
+from saccade.models.embedded import embedded
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
 from saccade.study.digits import DigitStudy, digits_table
 from saccade.study.digits import study as study_digits
 from saccade.study.files import write_whole
+from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
+from saccade.study.foveater import study as study_fixations
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.family import Tell as Tell
 from saccade.train.family import train_family
+from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.train.recipe import recipe_of
 
+Study = ClipStudy | DigitStudy | FixationStudy
+"""What a recipe measures beside what it trains."""
 Announce = Callable[[str], object]
 """Called with lines for the user."""
 
@@ -34,13 +40,13 @@ class Trained:
     """What training left in ``folder``, and what was measured of it where the recipe says so."""
 
     folder: Path
-    study: ClipStudy | DigitStudy | None = None
+    study: Study | None = None
 
 
 def train(
     recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
 ) -> Trained:
-    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small Perceivers, which it measures too.
+    """Run a recipe, by shipped name or YAML path: the embedded family's, or of small models that it measures too.
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
@@ -58,6 +64,8 @@ def train(
         return _train_clips(plan, folder, tell or Tell())
     if isinstance(plan, DigitsRecipe):
         return _train_digits(plan, folder, tell or Tell())
+    if isinstance(plan, FixationsRecipe):
+        return _train_fixations(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
     return Trained(folder / "family")
 
@@ -78,6 +86,19 @@ def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
     return Trained(folder, found)
 
 
-def study_table(found: ClipStudy | DigitStudy) -> Table:
+def _train_fixations(plan: FixationsRecipe, folder: Path, tell: Tell) -> Trained:
+    """All models on the maps of the shipped tower, and what they measure, with its curve."""
+    tower = embedded("llava").tower
+    learned, held, asked = scenes_of(tower, plan, folder, tell)
+    models = train_fixations(plan, learned, folder, tell)
+    found = study_fixations(models, plan, held, asked, map_cost(tower.spec).flops)
+    found.save(folder / "fixations.json")
+    write_whole(folder / "fixations.svg", fixations_curve(found))
+    return Trained(folder, found)
+
+
+def study_table(found: Study) -> Table:
     """What was measured, as a table."""
+    if isinstance(found, FixationStudy):
+        return fixations_table(found)
     return clips_table(found) if isinstance(found, ClipStudy) else digits_table(found)

@@ -83,10 +83,10 @@ def train(
     out: Path = Path("out/train"),
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
 ) -> None:
-    """Train the embedded family or a small Perceiver by a recipe, or one connector anew.
+    """Train the embedded family or another small model by a recipe, or one connector anew.
 
     Args:
-        recipe: A shipped recipe's name (embedded, clips, digits) or a YAML file.
+        recipe: A shipped recipe's name (embedded, clips, digits, fixations) or a YAML file.
         demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.

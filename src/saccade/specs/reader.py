@@ -13,7 +13,7 @@ from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
-from saccade.specs.cells import BudgetRule, PolarRule, SquareRule
+from saccade.specs.cells import BudgetRule, PolarRule, SquareRule, UniformRule
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.foveal import FovealSpec
@@ -90,6 +90,7 @@ PARTS: dict[str, type] = {
     "foveal.square": SquareRule,
     "foveal.budget": BudgetRule,
     "foveal.polar": PolarRule,
+    "foveal.uniform": UniformRule,
     "as_is": AsIsSpec,
     "sequence.plain": PlainSequence,
     "sequence.separated": SeparatedSequence,

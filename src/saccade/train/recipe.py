@@ -12,14 +12,15 @@ from saccade.core.recipe import from_dict, override
 from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
 from saccade.train.digits import DigitsRecipe
+from saccade.train.foveater import FixationsRecipe
 from saccade.train.loop import Schedule
 from saccade.train.stages import FamilyRecipe
 
 TYPES: dict[str, type] = {
-    "clips": ClipsRecipe, "digits": DigitsRecipe, "family": FamilyRecipe, "schedule": Schedule,
-    "unified": UnifiedSpec,
+    "clips": ClipsRecipe, "digits": DigitsRecipe, "family": FamilyRecipe, "fixations": FixationsRecipe,
+    "schedule": Schedule, "unified": UnifiedSpec,
 }  # fmt: skip
-Recipe = FamilyRecipe | ClipsRecipe | DigitsRecipe
+Recipe = FamilyRecipe | ClipsRecipe | DigitsRecipe | FixationsRecipe
 
 
 def shipped() -> dict[str, Path]:

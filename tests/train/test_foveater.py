@@ -41,7 +41,8 @@ from saccade.train.loop import Schedule
 from saccade.train.recipe import recipe_of
 
 SMALL = FixationsRecipe(
-    seeds=(0, 1), scenes=24, calibration=10, test=12, schedule=Schedule(steps=2, batch=4), source=8, tokens=22,
+    seeds=(0, 1), scenes=24, calibration=10, test=12, start=Schedule(steps=2, batch=4),
+    schedule=Schedule(steps=2, batch=4), source=8, tokens=22,
     budget=25, width=8, depth=1, heads=2, mlp=8,
 )  # fmt: skip
 
@@ -151,7 +152,7 @@ def test_a_run_that_was_stopped_goes_on_the_same(tmp_path):
     def stopping(name: str, steps: int):
         del steps
         told.append(1)
-        if len(told) == 3:
+        if len(told) == 4:
             raise StopError
         return lambda *_: None
 

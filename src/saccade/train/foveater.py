@@ -5,9 +5,10 @@ random    fixations by chance, in training too
 centre    one look at the middle with as many tokens as the others read on average
 resize    one look at cells of one size, as many again
 
-Each is trained for its own way of looking, by cross-entropy of the mean of the votes after every fixation. The map is
-that of a frozen tower, quarter by quarter. A batch puts the quarter with the ring among three without one, of any
-scenes: each quarter was read by itself, so that is a scene too.
+A seed's models start alike, as one that learned from cells of one size, since few random looks meet the ring. Then each
+is trained for its own way of looking, as long as every other, by cross-entropy of the mean of the votes after every
+fixation. The map is that of a frozen tower, quarter by quarter. A batch puts the quarter with the ring among three
+without one, of any scenes: each quarter was read by itself, so that is a scene too.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ from saccade.core.plan import Cost
 from saccade.models.foveater import Foveater
 from saccade.specs.cells import BudgetRule, Rule, UniformRule, centre
 from saccade.specs.foveater import FoveaterSpec
-from saccade.specs.vit import StemTowerSpec
+from saccade.specs.reader import TowerSpec
 from saccade.tasks.clutter import CLASSES, SIDE, clutter
 from saccade.tasks.scenes import Split
 from saccade.train.loop import Report, Schedule, run
@@ -41,11 +42,14 @@ GRID = Grid(32, 32)
 CHUNK = 8
 """Scenes that go through the tower together."""
 MEAN = STD = 0.5
+FURTHER = 1000
+"""What is added to a seed, so that a way does not see again what its start has seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FixationsRecipe:
     """Every one of ``seeds`` trains one model a way; ``scenes``, ``calibration`` and ``test`` are how many of a split.
+    ``start`` is the schedule of what they share, ``schedule`` that of each way.
 
     A fixation reads ``tokens`` cells of sides from ``root`` down, and ways are compared at ``budget`` tokens a scene,
     a square number.
@@ -55,6 +59,7 @@ class FixationsRecipe:
     scenes: int
     calibration: int
     test: int
+    start: Schedule
     schedule: Schedule
     source: int = 128
     tokens: int = 34
@@ -156,7 +161,7 @@ def scenes_of(
     return learned, held, asked
 
 
-def map_cost(tower: StemTowerSpec) -> Cost:
+def map_cost(tower: TowerSpec) -> Cost:
     """The map of a scene: its quarters through the tower."""
     return tower.cost(Grid(GRID.rows // 2, GRID.cols // 2)).times(4)
 
@@ -181,7 +186,8 @@ class FixationsJob:
     """Trains ``model`` in one way of looking."""
 
     def __init__(self, model: Foveater, data: Scenes, *, way: Way, batch: int, seed: int) -> None:
-        self.model, self.data, self.way, self.batch, self.seed = model, data, way, batch, seed
+        self.model, self.data, self.batch, self.seed = model, data, batch, seed
+        self.way: Way = way
 
     @property
     def trained(self) -> Mapping[str, nn.Module]:
@@ -216,11 +222,26 @@ def train_fixations(
     """A model for every way and seed; goes on from what lies in ``folder``."""
     made = {}
     for seed in recipe.seeds:
+        torch.manual_seed(seed)
+        start = Foveater(recipe.spec("resize"))
+        _train(start, "resize", f"start-{seed}", seed, recipe.start, data, folder, tell)
         for way in WAYS:
-            torch.manual_seed(seed)
-            model, name = Foveater(recipe.spec(way)), f"{way}-{seed}"
-            job = FixationsJob(model, data, way=way, batch=recipe.schedule.batch, seed=seed)
-            report = tell(name, recipe.schedule.steps)
-            run(job, recipe.schedule, checkpoint=folder / f"fixations-{name}.pt", report=report)
-            made[way, seed] = model.eval()
+            made[way, seed] = Foveater(recipe.spec(way))
+            made[way, seed].load_state_dict(start.state_dict())
+            _train(made[way, seed], way, f"{way}-{seed}", FURTHER + seed, recipe.schedule, data, folder, tell)
     return made
+
+
+def _train(
+    model: Foveater,
+    way: Way,
+    name: str,
+    seed: int,
+    schedule: Schedule,
+    data: Scenes,
+    folder: Path,
+    tell: Callable[[str, int], Report],
+) -> None:
+    job = FixationsJob(model, data, way=way, batch=schedule.batch, seed=seed)
+    report = tell(name, schedule.steps)
+    run(job, schedule, checkpoint=folder / f"fixations-{name}.pt", every=50, report=report)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from rich.table import Table
+from torch import Tensor
 
-from saccade.models.foveater import Foveater, Looked
+from saccade.models.foveater import Foveater
 from saccade.study import lines, words
 from saccade.study.codec import parsed, written
 from saccade.study.files import write_whole
@@ -112,38 +114,36 @@ def study(
     map_flops: int,
 ) -> FixationStudy:
     """Every model on the scenes that are ``asked``, with thresholds from those that were ``held`` back."""
-    rows, right = [], dict[Way, np.ndarray]()
     names = [f"{seed}-{scene}" for seed in recipe.seeds for scene in range(len(asked.digits))]
+    rows, right = [], dict[Way, np.ndarray]()
     for way in WAYS:
         spec = recipe.spec(way)
+        before = [shares(models[way, seed], way, held, seed).amax(dim=2).numpy() for seed in recipe.seeds]
+        found = [shares(models[way, seed], way, asked, seed) for seed in recipe.seeds]
         points = []
         for budget in _budgets(recipe, way):
-            limits = [threshold(models[way, seed], way, held, budget, seed) for seed in recipe.seeds]
-            found = [
-                looked(models[way, seed], way, asked, limit, seed)
-                for seed, limit in zip(recipe.seeds, limits, strict=True)
-            ]
-            hits = np.concatenate([(one.shares.argmax(dim=1) == asked.digits).numpy() for one in found])
+            limits = [threshold(sure, len(spec.cells()), budget) for sure in before]
+            stops, hits = _stopped(found, limits, asked)
             if budget == recipe.budget:
                 right[way] = hits
             points.append(
                 FixationPoint(
                     budget=budget,
                     thresholds=tuple(limits),
-                    tokens=_mean([one.tokens.tolist() for one in found]),
-                    looks=_mean([[len(path) for path in one.path] for one in found]),
-                    flops=_mean([one.flops.tolist() for one in found]),
+                    tokens=len(spec.cells()) * float(stops.mean()),
+                    looks=float(stops.mean()),
+                    flops=spec.glance().flops * float(stops.mean()),
                     score=Score(len(hits), int(hits.sum()), float(hits.mean()), clustered(hits, names).ends),
                 )
             )
         rows.append(FixationRow(way=way, tokens=len(spec.cells()), flops=spec.glance().flops, points=tuple(points)))
     gains = {way: paired(right["learned"], right[way], names) for way in WAYS if way != "learned"}
-    first = models["learned", recipe.seeds[0]]
     limit = rows[0].at(recipe.budget).thresholds[0]
     return FixationStudy(
         task=VERSION, trained=recipe.scenes, calibrated=len(held.digits), tested=len(asked.digits), seeds=recipe.seeds,
         budget=recipe.budget, map_flops=map_flops, rows=tuple(rows),
-        gains={way: Change(gain.mean, gain.ends) for way, gain in gains.items()}, saved=_saved(first, asked, limit),
+        gains={way: Change(gain.mean, gain.ends) for way, gain in gains.items()},
+        saved=_saved(models["learned", recipe.seeds[0]], asked, limit),
     )  # fmt: skip
 
 
@@ -157,22 +157,21 @@ def _budgets(recipe: FixationsRecipe, way: Way) -> list[int]:
 
 
 @torch.inference_mode()
-def threshold(model: Foveater, way: Way, held: Scenes, budget: int, seed: int) -> float:
-    """The share from which a model is sure, so that it reads at most ``budget`` tokens a scene, as near as may be."""
+def shares(model: Foveater, way: Way, asked: Scenes, seed: int) -> Float[Tensor, "scenes looks classes"]:
+    """Of every class after each look, if nobody stops: what a picture has when it does is among them."""
     looks = model.spec.fixations
-    if looks == 1:
-        return NEVER
-    path = paths(way, len(held.digits), looks, seed, training=False)
-    sure = torch.cat(
-        [
-            model(held.part(rows).maps(), path[rows], looks).softmax(dim=2).amax(dim=2)
-            for rows in torch.arange(len(held.digits)).split(AT_ONCE)
-        ]
-    ).numpy()
-    each = len(model.spec.cells())
+    path = paths(way, len(asked.digits), looks, seed, training=False)
+    batches = torch.arange(len(asked.digits)).split(AT_ONCE)
+    return torch.cat([model(asked.part(rows).maps(), path[rows], looks) for rows in batches]).softmax(dim=2)
+
+
+def threshold(sure: np.ndarray, tokens: int, budget: int) -> float:
+    """The share from which a look is the last, so that scenes with these best shares (one a look, each of so many
+    ``tokens``) read at most ``budget`` tokens on average, as near to it as may be.
+    """
     limits = np.append(np.unique(sure[:, :-1]), NEVER)
-    read = [each * _stops(sure, limit).mean() for limit in limits]
-    return float(max((limit for limit, tokens in zip(limits, read, strict=True) if tokens <= budget), default=0.0))
+    fits = [float(limit) for limit in limits if tokens * _stops(sure, limit).mean() <= budget]
+    return max(fits, default=0.0)
 
 
 def _stops(sure: np.ndarray, limit: float) -> np.ndarray:
@@ -182,23 +181,21 @@ def _stops(sure: np.ndarray, limit: float) -> np.ndarray:
     return enough.argmax(axis=1) + 1
 
 
-def looked(model: Foveater, way: Way, asked: Scenes, limit: float, seed: int) -> Looked:
-    """All scenes, batch by batch."""
-    path = paths(way, len(asked.digits), model.spec.fixations, seed, training=False)
-    parts = [
-        model.look(asked.part(rows).maps(), threshold=limit, path=path[rows])
-        for rows in torch.arange(len(asked.digits)).split(AT_ONCE)
-    ]
-    return Looked(
-        torch.cat([part.shares for part in parts]),
-        tuple(path for part in parts for path in part.path),
-        torch.cat([part.tokens for part in parts]),
-        torch.cat([part.flops for part in parts]),
-    )
+def _stopped(found: Sequence[Tensor], limits: Sequence[float], asked: Scenes) -> tuple[np.ndarray, np.ndarray]:
+    """Looks of every scene, seed by seed, and whether it is right then."""
+    stops, hits = [], []
+    for each, limit in zip(found, limits, strict=True):
+        stops.append(_stops(each.amax(dim=2).numpy(), limit))
+        said = each.argmax(dim=2).numpy()[np.arange(len(each)), stops[-1] - 1]
+        hits.append(said == asked.digits.numpy())
+    return np.concatenate(stops), np.concatenate(hits)
 
 
 def _saved(model: Foveater, asked: Scenes, limit: float) -> Saved:
-    """Stopping against looking to the end, on one thread, in turns; the maps are there already."""
+    """Stopping against looking to the end, on one thread, in turns; the maps are there already.
+
+    The processor's time, which on an idle machine is the wall clock's, and on a busy one still tells what was done.
+    """
     batches = [asked.part(rows).maps() for rows in torch.arange(len(asked.digits)).split(AT_ONCE)]
     taken: dict[float, list[float]] = {limit: [], NEVER: []}
     flops: dict[float, int] = {}
@@ -207,18 +204,14 @@ def _saved(model: Foveater, asked: Scenes, limit: float) -> Saved:
     try:
         for _ in range(ROUNDS + 1):
             for one, times in taken.items():
-                start = time.perf_counter()
+                start = time.process_time()
                 found = [model.look(maps, threshold=one) for maps in batches]
-                times.append(time.perf_counter() - start)
+                times.append(time.process_time() - start)
                 flops[one] = sum(int(part.flops.sum()) for part in found)
     finally:
         torch.set_num_threads(threads)
     best = {one: min(times[1:]) for one, times in taken.items()}
     return Saved(batch=AT_ONCE, flops=1 - flops[limit] / flops[NEVER], time=1 - best[limit] / best[NEVER])
-
-
-def _mean(lists: Sequence[Sequence[int]]) -> float:
-    return float(np.mean([value for one in lists for value in one]))
 
 
 def fixations_table(found: FixationStudy) -> Table:

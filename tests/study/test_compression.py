@@ -93,7 +93,7 @@ def test_characters_and_bins_are_counted():
 
 def test_the_drawing_has_a_line_for_every_reader_and_room_for_every_name():
     made = found(("compress-16", False), ("pool-4", True))
-    root = ET.fromstring(curve(made))
+    root = ET.fromstring(compression_curve(made))
     names = {text.text: text for text in root.iter(f"{SVG}text") if text.text in ("compress-16", "pool-4", PUBLISHED)}
     assert len(names) == 3
     assert len(list(root.iter(f"{SVG}path"))) == 3

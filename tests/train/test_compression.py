@@ -8,7 +8,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.models.embedded import embedded
 from saccade.models.page_reader import PageReader
-from saccade.study.compression import compression_table, curve, study
+from saccade.study.compression import compression_curve, compression_table, study
 from saccade.tasks.pages import LINES, Page, lexicon
 from saccade.towers.stem import StemTower
 from saccade.train.compression import (
@@ -131,7 +131,7 @@ def test_all_stages_in_small_and_what_is_measured(tmp_path):
     found = study(made, pages=3)
     assert [(row.reader, row.tokens) for row in found.rows] == [(name, way.tokens) for name, way in ways().items()]
     assert found.seeds == (0, 3)
-    assert "compress-4" in curve(found)
+    assert "compress-4" in compression_curve(found)
     assert len(list(compression_table(found).rows)) == len(ways())
 
 

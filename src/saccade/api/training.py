@@ -9,22 +9,26 @@ from rich.table import Table
 
 from saccade.api.comparing import writable
 from saccade.core.errors import SaccadeError
+from saccade.models.embedded import embedded
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
-from saccade.study.compression import CompressionStudy, compression_table, curve
+from saccade.study.compression import CompressionStudy, compression_curve, compression_table
 from saccade.study.compression import study as study_compression
 from saccade.study.digits import DigitStudy, digits_table
 from saccade.study.digits import study as study_digits
 from saccade.study.files import write_whole
+from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
+from saccade.study.foveater import study as study_fixations
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.compression import CompressionRecipe, train_compression
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.family import Tell as Tell
 from saccade.train.family import train_family
+from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.train.recipe import recipe_of
 
-Study = ClipStudy | DigitStudy | CompressionStudy
+Study = ClipStudy | DigitStudy | CompressionStudy | FixationStudy
 """What is measured of what a recipe trained, where the recipe is a study."""
 Announce = Callable[[str], object]
 """Called with lines for the user."""
@@ -65,6 +69,8 @@ def train(
         return _train_digits(plan, folder, tell or Tell())
     if isinstance(plan, CompressionRecipe):
         return _train_compression(plan, folder, tell or Tell())
+    if isinstance(plan, FixationsRecipe):
+        return _train_fixations(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
     return Trained(folder / "family")
 
@@ -88,7 +94,18 @@ def _train_digits(plan: DigitsRecipe, folder: Path, tell: Tell) -> Trained:
 def _train_compression(plan: CompressionRecipe, folder: Path, tell: Tell) -> Trained:
     found = study_compression(train_compression(plan, folder, tell))
     found.save(folder / "compression.json")
-    write_whole(folder / "compression.svg", curve(found))
+    write_whole(folder / "compression.svg", compression_curve(found))
+    return Trained(folder, found)
+
+
+def _train_fixations(plan: FixationsRecipe, folder: Path, tell: Tell) -> Trained:
+    """All models on the maps of the shipped tower, and what they measure, with its curve."""
+    tower = embedded("llava").tower
+    learned, held, asked = scenes_of(tower, plan, folder, tell)
+    models = train_fixations(plan, learned, folder, tell)
+    found = study_fixations(models, plan, held, asked, map_cost(tower.spec).flops)
+    found.save(folder / "fixations.json")
+    write_whole(folder / "fixations.svg", fixations_curve(found))
     return Trained(folder, found)
 
 
@@ -96,4 +113,6 @@ def study_table(found: Study) -> Table:
     """What was measured, as a table."""
     if isinstance(found, ClipStudy):
         return clips_table(found)
+    if isinstance(found, FixationStudy):
+        return fixations_table(found)
     return digits_table(found) if isinstance(found, DigitStudy) else compression_table(found)

@@ -207,10 +207,13 @@ class Asking(nn.Module):
     ) -> Float[Tensor, "questions length width"]:
         """``pair`` is what ``look`` makes of the patches; words that are not real are seen by none."""
         allow = None if mask is None else mask[:, None, None]
-        x = x + self.out(self._mixed(*self.qkv(self.norm_self(x)).chunk(3, dim=-1), allow))
-        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), *pair.chunk(2, dim=-1), None))
+        query, seen = self.qkv(self.norm_self(x)).split([x.shape[2], 2 * x.shape[2]], dim=-1)
+        x = x + self.out(self._mixed(query, seen, allow))
+        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), pair, None))
         return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))
 
-    def _mixed(self, query: Tensor, key: Tensor, value: Tensor, allow: Tensor | None) -> Tensor:
-        query, key, value = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in (query, key, value))
+    def _mixed(self, query: Tensor, seen: Tensor, allow: Tensor | None) -> Tensor:
+        """Attention; ``seen`` are keys and values side by side."""
+        parts = (query, *seen.chunk(2, dim=-1))
+        query, key, value = (one.unflatten(-1, (self.heads, -1)).transpose(1, 2) for one in parts)
         return F.scaled_dot_product_attention(query, key, value, attn_mask=allow).transpose(1, 2).flatten(2)

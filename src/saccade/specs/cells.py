@@ -132,7 +132,24 @@ class PolarRule:
         return polar_cells(grid, fixations, self.radius, self.growth, self.wedges)
 
 
-Rule = SquareRule | BudgetRule | PolarRule
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UniformRule:
+    """``rows`` × ``cols`` equal cells, wherever is looked: what foveation has to beat."""
+
+    rows: int
+    cols: int
+
+    def cells(self, grid: Grid, fixations: Fixations) -> Cells:
+        """The same around all. Raises SaccadeError where the map has fewer patches a side."""
+        if not 1 <= self.rows <= grid.rows or not 1 <= self.cols <= grid.cols:
+            raise SaccadeError(
+                f"a {grid} map has no {self.rows}×{self.cols} cells; ask for 1 or more a side, up to the map's"
+            )
+        _known(grid, fixations)
+        return _uniform(grid, self.rows, self.cols)
+
+
+Rule = SquareRule | BudgetRule | PolarRule | UniformRule
 
 
 def _levels(root: int) -> list[int]:
@@ -222,6 +239,12 @@ def _budget(grid: Grid, fixations: Fixations, splits: int, root: int) -> Cells:
         chosen[np.lexsort((-sides, np.concatenate(corner), np.concatenate(near)))[:splits]] = True
     cut = {side: chosen[sides == side].reshape(grid.rows // side, -1) for side in levels}
     return _tiled(grid, root, cut)
+
+
+@lru_cache(KEPT)
+def _uniform(grid: Grid, rows: int, cols: int) -> Cells:
+    down, right = np.arange(grid.rows) * rows // grid.rows, np.arange(grid.cols) * cols // grid.cols
+    return _numbered((down[:, None] * cols + right).ravel())
 
 
 @lru_cache(KEPT)

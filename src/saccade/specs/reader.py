@@ -14,7 +14,7 @@ from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.canvas import PagesSpec
-from saccade.specs.cells import BudgetRule, PolarRule, SquareRule
+from saccade.specs.cells import BudgetRule, PolarRule, SquareRule, UniformRule
 from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
@@ -112,6 +112,7 @@ PARTS: dict[str, type] = {
     "foveal.square": SquareRule,
     "foveal.budget": BudgetRule,
     "foveal.polar": PolarRule,
+    "foveal.uniform": UniformRule,
     "as_is": AsIsSpec,
     "regions": RegionsSpec,
     "regions.queries": RegionQueriesSpec,

@@ -159,7 +159,7 @@ def published() -> dict[str, Score]:
     return {title: Score(1000, round(1000 * mean), round(1000 * mean) / 1000) for title, mean in means.items()}
 
 
-def curve(found: CompressionStudy) -> str:
+def compression_curve(found: CompressionStudy) -> str:
     """An SVG: characters read against text tokens per visual token, a line for each reader and the published one."""
     every = {row.reader: row.bins for row in found.rows} | {PUBLISHED: published()}
     known = [title for title in titles() if any(title in bins for bins in every.values())]

@@ -13,14 +13,15 @@ from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
 from saccade.train.compression import CompressionRecipe
 from saccade.train.digits import DigitsRecipe
+from saccade.train.foveater import FixationsRecipe
 from saccade.train.loop import Schedule
 from saccade.train.stages import FamilyRecipe
 
 TYPES: dict[str, type] = {
     "clips": ClipsRecipe, "compression": CompressionRecipe, "digits": DigitsRecipe, "family": FamilyRecipe,
-    "schedule": Schedule, "unified": UnifiedSpec,
+    "fixations": FixationsRecipe, "schedule": Schedule, "unified": UnifiedSpec,
 }  # fmt: skip
-Recipe = FamilyRecipe | ClipsRecipe | CompressionRecipe | DigitsRecipe
+Recipe = FamilyRecipe | ClipsRecipe | CompressionRecipe | DigitsRecipe | FixationsRecipe
 
 
 def shipped() -> dict[str, Path]:

@@ -102,7 +102,7 @@ def test_tiles_are_woven_into_one_map(size):
     prompt = reader.prompt("a<image>b", [encoded])
     made = reader._whole([prompt], [[encoded]]).vectors[0]
     close(made[1:-1], woven)
-    assert made[[0, -1]].equal(reader.language.embed(torch.tensor([prompt.ids[0], prompt.ids[-1]])))
+    assert made[[0, -1]].equal(reader.language.embed(torch.tensor([[prompt.ids[0], prompt.ids[-1]]]))[0])
 
 
 def by_view(reader: Reader, image: Image.Image):

@@ -25,7 +25,7 @@ from tests.weights.llava_folders import tokenizer
 
 BEGIN, END, IMAGE = 256, 257, 260
 TEXT = {
-    "vocab_size": 262, "hidden_size": 16, "intermediate_size": 24, "moe_intermediate_size": 10,
+    "vocab_size": 262, "hidden_size": 16, "intermediate_size": 24, "moe_intermediate_size": 12,
     "num_hidden_layers": 3, "num_attention_heads": 2, "num_key_value_heads": 2, "n_routed_experts": 4,
     "n_shared_experts": 2, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "topk_method": "greedy",
     "max_position_embeddings": 2048, "bos_token_id": BEGIN, "eos_token_id": END,
@@ -165,8 +165,8 @@ def first(folder: Path, **changes: Any) -> dict[str, Tensor]:
         at = f"model.layers.{layer}."
         shapes |= {f"{at}input_layernorm.weight": (16,), f"{at}post_attention_layernorm.weight": (16,)}
         shapes |= {f"{at}self_attn.{name}_proj.weight": (16, 16) for name in "qkvo"}
-        places = {f"{at}mlp.": 24} if layer == 0 else {f"{at}mlp.shared_experts.": 20}
-        places |= {f"{at}mlp.experts.{number}.": 10 for number in range(4 if layer else 0)}
+        places = {f"{at}mlp.": 24} if layer == 0 else {f"{at}mlp.shared_experts.": 24}
+        places |= {f"{at}mlp.experts.{number}.": 12 for number in range(4 if layer else 0)}
         for place, middle in places.items():
             shapes |= {f"{place}gate_proj.weight": (middle, 16), f"{place}up_proj.weight": (middle, 16)}
             shapes |= {f"{place}down_proj.weight": (16, middle)}

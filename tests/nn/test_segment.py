@@ -73,6 +73,8 @@ def test_a_shape_may_touch_an_edge():
     assert sorted(found(image).boxes.tolist()) == [[0, 0, 30, 20], [60, 50, 96, 64]]
     across = drawn(((0, 20, 96, 30), (200, 40, 40)), ((10, 40, 20, 50), (40, 200, 40)))
     assert found(across).boxes.tolist() == [[10, 40, 20, 50]]  # a band from edge to edge frames the picture
+    ground = drawn(((20, 54, 80, 64), (200, 40, 40)), ((10, 20, 20, 30), (40, 200, 40)))
+    assert found(ground).boxes.tolist() == [[10, 20, 20, 30]]  # and so does what takes half of an edge
 
 
 def test_thin_lines_and_specks_are_no_regions():
@@ -104,5 +106,7 @@ def test_noise_and_equal_pictures():
 def test_a_colour_apart_at_the_fine_step_alone_is_found_too():
     faint = drawn(((20, 10, 70, 50), (45, 40, 50)))
     assert found(faint).boxes.tolist() == [[20, 10, 70, 50]]
-    fainter = drawn(((20, 10, 70, 50), (36, 34, 44)))
+    just = drawn(((20, 10, 70, 50), (30, 39, 40)))
+    assert found(just).boxes.tolist() == [[20, 10, 70, 50]]
+    fainter = drawn(((20, 10, 70, 50), (36, 38, 44)))  # as far as the fine step, and no farther
     assert found(fainter).masks.all()

@@ -91,6 +91,8 @@ def test_places_are_counted_by_hand():
     close(row[:6], torch.tensor([28 / 64, 16 / 64, 24 / 64, 32 / 64, 24 * 32 * 0.75 / 64**2, 0.5]))
     cover = torch.tensor([[0, 0.25, 0.5, 0], [0, 1, 0.5, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     close(row[6:-1], 0.5 * cover.flatten())
+    row = part(views(9)[:, :, :32])[0, 1, 16:]  # twice as wide as high
+    close(row[:6], torch.tensor([28 / 64, 16 / 32, 24 / 64, 32 / 32, 24 * 32 * 0.75 / 64 / 32, 0.5]))
 
 
 @torch.no_grad()

@@ -59,12 +59,21 @@ def test_views_with_fewer_cells_end_in_empty_ones():
 
 
 @torch.no_grad()
-def test_what_a_cell_has_is_shared_out_among_its_patches():
+def test_what_a_cell_has_is_at_each_of_its_patches():
     cells = Pooling.of([SQUARE.cells(GRID, (at,)) for at in (0, 54)])
     values = torch.rand(cells.sizes.shape) * (cells.sizes > 0)
     spread = cells.spread(values)
-    close(spread.sum(dim=1), values.sum(dim=1))
-    close(cells.mean(spread[..., None])[..., 0], values / cells.sizes.clamp_min(1))
+    for view, groups in enumerate(cells.groups):
+        for token, group in enumerate(groups):
+            assert spread[view, torch.from_numpy(group)].unique().tolist() == [float(values[view, token])]
+    close(cells.mean(spread[..., None])[..., 0], values)
+
+
+@torch.no_grad()
+def test_means_of_some_maps_are_those_of_their_copies():
+    maps, rows = torch.randn(5, GRID.tokens, 6), torch.tensor([4, 0, 4])
+    cells = Pooling.of([SQUARE.cells(GRID, (at,)) for at in (3, 54, 54)])
+    assert cells.mean(maps, rows).equal(cells.mean(maps[rows]))
 
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda spec: type(spec.rule).__name__)

@@ -65,7 +65,7 @@ def slow(model: Foveater, patches: Tensor, path: list[int], threshold: float, li
         if float(shares.max()) >= threshold or len(gone) == limit:
             return shares, gone
         for group, weight in zip(groups, weights[:, 0, 1:].mean(0), strict=True):
-            seen[torch.from_numpy(group)] += weight / len(group)
+            seen[torch.from_numpy(group)] += weight
         for patch in range(GRID.tokens):
             far = (patch // 12 - at // 12) ** 2 + (patch % 12 - at % 12) ** 2
             fresh[patch] *= 1 - torch.tensor(-far / (2 * spec.sigma**2)).exp()
@@ -142,7 +142,7 @@ def test_cost_is_what_torch_counts(spec, fixation):
     def run(model: torch.nn.Module) -> object:
         assert isinstance(model, Foveater)
         cells = Pooling.of([spec.cells(fixation)], torch.device("meta"))  # a fixation has no value there
-        return model._pooled(torch.empty(1, GRID.tokens, 6), cells)
+        return model._pooled(torch.empty(1, GRID.tokens, 6), torch.zeros(1, dtype=torch.long), cells)
 
     assert counted(lambda: Foveater(spec), run) == spec.glance(fixation)
     assert spec.cost([fixation, 3]) == Cost(spec.glance(fixation).flops + spec.glance(3).flops, spec.glance().params)

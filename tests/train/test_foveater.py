@@ -224,3 +224,11 @@ def test_the_recipe_that_ships():
         recipe_of("fixations", ["budget=65"])
     with pytest.raises(SaccadeError, match="35 cannot be had; take 34 or 37"):
         recipe_of("fixations", ["tokens=35"])
+
+
+def test_what_was_measured_is_what_the_recipe_trains():
+    root, (recipe, _) = Path(__file__).parents[2], recipe_of("fixations")
+    measured = FixationStudy.from_json((root / "docs" / "fixations.json").read_text(encoding="utf-8"))
+    assert isinstance(recipe, FixationsRecipe)
+    assert (measured.trained, measured.tested, measured.seeds) == (recipe.scenes, recipe.test, recipe.seeds)
+    assert (root / "docs" / "fixations.svg").read_text(encoding="utf-8") == fixations_curve(measured)

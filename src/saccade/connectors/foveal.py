@@ -22,13 +22,15 @@ from saccade.specs.foveal import DEPTH, WIDEN, FovealSpec
 @final
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """Cells of several views: of each patch the number of its cell, and how many patches each cell has.
+    """Cells of several views: of each patch the number of its cell, how many patches each cell has, and the patches in
+    the order of their cells.
 
     Views with fewer cells than others have some of size 0 at their end.
     """
 
     owner: Int[Tensor, "views patches"]
     sizes: Int[Tensor, "views tokens"]
+    order: Int[Tensor, "views patches"]
 
     @classmethod
     def of(cls, cells: Sequence[Cells], device: torch.device | None = None) -> "Pooling":
@@ -36,25 +38,33 @@ class Pooling:
         sizes = np.zeros((len(cells), max(map(len, cells))), dtype=np.int64)
         for view, one in enumerate(cells):
             sizes[view, : len(one)] = one.sizes
-        owner = torch.from_numpy(np.stack([one.owner for one in cells]))
-        return cls(owner.to(device), torch.from_numpy(sizes).to(device))
+        owner, order = (torch.from_numpy(np.stack(part)).to(device) for part in zip(*map(_both, cells), strict=True))
+        return cls(owner, torch.from_numpy(sizes).to(device), order)
 
-    def mean(self, patches: Float[Tensor, "views patches width"]) -> Float[Tensor, "views tokens width"]:
-        """Of the patches of each cell; 0 where there is none."""
-        views, cells = self.sizes.shape
-        first = cells * torch.arange(views, device=patches.device)[:, None]
-        sums = patches.new_zeros(views * cells, patches.shape[2])
-        sums = sums.index_add(0, (self.owner + first).flatten(), patches.flatten(0, 1)).unflatten(0, (views, cells))
-        return sums / self.sizes.clamp_min(1)[..., None]
+    def mean(
+        self, patches: Float[Tensor, "maps patches width"], rows: Int[Tensor, " views"] | None = None
+    ) -> Float[Tensor, "views tokens width"]:
+        """Of the patches of each cell; 0 where there is none. The views are the maps, or ``rows`` of them: no map is
+        copied for it.
+        """
+        rows = torch.arange(len(patches), device=patches.device) if rows is None else rows
+        index = self.order + patches.shape[1] * rows[:, None]
+        sizes = self.sizes.flatten()
+        means = F.embedding_bag(index.flatten(), patches.flatten(0, 1), sizes.cumsum(0) - sizes, mode="mean")
+        return means.unflatten(0, self.sizes.shape)
 
     def spread(self, values: Float[Tensor, "views tokens"]) -> Float[Tensor, "views patches"]:
-        """What a cell has, shared out evenly among its patches: ``mean`` the other way."""
-        return (values / self.sizes.clamp_min(1)).gather(1, self.owner)
+        """What a cell has, at each of its patches."""
+        return values.gather(1, self.owner)
 
     @property
     def groups(self) -> list[Groups]:
         """Per view, the patches of each cell."""
         return [Cells(owner).groups for owner in self.owner.cpu().numpy()]
+
+
+def _both(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+    return cells.owner, cells.order
 
 
 @final

@@ -110,7 +110,7 @@ class Foveater(nn.Module):
         left, state = torch.arange(len(maps), device=maps.device), _State.of(maps, self.spec)
         for number in range(limit):
             fixation = given[left, number] if number < given.shape[1] else state.choice()
-            logits, seen = self.glance(maps, fixation)
+            logits, seen = self.glance(maps, fixation, left)
             state = state.after(logits, seen, fixation)
             found = (state.votes / (number + 1)).softmax(dim=1)
             for picture, at in zip(left.tolist(), fixation.tolist(), strict=True):
@@ -120,7 +120,7 @@ class Foveater(nn.Module):
             if not bool(unsure.any()):
                 break
             if not bool(unsure.all()):
-                maps, left, state = maps[unsure], left[unsure], state.only(unsure)
+                left, state = left[unsure], state.only(unsure)
         tokens = torch.tensor([self.spec.tokens(path) for path in paths])
         flops = torch.tensor([self.spec.cost(path).flops for path in paths])
         return Looked(shares, tuple(paths), tokens, flops)
@@ -133,27 +133,34 @@ class Foveater(nn.Module):
             return self.look(self.backbone(pixels), threshold=threshold)
 
     def glance(
-        self, maps: Float[Tensor, "pictures patches source"], fixations: Int[Tensor, " pictures"]
+        self,
+        maps: Float[Tensor, "maps patches source"],
+        fixations: Int[Tensor, " pictures"],
+        rows: Int[Tensor, " pictures"] | None = None,
     ) -> tuple[Float[Tensor, "pictures {self.spec.classes}"], Float[Tensor, "pictures patches"]]:
-        """Logits of one fixation, and the class token's attention shared out over the map.
+        """Logits of one fixation, and the class token's attention to each place; the pictures are ``rows`` of the maps.
 
         Pictures of equally many cells run together, so that none is padded.
         """
         cells = [self.spec.cells(fixation) for fixation in fixations.tolist()]
         counts = [len(one) for one in cells]
+        rows = torch.arange(len(maps), device=maps.device) if rows is None else rows
         if len(set(counts)) == 1:
-            return self._pooled(maps, Pooling.of(cells, maps.device))
+            return self._pooled(maps, rows, Pooling.of(cells, maps.device))
         places = [[place for place, one in enumerate(counts) if one == count] for count in sorted(set(counts))]
-        parts = [self._pooled(maps[rows], Pooling.of([cells[row] for row in rows], maps.device)) for rows in places]
-        back = torch.tensor([row for rows in places for row in rows], device=maps.device).argsort()
+        parts = [
+            self._pooled(maps, rows[alike], Pooling.of([cells[place] for place in alike], maps.device))
+            for alike in places
+        ]
+        back = torch.tensor([place for alike in places for place in alike], device=maps.device).argsort()
         logits, seen = (torch.cat(part)[back] for part in zip(*parts, strict=True))
         return logits, seen
 
-    def _pooled(self, maps: Tensor, cells: Pooling) -> tuple[Tensor, Tensor]:
+    def _pooled(self, maps: Tensor, rows: Tensor, cells: Pooling) -> tuple[Tensor, Tensor]:
         """Tokens of the cells through the blocks."""
-        positions = cells.mean(self.positions.expand(len(maps), -1, -1))
-        x = self.enter(cells.mean(maps)) + positions + cells.sizes.log()[..., None] * self.area
-        x = torch.cat([self.vote.expand(len(maps), 1, -1), x], dim=1)
+        positions = cells.mean(self.positions[None], torch.zeros_like(rows))
+        x = self.enter(cells.mean(maps, rows)) + positions + cells.sizes.log()[..., None] * self.area
+        x = torch.cat([self.vote.expand(len(rows), 1, -1), x], dim=1)
         for block in self.blocks[:-1]:
             x = block(x)
         last = self.blocks[-1]

@@ -39,8 +39,12 @@ class Cells:
     @property
     def groups(self) -> Groups:
         """The patches of each cell."""
-        order = np.argsort(self.owner, kind="stable")
-        return np.split(order, np.cumsum(self.sizes)[:-1])
+        return np.split(self.order, np.cumsum(self.sizes)[:-1])
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Patches in the order of their cells."""
+        return np.argsort(self.owner, kind="stable")
 
     def __len__(self) -> int:
         return len(self.sizes)

@@ -8,8 +8,9 @@ Source  FoveaTer, arXiv:2105.14173, whose abstracts name the parts: a convolutio
         DeiT-S, arXiv:2012.12877.
 
 Assumed, as no text or code says it: the sizes of the regions; positions, learned and pooled with the map; votes, logits
-averaged over fixations; attention, of the last block's class token, a cell's shared out among its patches, blurred so
-that the middle of a cell is looked at, not its edge; a Gaussian that keeps off earlier fixations.
+averaged over fixations; attention, that of the last block's class token, a cell's at each of its patches (shared out
+among them, small cells near the fixation outdid large ones far off: aimed worse), blurred so that the middle of a cell
+is looked at, not its edge; a Gaussian that keeps off earlier fixations.
 """
 
 from collections.abc import Sequence

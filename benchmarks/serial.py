@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SamVisionConfig, SamVisionModel
 
-from saccade.models.deepseek import HELD, deepseek_ocr_3b
+from saccade.models.deepseek_ocr import HELD, deepseek_ocr_3b
 from saccade.nn.sam import Sam
 from saccade.specs.serial import SerialSpec
 from saccade.towers.serial import SerialTower

@@ -12,7 +12,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.recipe import from_dict, to_dict
 from saccade.core.size import Size
 from saccade.models.base import Reader
-from saccade.models.deepseek import PRESETS, PRESETS_2, PROMPTS, deepseek_ocr2_3b, deepseek_ocr_3b, tiny, tiny_2
+from saccade.models.deepseek_ocr import PRESETS, PROMPTS, deepseek_ocr2_3b, deepseek_ocr_3b, tiny, tiny_2
 from saccade.models.encoded import Encoded, pixels_of
 from saccade.models.fresh import from_spec
 from saccade.models.store import TYPES
@@ -207,7 +207,7 @@ def test_tiles_are_cut_from_the_resized_picture():
         assert np.array_equal(tile, resized[640 * row : 640 * (row + 1), 640 * col : 640 * (col + 1)])
 
 
-@pytest.mark.parametrize("make", [*PRESETS.values(), *PRESETS_2.values()])
+@pytest.mark.parametrize("make", PRESETS.values())
 def test_a_spec_is_written_and_read(make):
     spec = make()
     assert from_dict(to_dict(spec, TYPES), TYPES) == spec

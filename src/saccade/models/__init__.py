@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from saccade.models import (
     blip2,
+    deepseek_ocr,
     flamingo,
     foveated,
     idefics,
@@ -98,6 +99,12 @@ READERS: dict[str, Entry] = {
         fidelity="survey",
         presets=perceiver.PRESETS,
         assumptions=perceiver.ASSUMPTIONS,
+    ),
+    "deepseek-ocr": Entry(
+        summary="pages through SAM, convolutions that keep one patch in sixteen, and CLIP over those; newlines a row",
+        fidelity="faithful",
+        presets=deepseek_ocr.PRESETS,
+        assumptions=deepseek_ocr.ASSUMPTIONS,
     ),
     "foveated": Entry(
         summary="the question chooses where to look: patches there, ever coarser cells further out",

@@ -14,7 +14,7 @@ from transformers import AutoConfig, DeepseekOcr2Config
 from saccade.core.errors import SaccadeError
 from saccade.language.prompt import PLACEHOLDER
 from saccade.models.checkpoint import Composed, ends_of, id_of, tokenizer_of
-from saccade.models.deepseek import deepseek_ocr
+from saccade.models.deepseek_ocr import deepseek_ocr
 from saccade.models.hub_images import processor_of
 from saccade.nn.hub import config_text
 from saccade.specs.canvas import PagesSpec

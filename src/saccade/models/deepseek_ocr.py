@@ -34,6 +34,13 @@ PROMPTS: dict[str, str] = {
     "locate": "Locate <|ref|>{}<|/ref|> in the image.",
 }
 """Tasks, and how DeepSeek-OCR is asked for them."""
+ASSUMPTIONS = (
+    "v1 pads a page by Pillow's rounding and begins a prompt with the start token, as its released code was remembered "
+    "to do; neither could be run against it",
+    "no-repeat n-grams, with which both sets of authors decode, are not applied",
+    "the embedded `deepseek-16` is the compression alone: two halvings and a second transformer behind the family's "
+    "own tower, one size of page, no newlines",
+)
 HELD = 2**24
 """Numbers of bias that SAM's layers hold at once: 64 MiB, which a CPU's caches still help with."""
 
@@ -146,5 +153,6 @@ def deepseek_ocr2_3b() -> ReaderSpec:
     )  # fmt: skip
 
 
-PRESETS: dict[str, Callable[[], ReaderSpec]] = {"tiny": tiny, "3b": deepseek_ocr_3b}
-PRESETS_2: dict[str, Callable[[], ReaderSpec]] = {"tiny": tiny_2, "3b": deepseek_ocr2_3b}
+PRESETS: dict[str, Callable[[], ReaderSpec]] = {
+    "tiny": tiny, "tiny-2": tiny_2, "3b": deepseek_ocr_3b, "2-3b": deepseek_ocr2_3b,
+}  # fmt: skip

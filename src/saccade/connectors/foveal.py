@@ -185,7 +185,7 @@ class Choice(nn.Module):
         x = self.words(words)
         x = x + sincos_2d(1, x.shape[1], x.shape[2])[0].to(x)
         for layer in self.layers:
-            x = layer(x, _each(layer.look(patches), of), mask)
+            x = layer(x, patches, mask, of)
         real = x.new_ones(words.shape) if mask is None else mask.to(x.dtype)
         asked = self.query((self.norm(x) * real[..., None]).sum(dim=1) / real.sum(dim=1, keepdim=True))
         planes = self.enter(patches).transpose(1, 2).unflatten(2, (grid.rows, grid.cols))
@@ -212,14 +212,15 @@ class Asking(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "questions length width"],
-        pair: Float[Tensor, "questions patches two_widths"],
+        patches: Float[Tensor, "views patches source"],
         mask: Bool[Tensor, "questions length"] | None,
+        of: Int[Tensor, " questions"] | None,
     ) -> Float[Tensor, "questions length width"]:
-        """``pair`` is what ``look`` makes of the patches; words that are not real are seen by none."""
+        """Words that are not real are seen by none."""
         allow = None if mask is None else mask[:, None, None]
         query, seen = self.qkv(self.norm_self(x)).split([x.shape[2], 2 * x.shape[2]], dim=-1)
         x = x + self.out(self._mixed(query, seen, allow))
-        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), pair, None))
+        x = x + self.take(self._mixed(self.ask(self.norm_cross(x)), _each(self.look(patches), of), None))
         return x + self.narrow(F.gelu(self.widen(self.norm_mlp(x))))
 
     def _mixed(self, query: Tensor, seen: Tensor, allow: Tensor | None) -> Tensor:

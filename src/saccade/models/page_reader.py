@@ -40,6 +40,8 @@ class PageReader(nn.Module):
         """Scores of every word at every place."""
         tokens = self.connector(patches, grid)
         x = self.queries.weight[None].expand(len(tokens), -1, -1)
-        for read, talk in self.layers:
+        for layer in self.layers:
+            assert isinstance(layer, nn.ModuleList)
+            read, talk = layer
             x = talk(read(x, tokens))
         return self.words(self.norm(x))

@@ -119,6 +119,11 @@ class SerialSpec:
         """Channels of what leaves."""
         return self.second.width_out(self.sam.channels[-1])
 
+    @property
+    def patch(self) -> int:
+        """Pixels a side of what a token carries."""
+        return self.sam.reduction
+
     def grid(self, view: View) -> Grid:
         """Tokens of a square view."""
         side, unit = view.size.height, self.sam.reduction

@@ -27,9 +27,7 @@ from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.reader import TowerSpec
 from saccade.specs.sequence import slots
-from saccade.towers import build_tower
-from saccade.towers.hub import HubTower
-from saccade.towers.stem import StemTower
+from saccade.towers import Tower, build_tower
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -79,7 +77,7 @@ def _hollow(build: Callable[[], Part]) -> Part:
 
 
 @cache
-def _tower(spec: TowerSpec) -> HubTower | StemTower:
+def _tower(spec: TowerSpec) -> Tower:
     return _hollow(lambda: build_tower(spec))
 
 

@@ -1,7 +1,8 @@
 """How fast a map is pooled around a fixation: by index, against a matrix with a row for each cell.
 
 A 24 × 24 map of 384 channels, square cells of 8 to 1 with radii 6, 10, 16, one view at a time, every fixation in turn,
-one thread. ``matrix`` is the literal form: tokens = W(fixation) · map, with the matrices made beforehand and kept.
+on one thread, whose processor time is taken. ``matrix`` is the literal form: tokens = W(fixation) · map, with the
+matrices made beforehand and kept.
 ``cells`` is what it takes to lay the cells out, once a fixation; both forms need them. Outputs are held to each other.
 
     python benchmarks/foveal.py [--repeats 5]
@@ -35,13 +36,13 @@ def matrix(fixation: int) -> Tensor:
 
 
 def best(run: Callable[[int], object], repeats: int) -> float:
-    """Seconds a fixation, in the fastest of some rounds over all of them."""
+    """Seconds of the processor a fixation, in the fastest of some rounds over all of them."""
     taken = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         for fixation in range(GRID.tokens):
             run(fixation)
-        taken.append((time.perf_counter() - start) / GRID.tokens)
+        taken.append((time.process_time() - start) / GRID.tokens)
     return min(taken)
 
 

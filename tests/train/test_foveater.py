@@ -35,7 +35,7 @@ from saccade.train.foveater import (
     views,
     whole,
 )
-from saccade.train.loop import Schedule
+from saccade.train.loop import Schedule, run
 from saccade.train.recipe import recipe_of
 
 SMALL = FixationsRecipe(
@@ -66,8 +66,8 @@ def test_a_scene_is_read_by_quarters_and_put_together_again():
     for quarter in range(4):
         top, left = quarter // 2 * SIDE // 2, quarter % 2 * SIDE // 2
         expected = torch.from_numpy(pixels[top : top + SIDE // 2, left : left + SIDE // 2]).permute(2, 0, 1)
-        torch.testing.assert_close(tiles[quarter], expected / 127.5 - 1)
-    numbers = torch.arange(GRID.tokens).view(GRID.rows, GRID.cols)
+        torch.testing.assert_close(tiles[quarter], expected / 127.5 - 1, rtol=0, atol=1e-6)
+    numbers = torch.arange(float(GRID.tokens)).view(GRID.rows, GRID.cols)
     halves = [numbers[row : row + 16, col : col + 16].flatten() for row in (0, 16) for col in (0, 16)]
     assert whole(torch.stack(halves)[None, ..., None])[0, :, 0].tolist() == list(range(GRID.tokens))
 
@@ -173,11 +173,14 @@ def test_a_little_training_lowers_the_loss():
     recipe = replace(SMALL, schedule=Schedule(steps=40, batch=8, warmup=4))
     torch.manual_seed(0)
     job = FixationsJob(Foveater(recipe.spec("resize")), data, way="resize", batch=8, seed=0)
-    before = float(sum(float(job.losses(step)["digit"]) for step in range(5)))
-    from saccade.train.loop import run
-
+    before = lost(job)
     run(job, recipe.schedule)
-    assert float(sum(float(job.losses(step)["digit"]) for step in range(5))) < 0.8 * before
+    assert lost(job) < 0.8 * before
+
+
+@torch.no_grad()
+def lost(job: FixationsJob) -> float:
+    return sum(float(job.losses(step)["digit"]) for step in range(5))
 
 
 def test_the_study_counts_and_compares(tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -97,6 +98,8 @@ def test_a_fixation_shifts_what_is_seen():
 
 
 def test_the_fovea_is_seen_in_more_detail():
+    across = SPEC.places[1] - SPEC.places[0]
+    assert across == pytest.approx(np.stack([SPEC.steps, 0 * SPEC.steps], axis=1))
     assert SPEC.steps[0] < 0.6 * SPEC.steps[-1]
     wide = SensorSpec(tokens=256, width=4)
     assert int(wide.resolution) == 38

@@ -163,6 +163,8 @@ def _law(law: Law, about: Notes) -> list[str]:
 
 def _counts(about: Notes) -> list[str]:
     """Published models over pictures of some sizes; sizes that cost the same share a line."""
+    if not about.published:
+        return ["No published model is built so; none is counted."]
     heads = ["model", "picture", "visual tokens", "positions", "tower", "connector", "language", "weights"]
     rows, doubtful = [], False
     for name in about.published:

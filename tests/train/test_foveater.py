@@ -1,6 +1,7 @@
 """Fixations: what a step draws, what each way is given, what the study counts."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from saccade.models.embedded import embedded
+from saccade.models.page_reader import PageReader
 from saccade.study.compression import (
     TABLE,
     CompressionStudy,

@@ -1,19 +1,31 @@
 """How much text a token carries: the measure, its bins, and what is drawn."""
 
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
 from saccade.models.embedded import embedded
 from saccade.models.page_reader import PageReader
 from saccade.study.compression import (
+    EDGES,
+    FEWEST,
+    PUBLISHED,
     TABLE,
     CompressionStudy,
+    compression_curve,
+    compression_markdown,
     distance,
     published,
     read_rightly,
     study,
+    titles,
 )
+from saccade.study.lines import NAME
 from saccade.tasks.pages import Page, lexicon
 from saccade.train.compression import page_reader, told, ways
 

@@ -11,6 +11,7 @@ from saccade.core.errors import SaccadeError
 from saccade.models.foveater import Foveater
 from saccade.specs.cells import centre
 from saccade.specs.vit import StemTowerSpec
+from saccade.study import foveater as module
 from saccade.study.foveater import (
     NEVER,
     FixationStudy,
@@ -168,6 +169,20 @@ def test_a_run_that_was_stopped_goes_on_the_same(tmp_path):
             assert one.equal(other)
 
 
+def test_a_way_sees_other_batches_than_its_start(tmp_path, monkeypatch):
+    jobs: list[FixationsJob] = []
+    monkeypatch.setattr("saccade.train.foveater.run", lambda job, *_, **__: jobs.append(job))
+    train_fixations(SMALL, scenes(6), tmp_path, quiet)
+    assert [job.way for job in jobs] == ["resize", *WAYS] * 2
+    for start, *ways in (jobs[:5], jobs[5:]):
+        assert len({job.seed for job in ways}) == 1
+        assert ways[0].seed != start.seed
+        for job in ways:
+            for one, other in zip(job.model.parameters(), start.model.parameters(), strict=True):
+                assert one.equal(other)
+    assert len({job.seed for job in jobs}) == 4
+
+
 def test_a_little_training_lowers_the_loss():
     data = scenes(6)
     data.quarters[torch.arange(6), data.shown] += 3 * torch.nn.functional.one_hot(data.digits % 8, 8)[:, None]
@@ -184,7 +199,8 @@ def lost(job: FixationsJob) -> float:
     return sum(float(job.losses(step)["digit"]) for step in range(5))
 
 
-def test_the_study_counts_and_compares(tmp_path):
+def test_the_study_counts_and_compares(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "AT_ONCE", 5)
     models = train_fixations(SMALL, scenes(24), tmp_path, quiet)
     held, asked = scenes(10, seed=1), scenes(12, seed=2)
     found = study(models, SMALL, held, asked, 1000)

@@ -76,14 +76,14 @@ class Foveater(nn.Module):
     ) -> Float[Tensor, "pictures {fixations} {self.spec.classes}"]:
         """Logits after each of so many fixations, the mean of the votes so far; nobody stops.
 
-        ``path`` are the first fixations; attention chooses those that follow. No gradient goes through the choice.
+        ``path`` are the first fixations; attention chooses those that follow. A choice has no gradient.
         """
         state = _State.of(maps, self.spec)
         means = []
         for number in range(fixations):
             fixation = path[:, number] if number < path.shape[1] else state.choice()
             logits, seen = self.glance(maps, fixation)
-            state = state.after(logits, seen.detach(), fixation)
+            state = state.after(logits, seen, fixation)
             means.append(state.votes / (number + 1))
         return torch.stack(means, dim=1)
 

@@ -169,7 +169,6 @@ BY_HAND = {
     "blip_cache_512": "0.500",
     "object_tokens": "144",
     "object_points": "1,024",
-    "deepseek_base": "256",
     "readers": "24",
     "crossed": "2",
 }

@@ -266,6 +266,5 @@ def _objects() -> Figures:
         "object_encoder": encoder / 1e12,
         "object_decoder": (tower.masks.flops - encoder) / 1e12,
         "object_clip": (ours.vision.flops - tower.masks.flops) / 1e12,
-        "deepseek_base": theirs.visual_tokens,
         "deepseek_tflops": theirs.vision.flops / 1e12,
     }

@@ -11,6 +11,7 @@ from typing import TypeVar, final
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import PreTrainedModel
 
 from saccade.connectors import build_connector
 from saccade.connectors.foveal import Foveal
@@ -83,7 +84,13 @@ def _tower(spec: TowerSpec) -> Tower:
 
 @cache
 def _decoder(spec: DecoderSpec) -> Decoder:
-    return _hollow(lambda: Decoder(spec))
+    made = _hollow(lambda: Decoder(spec))
+    if spec.fields.get("n_routed_experts"):
+        # Grouped products cannot be counted in single precision; these are the same ones, a position at a time.
+        for part in made.modules():
+            if isinstance(part, PreTrainedModel):
+                part.set_experts_implementation("batched_mm")
+    return made
 
 
 def _pixels(size: Size) -> Tensor:

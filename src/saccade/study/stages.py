@@ -85,8 +85,18 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
         "convolutional tower",
         f"{spec.depth} layers of {spec.width:,} after a convolutional stem; patches of {spec.patch} px",
     ),
+    "pages": lambda spec: (
+        "tiles and a page" if spec.tile else "one page",
+        f"a page of {spec.base:,} px" + (f", at most {spec.most} tiles of {spec.tile} px" if spec.tile else ""),
+    ),
+    "tower.serial": lambda spec: (
+        "SAM's encoder, convolutions, a second transformer",
+        f"{spec.sam.depth} layers of {spec.sam.width:,}, {len(spec.sam.full)} of them beyond their windows, then "
+        f"{spec.second.depth} of {spec.second.width:,}; a token for {spec.patch} px a side",
+    ),
     "tower.regions": _regions,
     "mlp": lambda spec: ("MLP", f"{_widths(spec)}, one token a patch"),
+    "linear": lambda spec: ("one matrix", _widths(spec)),
     "pixel_shuffle": lambda spec: (
         "pixel shuffle",
         f"{spec.ratio}×{spec.ratio} patches a token, {spec.width_in * spec.ratio**2:,} → {spec.width_out:,}",
@@ -140,6 +150,10 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
     "sequence.front": lambda spec: ("in front of the text", "views one after the other"),
     "sequence.separated": lambda spec: ("into the sequence, with separators", "one separator a slice, overview last"),
     "sequence.tagged": lambda spec: ("into the sequence, with place markers", "a marker before and after each tile"),
+    "sequence.woven": lambda spec: (
+        "into the sequence, tiles woven" if spec.newlines else "into the sequence, tile by tile",
+        "a learned newline after every row, a learned separator" if spec.newlines else "a learned separator",
+    ),
     "sequence.called": lambda spec: ("one position in the sequence", "the tokens stay outside"),
     "cross": lambda spec: (
         "gated cross-attention",

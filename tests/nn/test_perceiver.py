@@ -239,7 +239,7 @@ def test_answers_are_what_the_authors_wrote():
     mask = torch.tensor([True, False, True, True]).expand(3, -1)
     found = part(z, mask=mask)
     close(found, part.out(slow(part.block, part.queries[None], z, mask[:, :, None].expand(-1, -1, 3))))
-    assert float((found - found[:1])[:, 1].detach().abs().max()) == 0  # whatever the latents are
+    assert float((found - found[:1])[:, 1].detach().abs().max()) < 1e-6  # whatever the latents are
 
 
 def test_one_answer_does_not_know_of_the_others():

@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.recipe import from_dict, to_dict
 from saccade.core.size import Size
@@ -14,6 +16,7 @@ from saccade.fusion.cross import Sight
 from saccade.models import READERS, build
 from saccade.models.base import Reader
 from saccade.models.store import TYPES
+from saccade.specs.foveal import FovealSpec
 from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
@@ -28,6 +31,18 @@ def spec() -> ReaderSpec:
     return READERS["llava"].presets["tiny"]()
 
 
+def connected(reader: Reader, patches: torch.Tensor, grid: Grid, shape: tuple[int, ...]) -> None:
+    """The connector, with as many words of a prompt as its spec counts, or the view's pixels, where it takes them."""
+    spec = reader.spec.connector
+    if isinstance(spec, FovealSpec):
+        reader.connector.aim(patches, grid, torch.zeros(1, spec.text, dtype=torch.long))
+        reader.connector(patches, grid)
+    elif reader.spec.instructed:
+        reader.connector.instructed(patches, torch.zeros(1, spec.text, dtype=torch.long))
+    else:
+        reader.connector(patches, grid, *((torch.empty(shape),) if reader.spec.guided else ()))
+
+
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("size", [(28, 28), (90, 41)], ids=str)
 def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
@@ -37,6 +52,9 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
     pixels = [(1, 3, view.size.height, view.size.width) for view in views]
 
     def language(reader: Reader) -> None:
+        for part in reader.language.modules():
+            if isinstance(part, PreTrainedModel) and made.language.model_type.startswith("deepseek"):
+                part.set_experts_implementation("batched_mm")  # grouped products are not counted in single precision
         length = plan.length
         marks, places = torch.ones(1, 1, length, length).bool(), torch.zeros(1, length).long()
         before = None
@@ -54,10 +72,7 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
     def connector(reader: Reader) -> None:
         for grid, shape in zip(grids, pixels, strict=True):
             patches = torch.empty(1, grid.tokens + made.tower.extra, made.tower.width)
-            if made.instructed:
-                reader.connector.instructed(patches, torch.zeros(1, made.connector.text, dtype=torch.long))
-            else:
-                reader.connector(patches, grid, *((torch.empty(shape),) if made.guided else ()))
+            connected(reader, patches, grid, shape)
 
     stages = {"vision": tower, "connector": connector, "language": language}
     for stage, run in stages.items():

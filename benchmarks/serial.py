@@ -45,8 +45,8 @@ def attend(w: Weights, at: str, x: Tensor, heads: int) -> Tensor:
     apart = place[:, None] - place + side - 1
     down, across = w[f"{at}rel_pos_h"][apart], w[f"{at}rel_pos_w"][apart]
     square = q.reshape(views * heads, side, side, -1)
-    rows = torch.einsum("bhwc,hkc->bhwk", square, down).view(views, heads, side * side, side, 1)
-    cols = torch.einsum("bhwc,wkc->bhwk", square, across).view(views, heads, side * side, 1, side)
+    rows = torch.einsum("bhwc,hkc->bhwk", square, down).reshape(views, heads, side * side, side, 1)
+    cols = torch.einsum("bhwc,wkc->bhwk", square, across).reshape(views, heads, side * side, 1, side)
     q, k, v = (part.view(views, heads, side * side, -1) for part in (q, k, v))
     bias = (rows + cols).view(views, heads, side * side, side * side)
     seen = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)

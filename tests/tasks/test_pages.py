@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from saccade.core.errors import SaccadeError
-from saccade.tasks.pages import LEAST, LINES, MOST, QUESTION, SIDE, WORDS, Page, lexicon
+from saccade.tasks.pages import LEAST, LINES, MOST, SIDE, WORDS, Page, lexicon
 
 PAGES = [Page("test", index) for index in range(60)]
 
@@ -59,15 +59,12 @@ def test_lines_do_not_touch_each_other_nor_the_edge():
     assert max(len(page.lines) for page in PAGES) <= LINES
 
 
-def test_every_line_is_asked_for_by_its_number():
+def test_a_page_that_was_forgotten_is_drawn_again_the_same():
     page = Page("test", 0)
-    assert [question.answers[0] for question in page.questions] == [line.text for line in page.lines]
-    assert [question.evidence[0] for question in page.questions] == [line.box for line in page.lines]
-    assert page.questions[1].text == QUESTION.format(number=2)
-    assert page.text == " ".join(question.answers[0] for question in page.questions)
     image = page.image()
     page.forget()
     assert np.array_equal(np.asarray(page.image()), np.asarray(image))
+    assert page.text == " ".join(line.text for line in page.lines)
 
 
 def test_refusals():

@@ -2,8 +2,7 @@
 
 The words are made up and short, and some are far more frequent than others, as words are. Faces and paper differ from
 page to page; of what matters only the number of words is swept, evenly in its logarithm, so that what is lost when more
-text is put on the same number of tokens is lost to that, and not to smaller print. Every line is asked for by its
-number: who answers all of them has read the page.
+text is put on the same number of tokens is lost to that, and not to smaller print.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.size import Size
 from saccade.tasks.canvas import LIGHT, Canvas
-from saccade.tasks.exam import Question
 from saccade.tasks.scenes import SPLITS
 
 VERSION = "pages/1"
@@ -30,7 +28,6 @@ WORDS, COMMON = 256, 6.0
 """Words of the lexicon; the word of rank r is drawn with a weight of 1 / (r + ``COMMON``)."""
 LEAST, MOST = 3, 44
 """Words of a page; what does not fit is left out."""
-QUESTION = "What is written in line {number}?"
 
 
 @cache
@@ -109,14 +106,6 @@ class Page:
     def forget(self) -> None:
         """Give back the drawing's memory; it is drawn again, the same, when next looked at."""
         self.__dict__.pop("_drawn", None)
-
-    @property
-    def questions(self) -> tuple[Question, ...]:
-        """One for each line, counted from 1."""
-        return tuple(
-            Question(QUESTION.format(number=number), (line.text,), "line", "own", (line.box,), HEIGHT)
-            for number, line in enumerate(self.lines, start=1)
-        )
 
 
 def _wrapped(canvas: Canvas, rng: np.random.Generator) -> list[str]:

@@ -1,40 +1,25 @@
-"""What a reader says, and where it looked."""
+"""What a model says."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from saccade.core.ledger import Ledger
-from saccade.core.view import Layout
+Alternatives = tuple[tuple[str, float], ...]
+"""Tokens that might have stood in one place, as text, with their log-probabilities; the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``text``, with its ``tokens`` (ids, the end marker included) and their log-probabilities."""
+    """``text``, with its ``tokens`` (ids, the end marker included) and their log-probabilities.
+
+    An endpoint knows no ids, and may know no log-probabilities: both are empty then. ``top`` holds for each token what
+    might have stood in its place, where it was asked for.
+    """
 
     text: str
-    tokens: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    tokens: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    top: tuple[Alternatives, ...] = ()
 
     @property
     def logprob(self) -> float:
         """Log-probability of the whole answer."""
         return sum(self.logprobs)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One pass over chosen views: the ``layout`` and the ``ledger`` of the tokens that were read."""
-
-    layout: Layout
-    ledger: Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """All looks of an answer, in order."""
-
-    looks: tuple[Look, ...] = field(default_factory=tuple)
-
-    @property
-    def visual_tokens(self) -> int:
-        """Visual tokens read over all looks."""
-        return sum(len(look.ledger) for look in self.looks)

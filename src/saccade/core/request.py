@@ -1,0 +1,147 @@
+"""What a policy asks for: a model is shown something and answers, or shows where it looked."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from saccade.core.answer import Answer
+from saccade.core.box import Box
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A picture as a model is shown it: the ``box`` of it (source pixels, None for all), shrunk where its longer side
+    exceeds ``side`` pixels, with a frame drawn around ``mark``.
+    """
+
+    box: Box | None = None
+    side: int | None = None
+    mark: Box | None = None
+
+    def __post_init__(self) -> None:
+        if self.side is not None and self.side < 1:
+            raise SaccadeError(f"a sight is at least 1 px long, got {self.side}")
+        if self.box is not None and self.box.area <= 0:
+            raise SaccadeError(f"a sight needs some source pixels, got the box {self.box.sides}")
+
+
+WHOLE = Sight()
+"""All of the picture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What all requests hold: the ``sights``, which of the policy's models is meant ("" for the first), and why."""
+
+    sights: tuple[Sight, ...] = (WHOLE,)
+    model: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask(Request):
+    """Answer ``question`` in at most ``max_tokens``, greedily, and tell ``top`` alternatives for each token where the
+    model can: observed as an ``Answer``. A text question has no sights.
+    """
+
+    question: str
+    max_tokens: int = 8
+    top: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YesNo(Request):
+    """How likely yes is, against no, as the answer to ``question``: observed as a number from 0 to 1."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch(Request):
+    """Where the model looks while it reads each of ``questions`` about one sight: observed as a tuple of ``Heat``.
+
+    By ``attention`` it is how much the last position attends to each visual token; by ``values`` how alike the cached
+    values of each are to those of the words ``targets`` (one for each question, which holds it; "" for its last token).
+    Both are means over the middle third of the layers (attention) and products over the second half (values).
+    """
+
+    questions: tuple[str, ...]
+    by: Literal["attention", "values"] = "attention"
+    targets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.sights) != 1:
+            raise SaccadeError(f"where a model looks is watched on 1 sight, got {len(self.sights)}")
+        if self.targets and len(self.targets) != len(self.questions):
+            raise SaccadeError(f"{len(self.questions)} questions but {len(self.targets)} targets; give one each")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A model calls the function ``name`` with ``arguments`` (JSON) under the call's ``id``."""
+
+    name: str
+    arguments: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of a conversation; a tool's turn answers the ``call``, an assistant's may make one."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str
+    sights: tuple[Sight, ...] = ()
+    call: Call | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call: its ``parameters`` are a JSON schema, as text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk(Request):
+    """Go on with a conversation, in which ``tools`` may be called: observed as ``Said``. Its sights are its turns'."""
+
+    turns: tuple[Turn, ...]
+    tools: tuple[Tool, ...] = ()
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How a conversation went on: an ``answer``, or a ``call`` with what was said before it."""
+
+    answer: Answer
+    call: Call | None = None
+
+
+def shown(request: Request) -> tuple[Sight, ...]:
+    """Every sight that a request shows, in order."""
+    if isinstance(request, Talk):
+        return tuple(sight for turn in request.turns for sight in turn.sights)
+    return request.sights
+
+
+def needs(request: Request) -> Cap:
+    """What a request takes of a model."""
+    many = Cap.MULTI_IMAGE if len(shown(request)) > 1 else Cap(0)
+    match request:
+        case Ask():
+            return many | Cap.GENERATE | (Cap(0) if request.sights else Cap.INSTRUCT)
+        case YesNo():
+            return many | Cap.GENERATE | Cap.INSTRUCT
+        case Talk():
+            return many | Cap.GENERATE | Cap.INSTRUCT | (Cap.TOOLS if request.tools else Cap(0))
+        case Watch(by="attention"):
+            return Cap.ATTN_LM
+        case Watch():
+            return Cap.KV_READ
+        case _:
+            raise TypeError(f"no model knows of {type(request).__name__}")

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from saccade.core.answer import Answer
+from saccade.core.answer import Alternatives, Answer
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.insert import Insert
 from saccade.language.seq2seq import Seq2Seq
@@ -149,30 +149,39 @@ def answer(
     end: frozenset[int],
     decode: Callable[[list[int]], str],
     max_tokens: int = 8,
+    top: int = 0,
 ) -> list[Answer]:
     """One greedy answer a row of ``reading``; each question's ids (at least one) follow the row.
 
-    Rows stop at an ``end`` token; the loop stops when all have. Log-probabilities are of the chosen tokens.
+    Rows stop at an ``end`` token; the loop stops when all have. Log-probabilities are of the chosen tokens, and of the
+    ``top`` likeliest in each one's place.
     """
     ids, real = pad_left(questions)
     reading.room([len(question) for question in questions], max_tokens - 1)
     scores = reading.follow(ids, real)
     tokens: list[list[int]] = [[] for _ in questions]
     chances: list[list[float]] = [[] for _ in questions]
+    others: list[list[Alternatives]] = [[] for _ in questions]
     waiting = set(range(len(questions)))
     for step in range(max_tokens):
-        chance, chosen = scores.log_softmax(dim=-1).max(dim=-1)
+        scores = scores.log_softmax(dim=-1)
+        chance, chosen = scores.max(dim=-1)
         token, value = chosen.tolist(), chance.tolist()
+        best = [pair.tolist() for pair in scores.topk(min(top, scores.shape[-1]), dim=-1)] if top else []
         for row in sorted(waiting):
             tokens[row].append(token[row])
             chances[row].append(value[row])
+            if top:
+                others[row].append(
+                    tuple((decode([id_]), one) for one, id_ in zip(best[0][row], best[1][row], strict=True))
+                )
         waiting -= {row for row in waiting if token[row] in end}
         if not waiting or step == max_tokens - 1:
             break
         scores = reading.follow(chosen[:, None], torch.ones_like(chosen, dtype=torch.bool)[:, None])
     return [
-        Answer(decode([token for token in row if token not in end]), tuple(row), tuple(values))
-        for row, values in zip(tokens, chances, strict=True)
+        Answer(decode([token for token in row if token not in end]), tuple(row), tuple(values), tuple(best))
+        for row, values, best in zip(tokens, chances, others, strict=True)
     ]
 
 

@@ -26,10 +26,11 @@ from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.fusion.cross import Cross
-from saccade.language.generate import Encoding, Reading, answer, read
+from saccade.language.generate import Encoding, Reading, read
 from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
+from saccade.models.asking import Row, answers
 from saccade.models.encoded import (
     VIEWS_AT_ONCE,
     Batch,
@@ -239,33 +240,25 @@ class Reader(nn.Module):
         keep: Sequence[Kept] | None = None,
         shots: Sequence[Sequence[Shot]] | None = None,
         max_tokens: int = 8,
+        top: int = 0,
     ) -> list[list[Answer]]:
         """Greedy answers to each picture's questions; each picture is read once for all of its own.
 
-        ``shots`` are examples for each picture, told before it in their order: the most like it last. A template that
-        puts the question before the picture has it read once a question.
+        ``top`` is how many alternatives are told for each token. ``shots`` are examples for each picture, told before
+        it in their order: the most like it last. A template that puts the question before the picture has it read once
+        a question.
         """
         shots = [()] * len(encoded) if shots is None else shots
         check_lists(encoded, questions, keep, shots)
-        heads: dict[tuple[int, Prompt], int] = {}
-        rows, tails = [], []
+        rows = []
         for number, (picture, asked, told) in enumerate(zip(encoded, questions, shots, strict=True)):
             before = "".join(self._text(shot.question) + shot.answer + self.spec.closing for shot in told)
             pictures = [*(shot.encoded for shot in told), picture]
-            for question in asked:
-                head, tail = self._parted(self.prompt(before + self._text(question), pictures))
-                rows.append(heads.setdefault((number, head), len(heads)))
-                tails.append(tail)
-        if not rows:
-            return [[] for _ in questions]
-        of = [number for number, _ in heads]
-        seen = [[*(shot.encoded for shot in shots[number]), encoded[number]] for number in of]
-        kept = None
-        if keep is not None:
-            kept = [[*(torch.arange(one.count) for one in row[:-1]), keep[n]] for n, row in zip(of, seen, strict=True)]
-        prefix = self.prefill([head for _, head in heads], seen, kept).take(rows)
-        end = frozenset(self.spec.language.ends)
-        found = iter(answer(prefix, tails, end=end, decode=self._decode, max_tokens=max_tokens))
+            kept = None
+            if keep is not None:
+                kept = [*(torch.arange(shot.encoded.count) for shot in told), keep[number]]
+            rows += [Row(pictures, before + self._text(question), kept) for question in asked]
+        found = iter(answers(self, rows, max_tokens=max_tokens, top=top))
         return [[next(found) for _ in asked] for asked in questions]
 
     @overload
@@ -373,21 +366,12 @@ class Reader(nn.Module):
         pictures = [[next(encoded) for _ in row] for row in images]
         return pictures, [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
 
-    def _parted(self, prompt: Prompt) -> tuple[Prompt, tuple[int, ...]]:
-        """What is read before the answer begins, and what is read as its beginning."""
-        if isinstance(self.language, Seq2Seq):
-            return prompt, (self.language.spec.start,)
-        return prompt.split()
-
     def _text(self, question: str) -> str:
         if PLACEHOLDER in question:
             raise SaccadeError(
                 f"a question is plain text, the template places the picture; take {PLACEHOLDER} out of it"
             )
         return self.spec.template.replace("{question}", question)
-
-    def _decode(self, ids: list[int]) -> str:
-        return str(self.tokenizer.decode(ids)).strip()
 
 
 def _batches(sizes: Sequence[Size]) -> Iterator[list[int]]:

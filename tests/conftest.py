@@ -14,6 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# Servers that run for a whole session, whichever tests ask for them.
+pytest_plugins = ["tests.servers"]
+
 # The same examples on every run, and no clock: a busy machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

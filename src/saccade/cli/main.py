@@ -22,6 +22,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     ),
     "compare": ("saccade.cli.compare", "accuracy against visual tokens: readers × budgets, with honest baselines"),
     "train": ("saccade.cli.compare", "train the embedded family by a recipe, or one of its connectors anew"),
+    "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),
     "models": ("saccade.cli.models", "the catalogue: every model with its stages and its fidelity mark"),
 }
 """Where each verb lies, and what it does: only the one that is asked for is imported, since most bring torch."""

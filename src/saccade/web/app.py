@@ -1,0 +1,102 @@
+"""The API as a web application: routes, bounds on what comes in, errors in the API's shape."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from saccade.api.serving import BusyError, Limits, Question, Serving, open_picture
+from saccade.core.errors import SaccadeError
+from saccade.web import chat, shapes
+from saccade.web.refusal import RefusalError
+
+try:
+    from fastapi import FastAPI, Request
+    from fastapi.responses import JSONResponse, Response, StreamingResponse
+    from starlette.exceptions import HTTPException
+except ImportError as error:
+    raise SaccadeError(f"serving needs fastapi ({error}): pip install 'saccade[serve]'") from error
+
+WAIT = 1
+"""Seconds until it is worth asking again when there is no room."""
+
+
+def app(serving: Serving) -> FastAPI:
+    """The application; its desk closes with it."""
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(serving.desk.close)
+
+    # No pages of its own: those would load scripts from elsewhere.
+    made = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
+
+    @made.get("/v1/models")
+    async def models() -> Response:
+        return JSONResponse(shapes.models(serving.name))
+
+    @made.post("/v1/chat/completions")
+    async def complete(request: Request) -> Response:
+        with serving.desk.place():
+            return await _complete(serving, await _body(request, serving.limits))
+
+    made.add_exception_handler(SaccadeError, _refused)
+    made.add_exception_handler(HTTPException, _no_route)
+    made.add_exception_handler(Exception, _failed)
+    return made
+
+
+async def _complete(serving: Serving, body: bytes) -> Response:
+    asked, question = await asyncio.to_thread(_question, serving, body)
+    told = await asyncio.wrap_future(serving.desk.ask(question))
+    if asked.stream:
+        events = shapes.stream(told, serving.name, asked.logprobs, asked.usage)
+        return StreamingResponse(events, media_type="text/event-stream")
+    return JSONResponse(shapes.completion(told, serving.name, asked.logprobs))
+
+
+def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, Question]:
+    asked = chat.read(body, serving.name, serving.limits)
+    picture = open_picture(asked.picture, limit=serving.limits.pixels)
+    return asked, Question(picture, asked.text, asked.max_tokens, asked.top)
+
+
+async def _body(request: Request, limits: Limits) -> bytes:
+    """The body within its bounds. A little more is read and thrown away, so that a client hears why."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise RefusalError(f"send JSON as application/json, got {kind or 'no content-type'}", 415)
+    body, length = bytearray(), 0
+    try:
+        async with asyncio.timeout(limits.seconds):
+            async for piece in request.stream():
+                length += len(piece)
+                if length <= limits.body:
+                    body += piece
+                elif length > 4 * limits.body:
+                    break
+    except TimeoutError as error:
+        raise RefusalError(f"the body was not there within {limits.seconds:g} s; send it faster", 408) from error
+    if length > limits.body:
+        raise RefusalError(f"a body has at most {limits.body} bytes; send a smaller picture", 413)
+    return bytes(body)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Whatever saccade refuses is the client's fault, unless there is no room."""
+    if isinstance(error, BusyError):
+        return JSONResponse(shapes.error(str(error), 503, code="busy"), 503, {"Retry-After": str(WAIT)})
+    if isinstance(error, RefusalError):
+        return JSONResponse(shapes.error(str(error), error.status, error.param, error.code), error.status)
+    return JSONResponse(shapes.error(str(error), 400), 400)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = f"{request.method} {request.url.path}: {error.detail}; there are /v1/chat/completions and /v1/models"
+    return JSONResponse(shapes.error(said, error.status_code), error.status_code, error.headers)
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    """What was not foreseen; the log has the rest."""
+    return JSONResponse(shapes.error(f"the server failed ({type(error).__name__})", 500), 500)

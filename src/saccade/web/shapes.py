@@ -1,0 +1,87 @@
+"""Answers and errors in the shapes of the API."""
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from saccade.api.serving import Told
+
+
+def models(name: str) -> dict[str, Any]:
+    """The one model that is served."""
+    return {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "saccade"}]}
+
+
+def error(said: str, status: int, param: str | None = None, code: str | None = None) -> dict[str, Any]:
+    """An error object."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {"error": {"message": said, "type": kind, "param": param, "code": code}}
+
+
+def completion(told: Told, name: str, logprobs: bool) -> dict[str, Any]:
+    """The whole answer in one object."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": told.answer.text, "refusal": None},
+        "logprobs": _chances(told) if logprobs else None,
+        "finish_reason": _finish(told),
+    }
+    return {**_head("chat.completion", name), "choices": [choice], "usage": usage(told)}
+
+
+def stream(told: Told, name: str, logprobs: bool, counted: bool) -> Iterator[str]:
+    """The same as events. The answer is one piece, since it was made as a whole, in a batch with others."""
+    head = _head("chat.completion.chunk", name)
+    chances = _chances(told) if logprobs else None
+    yield _event(head, [_delta({"role": "assistant", "content": ""})])
+    yield _event(head, [{**_delta({"content": told.answer.text}), "logprobs": chances}])
+    yield _event(head, [{**_delta({}), "finish_reason": _finish(told)}])
+    if counted:
+        yield _event({**head, "usage": usage(told)}, [])
+    yield "data: [DONE]\n\n"
+
+
+def usage(told: Told) -> dict[str, Any]:
+    """Positions read and tokens said. ``image_tokens`` are visual tokens: where a model reads them beside its sequence,
+    they are not among the prompt's.
+    """
+    said = len(told.answer.tokens)
+    return {
+        "prompt_tokens": told.tokens,
+        "completion_tokens": said,
+        "total_tokens": told.tokens + said,
+        "prompt_tokens_details": {"image_tokens": told.visual_tokens, "cached_tokens": 0},
+    }
+
+
+def _head(kind: str, name: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": kind, "created": int(time.time()), "model": name}
+
+
+def _delta(delta: dict[str, str]) -> dict[str, Any]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}
+
+
+def _event(head: dict[str, Any], choices: list[dict[str, Any]]) -> str:
+    return f"data: {json.dumps({**head, 'choices': choices}, ensure_ascii=False)}\n\n"
+
+
+def _finish(told: Told) -> str:
+    return "stop" if told.ended else "length"
+
+
+def _chances(told: Told) -> dict[str, Any]:
+    """Of every token, the end marker with them: an answer's likelihood includes that it ends."""
+    answer = told.answer
+    top = answer.top or ((),) * len(answer.tokens)
+    places = [
+        {**_token(spelt, chance), "top_logprobs": [_token(*pair) for pair in others]}
+        for spelt, chance, others in zip(told.spelt, answer.logprobs, top, strict=True)
+    ]
+    return {"content": places, "refusal": None}
+
+
+def _token(spelt: str, chance: float) -> dict[str, Any]:
+    return {"token": spelt, "logprob": chance, "bytes": list(spelt.encode())}

@@ -1,6 +1,7 @@
 """What a policy asks for: a model is shown something and answers, or shows where it looked."""
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Literal
 
 from saccade.core.answer import Answer
@@ -61,20 +62,35 @@ class YesNo(Request):
 class Watch(Request):
     """Where the model looks while it reads each of ``questions`` about one sight: observed as a tuple of ``Heat``.
 
-    By ``attention`` it is how much the last position attends to each visual token; by ``values`` how alike the cached
-    values of each are to those of the words ``targets`` (one for each question, which holds it; "" for its last token).
-    Both are means over the middle third of the layers (attention) and products over the second half (values).
+    It is what words see: ``targets`` are words that stand in each question, "" (the default) for its last token. By
+    ``attention`` it is how much they attend to each visual token, a mean over the layers; by ``values`` how alike its
+    cached values are to theirs, a geometric mean over the layers. ``layers`` are shares of the depth, None for the
+    middle third (attention) and the second half (values).
     """
 
     questions: tuple[str, ...]
     by: Literal["attention", "values"] = "attention"
     targets: tuple[str, ...] = ()
+    layers: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.sights) != 1:
             raise SaccadeError(f"where a model looks is watched on 1 sight, got {len(self.sights)}")
         if self.targets and len(self.targets) != len(self.questions):
             raise SaccadeError(f"{len(self.questions)} questions but {len(self.targets)} targets; give one each")
+        if self.layers is not None and not 0 <= self.layers[0] < self.layers[1] <= 1:
+            raise SaccadeError(f"layers are shares of the depth, 0 ≤ from < to ≤ 1, got {self.layers}")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The target of each question, "" for its last token."""
+        return self.targets or ("",) * len(self.questions)
+
+    def depths(self, depth: int) -> range:
+        """The layers that are meant, of ``depth``; at least one."""
+        low, high = self.layers or ((1 / 3, 2 / 3) if self.by == "attention" else (0.5, 1.0))
+        first = min(int(low * depth), depth - 1)
+        return range(first, max(first + 1, ceil(high * depth)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,252 @@
+"""Composed readers as policies drive them: our paths behind ``core.backend.Backend``."""
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import cast, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers.cache_utils import DynamicLayer
+
+from saccade.core.backend import Job, Observation, Seen
+from saccade.core.caps import Cap, check
+from saccade.core.errors import SaccadeError
+from saccade.core.heat import Heat
+from saccade.core.plan import Plan
+from saccade.core.request import Ask, Request, Sight, Watch, YesNo, needs, shown
+from saccade.core.size import Size
+from saccade.core.trace import Price
+from saccade.language.generate import Prefix
+from saccade.language.hub import Decoder, pad_left
+from saccade.language.probe import probed
+from saccade.language.prompt import PLACEHOLDER
+from saccade.language.verdict import chance_of_yes
+from saccade.models.asking import Begun, Row, answered, begun
+from saccade.models.base import Reader
+from saccade.models.encoded import Encoded
+from saccade.nn.values import alike
+from saccade.specs.reader import SINGLE, ReaderSpec
+from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.views import sight as sights
+
+MEMO = 256 * 2**20
+"""Bytes of visual tokens that are kept for the next request about the same sight."""
+STEP = 64
+"""Prompts whose pictures' tokens differ by less share a batch, in which the shorter ones are padded."""
+
+
+def caps_of(reader: Reader) -> Cap:
+    """What a reader's parts allow. Whether it was trained for several pictures, or instructions, they do not say."""
+    spec = reader.spec
+    caps = Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.ENCODE | Cap.KEEP | Cap.POSITIONS | Cap.FORK
+    spliced = spec.cross is None and isinstance(reader.language, Decoder) and not spec.instructed
+    # A learned query stands for no place, so attention to it says nothing of where.
+    return caps | Cap.ATTN_LM | Cap.KV_READ if spliced and spec.connector.exact else caps
+
+
+def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
+    """``spec`` looking at a frame of at most ``side`` pixels, in whole patches; as it is where it has no one frame.
+
+    Raises SaccadeError below one patch.
+    """
+    views, patch = spec.views, spec.tower.patch
+    if not isinstance(views, CropSpec | PadSpec | StretchSpec):
+        return spec
+    if side < patch:
+        raise SaccadeError(f"a look of {side} px shows no whole patch of {patch} px; take at least {patch}")
+    short = [min(length, side // patch * patch) for length in (views.size.width, views.size.height)]
+    return replace(spec, views=replace(views, size=Size(*short)))
+
+
+@final
+class Composed:
+    """``reader`` under a ``name``; ``caps`` are all that its parts allow unless given. See ``core.backend.Backend``."""
+
+    def __init__(self, name: str, reader: Reader, caps: Cap | None = None) -> None:
+        self.name, self.reader, self.remote = name, reader, False
+        self.caps = caps_of(reader) if caps is None else caps
+        self._framed = isinstance(reader.spec.views, CropSpec | PadSpec | StretchSpec)
+        self._memo: OrderedDict[Hashable, Encoded] = OrderedDict()
+        self._held = 0
+        self._reader, self._plan = lru_cache(64)(self._seeing), lru_cache(4096)(self._planned)
+        self._positions = lru_cache(4096)(reader.positions)
+
+    def price(self, size: Size, request: Request) -> Price:
+        """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
+        check("this request", needs(request), self.name, self.caps)
+        pictures = tuple(sights.shown_size(self._cut(sight), size) for sight in shown(request))
+        plans = [self._plan(pictures, self._side(request), self._positions(text)) for text in _texts(request)]
+        seen = plans[0]
+        read = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
+        held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
+        return Price(seen.visual_tokens, sum(plan.length for plan in plans), read, held)
+
+    def bucket(self, size: Size, request: Request) -> Hashable:
+        """See ``Backend``."""
+        limits = (request.max_tokens, request.top) if isinstance(request, Ask) else ()
+        how = (request.by, request.layers) if isinstance(request, Watch) else ()
+        tokens = self.price(size, request).visual_tokens or 0
+        return type(request).__name__, how, self._side(request), len(shown(request)), limits, tokens // STEP
+
+    @torch.inference_mode()
+    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+        """See ``Backend``."""
+        encoded = self._encoded(jobs)
+        rows, of = [], []
+        for number, (job, pictures) in enumerate(zip(jobs, encoded, strict=True)):
+            for text in _texts(job.request):
+                several = PLACEHOLDER * len(pictures)
+                rows.append(Row(pictures, self.reader.text(text).replace(PLACEHOLDER, several)))
+                of.append(number)
+        found = begun(self.reader, rows)
+        lengths = found.lengths
+        said = self._observed(jobs, rows, found)
+        made = []
+        for number, (job, pictures) in enumerate(zip(jobs, encoded, strict=True)):
+            mine = [row for row, job_number in enumerate(of) if job_number == number]
+            size = Size(*job.image.size)
+            views = tuple(
+                sights.placed(self._cut(sight), view, size)
+                for sight, picture in zip(shown(job.request), pictures, strict=True)
+                for view in picture.layout.views
+            )
+            observation = self._told(job, [said[row] for row in mine], pictures)
+            tokens = sum(picture.count for picture in pictures)
+            made.append(Seen(observation, views, tokens, sum(lengths[row] for row in mine)))
+        return made
+
+    def _observed(self, jobs: Sequence[Job], rows: Sequence[Row], found: Begun) -> list[Observation | Tensor]:
+        """What came of each row: an answer, a number, or the weight of each visual token."""
+        match jobs[0].request:
+            case Ask(max_tokens=longest, top=top):
+                return [*answered(self.reader, found, max_tokens=longest, top=top)]
+            case YesNo():
+                scores = found.reading.follow(*pad_left(found.tails))
+                return [*map(float, chance_of_yes(self.reader.tokenizer, scores))]
+            case Watch() as request:
+                layers = request.depths(cast(Decoder, self.reader.language).spec.depth)
+                words = [word for job in jobs for word in cast(Watch, job.request).words]
+                places = [_places(self.reader, tail, word) for tail, word in zip(found.tails, words, strict=True)]
+                return [*(self._attended if request.by == "attention" else self._valued)(found, places, layers)]
+            case _:
+                raise SaccadeError(f"composed readers hold no conversations, got {type(jobs[0].request).__name__}")
+
+    def _told(self, job: Job, said: Sequence[Observation | Tensor], pictures: Sequence[Encoded]) -> Observation:
+        if not isinstance(job.request, Watch):
+            (only,) = said
+            return cast(Observation, only)
+        (sight,), (picture,) = job.request.sights, pictures
+        size = Size(*job.image.size)
+        cut = self._cut(sight)
+        boxes = np.asarray(
+            [
+                sights.source(cut, bounds, size).sides if (bounds := picture.ledger.bounds(token)) else (0.0,) * 4
+                for token in range(picture.count)
+            ]
+        )
+        return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
+
+    def _attended(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
+        """How much each row's words, at ``places`` of its tail, attend to each visual token."""
+        before = cast(Prefix, found.reading).real.shape[1]
+        ids, real = pad_left(found.tails)
+        with probed(cast(Decoder, self.reader.language).model, layers=layers, rows=ids.shape[1]) as probe:
+            found.reading.follow(ids, real)
+        maps = torch.stack([layer.mean(dim=1) for layer in probe.maps.values()]).mean(dim=0)  # batch rows keys
+        return [
+            maps[row, [ids.shape[1] - len(tail) + place for place in at]].mean(dim=0)[_columns(head.visual, before)]
+            for row, (tail, at, head) in enumerate(zip(found.tails, places, found.heads, strict=True))
+        ]
+
+    def _valued(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
+        """How alike each visual token's cached values are to those of each row's words."""
+        prefix = cast(Prefix, found.reading)
+        before = prefix.real.shape[1]
+        prefix.follow(*pad_left(found.tails))
+        values = [cast(Tensor, cast(DynamicLayer, prefix.cache.layers[layer]).values) for layer in layers]
+        total = values[0].shape[2]
+        return [
+            alike(
+                [layer[row] for layer in values],
+                torch.tensor([total - len(tail) + place for place in at]),
+                _columns(head.visual, before),
+            )
+            for row, (tail, at, head) in enumerate(zip(found.tails, places, found.heads, strict=True))
+        ]
+
+    def _encoded(self, jobs: Sequence[Job]) -> list[list[Encoded]]:
+        """Every job's pictures, each sight of one encoded once and remembered."""
+        wanted = [[(job.key, sight) for sight in shown(job.request)] for job in jobs]
+        images = {key: job.image for job, keys in zip(jobs, wanted, strict=True) for key in keys}
+        made = {key: self._memo[key] for key in images if key in self._memo}
+        missing = [key for key in images if key not in made]
+        if missing:
+            reader = self._reader(self._side(jobs[0].request))
+            found = reader.encode([sights.shown(images[key], self._cut(key[1])) for key in missing])
+            made |= dict(zip(missing, found, strict=True))
+        self._remember(made)
+        return [[made[key] for key in keys] for keys in wanted]
+
+    def _remember(self, made: dict[tuple[Hashable, Sight], Encoded]) -> None:
+        for key, picture in made.items():
+            if key not in self._memo:
+                self._held += picture.tokens.nbytes
+            self._memo[key] = picture
+            self._memo.move_to_end(key)
+        while self._held > MEMO:
+            _, gone = self._memo.popitem(last=False)
+            self._held -= gone.tokens.nbytes
+
+    def _cut(self, sight: Sight) -> Sight:
+        """What is cut out of the picture; a frame is then made smaller instead of the cut."""
+        return replace(sight, side=None) if self._framed else sight
+
+    def _side(self, request: Request) -> int | None:
+        """The frame's side. Raises SaccadeError where sights want several."""
+        if not self._framed:
+            return None
+        sides = {sight.side for sight in shown(request)}
+        if len(sides) > 1:
+            raise SaccadeError(
+                f"{self.name} sees all pictures of one prompt in one frame, got sides {', '.join(map(str, sides))}; "
+                "give one"
+            )
+        return next(iter(sides), None)
+
+    def _seeing(self, side: int | None) -> Reader:
+        return self.reader if side is None else self.reader.seeing(framed(self.reader.spec, side).views)
+
+    def _planned(self, pictures: tuple[Size, ...], side: int | None, text: int) -> Plan:
+        return self._reader(side).spec.path.plan(pictures, text, SINGLE)
+
+
+def _texts(request: Request) -> tuple[str, ...]:
+    """What a request asks, one prompt each."""
+    match request:
+        case Ask(question=question) | YesNo(question=question):
+            return (question,)
+        case Watch(questions=questions):
+            return questions
+        case _:
+            raise SaccadeError(f"composed readers hold no conversations, got {type(request).__name__}; ask a question")
+
+
+def _columns(visual: Sequence[bool], length: int) -> Tensor:
+    """Where a row's visual tokens stand among ``length`` positions, to which it is padded on the left."""
+    return torch.tensor([length - len(visual) + place for place, mark in enumerate(visual) if mark])
+
+
+def _places(reader: Reader, tail: Sequence[int], words: str) -> range:
+    """Where ``words`` stand in ``tail`` for the last time; its last position where none are meant."""
+    if not words:
+        return range(len(tail) - 1, len(tail))
+    for text in (f" {words}", words):
+        ids = list(reader.tokenizer(text, add_special_tokens=False)["input_ids"])
+        for start in range(len(tail) - len(ids), -1, -1):
+            if list(tail[start : start + len(ids)]) == ids:
+                return range(start, start + len(ids))
+    raise SaccadeError(f"the words {words!r} are not in the question as it is spelt in tokens; name words that are")

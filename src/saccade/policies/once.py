@@ -1,0 +1,43 @@
+"""One look: what every other policy has to beat."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from saccade.core.box import Box
+from saccade.core.caps import Cap
+from saccade.core.request import Sight
+from saccade.policies.base import Asked, Outcome, Policy, Run, ask
+from saccade.policies.confidence import certainty, same
+
+TRIM = 0.04
+"""Of each side that is left out of a second look, which has to say the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Once(Policy):
+    """All of the picture once, its longer side at most ``side`` pixels. Costs one forward pass.
+
+    Of a model without log-probabilities nothing tells how sure it is; with ``agree`` it is then shown a little less
+    once more, and is sure (1) if it says the same and not (0) if not.
+    """
+
+    side: int | None = None
+    max_tokens: int = 8
+    agree: bool = False
+
+    @property
+    def requires(self) -> Mapping[str, Cap]:
+        """See ``Policy``."""
+        return {"": Cap.GENERATE}
+
+    def run(self, asked: Asked) -> Run:
+        """See ``Policy``."""
+        look = asked.look(Sight(side=self.side), tokens=self.max_tokens, reason="the whole picture")
+        answer = yield from ask(look)
+        sure = certainty(answer)
+        if sure is None and self.agree:
+            x, y = asked.size.width * TRIM, asked.size.height * TRIM
+            less = Sight(box=Box(x, y, asked.size.width - x, asked.size.height - y), side=self.side)
+            again = yield from ask(replace(look, sights=(less,), reason="a little less: is it said again?"))
+            sure = float(same(answer, again))
+        return Outcome(answer, sure)

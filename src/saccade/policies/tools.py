@@ -1,0 +1,98 @@
+"""The tool loop: a model that was trained for it calls ``zoom_in`` and is shown the crop, until it answers.
+
+Law     one look a turn; at most ``calls`` crops, then the answer is asked for.
+Used with DeepEyes-type models behind an endpoint, and with any that calls functions.
+Loses   whatever a call that names no box inside the picture would have shown: the model is told so and goes on.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from saccade.core.box import Box
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.request import Call, Sight, Talk, Tool, Turn
+from saccade.core.size import Size
+from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, talk
+from saccade.policies.boxes import around
+from saccade.policies.confidence import certainty
+from saccade.policies.wording import wording
+
+SIDES = ("left", "top", "right", "bottom")
+NAME = "zoom_in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolLoop(Policy):
+    """``calls`` crops at most, ``margin`` around each; looks are at most ``side`` pixels long."""
+
+    calls: int = 4
+    margin: float = 0.0
+    side: int | None = None
+    max_tokens: int = 256
+
+    def __post_init__(self) -> None:
+        if self.calls < 1:
+            raise SaccadeError(f"a tool loop takes 1 call and more, got {self.calls}")
+
+    @property
+    def requires(self) -> Mapping[str, Cap]:
+        """See ``Policy``."""
+        return {"": Cap.GENERATE | Cap.INSTRUCT | Cap.TOOLS | Cap.MULTI_IMAGE}
+
+    def run(self, asked: Asked) -> Run:
+        """See ``Policy``."""
+        turns = [Turn("user", asked.question, (Sight(side=self.side),))]
+        boxes: list[Box] = []
+        said = yield from talk(self._talk(asked, turns, "the whole picture, with a tool to look closer"))
+        try:
+            while said.call is not None:
+                last = len(boxes) + 1 >= self.calls
+                turns.append(Turn("assistant", said.answer.text, (), said.call))
+                box = wanted(said.call, asked.size)
+                if isinstance(box, str):
+                    turns.append(Turn("tool", box, (), said.call))
+                else:
+                    boxes.append(box)
+                    crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
+                    turns.append(Turn("tool", "", (crop,), said.call))
+                last = last or sum(turn.role == "tool" for turn in turns) >= self.calls
+                said = yield from talk(self._talk(asked, turns, "closer, where it wanted to look", tools=not last))
+        except Spent:
+            pass
+        return Outcome(said.answer, certainty(said.answer), tuple(boxes))
+
+    def _talk(self, asked: Asked, turns: list[Turn], reason: str, *, tools: bool = True) -> Talk:
+        return Talk(
+            turns=tuple(turns),
+            tools=(zoom_tool(),) if tools else (),
+            max_tokens=self.max_tokens,
+            model=asked.model,
+            reason=reason,
+        )
+
+
+def zoom_tool() -> Tool:
+    """The function that models are told of: four numbers that are thousandths of the picture's sides."""
+    told = {
+        name: {"type": "number", "minimum": 0, "maximum": 1000, "description": wording().side.format(name=name)}
+        for name in SIDES
+    }
+    schema = {"type": "object", "properties": told, "required": list(SIDES), "additionalProperties": False}
+    return Tool(NAME, wording().tool, json.dumps(schema))
+
+
+def wanted(call: Call, size: Size) -> Box | str:
+    """The box that a call asks for, or what is wrong with it, to be told to the model."""
+    if call.name != NAME:
+        return f"there is no function {call.name!r}; call {NAME}"
+    try:
+        given = json.loads(call.arguments)
+        left, top, right, bottom = (float(given[name]) / 1000 for name in SIDES)
+    except (ValueError, KeyError, TypeError):
+        return f"{NAME} takes the numbers {', '.join(SIDES)}, got {call.arguments}"
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        return f"{NAME} takes 0 ≤ left < right ≤ 1000 and 0 ≤ top < bottom ≤ 1000, got {call.arguments}"
+    box = Box(left, top, right, bottom).scale(size.width, size.height)
+    return box

@@ -1,0 +1,92 @@
+"""Checkpoints in the Hub's layout, loaded as hosted models: their own class, their own processor, no code of theirs.
+
+Law     every weight of the class comes from the folder; pixels are made by Pillow on every machine, so that answers do
+        not hang on what else is installed.
+Loses   videos: the parts of processors that read them need torchvision, and are left out.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.core.plan import NUMBER_BYTES
+from saccade.models.checkpoint import config_of, fetch, tokenizer_of
+from saccade.models.hosted.backend import Hosted
+from saccade.models.hosted.families import KINDS
+
+
+def load_hosted(
+    path_or_id: str | os.PathLike[str], revision: str | None = None, *, dtype: str = "float32", device: str = "cpu"
+) -> Hosted:
+    """Any model of ``transformers`` that reads pictures and answers, from a folder or a Hub id, ready for use.
+
+    Raises SaccadeError for folders without its files, for weights that are missing or misshapen, for types that the
+    installed library does not have, and for processors that need what is not installed.
+    """
+    if dtype not in NUMBER_BYTES:
+        raise unknown("dtype", dtype, NUMBER_BYTES)
+    folder = fetch(path_or_id, revision)
+    kind = str(config_of(folder).get("model_type"))
+    processor = _known(folder, kind) if kind in KINDS else _other(folder, kind)
+    try:
+        model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise SaccadeError(
+            f"{folder} does not load as a model of type {kind!r} that reads pictures: {_first(error)}; get its "
+            "config.json and safetensors again, or take a checkpoint that the installed transformers knows"
+        ) from error
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise SaccadeError(
+            f"{folder} lacks {len(missing)} weights of {type(model).__name__}, the first is {missing[0]}; get the "
+            "checkpoint again"
+        )
+    return Hosted(model.to(device), processor, name=Path(folder).name if Path(path_or_id).is_dir() else str(path_or_id))
+
+
+def _known(folder: Path, kind: str) -> Any:  # noqa: ANN401 (the library's base class says nothing of what is taken here)
+    """The processor in parts, its videos left out."""
+    maker = getattr(transformers, KINDS[kind].processor)
+    # A class of the same name that does not insist on a part for videos, which torchvision would have to make.
+    lean = type(maker.__name__, (maker,), {"check_argument_for_proper_class": lambda *_: None})
+    try:
+        parts: dict[str, Any] = {
+            "image_processor": AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil"),
+            "tokenizer": tokenizer_of(folder),
+        }
+        settings, _ = lean.get_processor_dict(folder, local_files_only=True)
+        return lean.from_args_and_dict([parts.get(name) for name in lean.get_attributes()], settings)
+    except (OSError, ValueError, ImportError, TypeError) as error:
+        raise _unmade(folder, error) from error
+
+
+def _other(folder: Path, kind: str) -> Any:  # noqa: ANN401 (the library's base class says nothing of what is taken here)
+    """The processor as the library makes it."""
+    try:
+        return AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, ImportError, TypeError, KeyError) as error:
+        needed = f"; processors of type {kind!r} may need torchvision: pip install torchvision"
+        raise _unmade(folder, error, needed if "orchvision" in str(error) else "") from error
+
+
+def _unmade(folder: Path, error: Exception, more: str = "") -> SaccadeError:
+    return SaccadeError(
+        f"{folder} gives no processor: {_first(error)}{more}; save it into the folder too (processor.save_pretrained)"
+    )
+
+
+def _first(error: Exception) -> str:
+    """The first line of what went wrong."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from saccade.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from saccade.api.asking import ask as ask
     from saccade.api.comparing import compare as compare
     from saccade.api.planning import plan as plan
     from saccade.api.training import train as train
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from saccade.models import save_pretrained as save_pretrained
 
 _LAZY = {
+    "ask": "saccade.api.asking",
     "build": "saccade.models",
     "compare": "saccade.api.comparing",
     "from_pretrained": "saccade.models",

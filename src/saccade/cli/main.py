@@ -20,6 +20,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "saccade.cli.plan",
         "what pictures, pages and videos cost on every model, and what fits; needs no weights",
     ),
+    "ask": ("saccade.cli.ask", "answer a question about a picture by any model and policy, and show where it looked"),
     "compare": ("saccade.cli.compare", "accuracy against visual tokens: readers × budgets, with honest baselines"),
     "train": ("saccade.cli.compare", "train the embedded family by a recipe, or one of its connectors anew"),
     "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),

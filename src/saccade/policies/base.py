@@ -77,7 +77,7 @@ class Asked:
 class Outcome:
     """What a policy makes of its looks: the ``answer``, how sure it is (from 0 to 1, None where nothing tells), the
     ``boxes`` that it took for the evidence, and the ``heat`` that led there. One that ``abstains`` gives its best
-    guess.
+    guess. ``level`` is the rung of a ladder whose answer it is, counted from 1.
     """
 
     answer: Answer
@@ -85,6 +85,7 @@ class Outcome:
     boxes: tuple[Box, ...] = ()
     heat: Heat | None = None
     abstains: bool = False
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -70,10 +70,11 @@ class Ladder(Policy):
         """See ``Policy``."""
         found: Outcome | None = None
         sure: float | None = None
-        for level in self.levels:
+        for number, level in enumerate(self.levels, 1):
             before = None if found is None else found.answer
             try:
                 found = yield from level.policy.run(asked.on(level.model) if level.model else asked)
+                found = replace(found, level=number)
             except Spent:
                 if found is None:
                     raise

@@ -29,11 +29,25 @@ class Asked:
     height: float
 
 
-def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | None) -> Row:
-    """One sheet's row. Differences are to ``base``, the full-token reader's sheet, over the seeds that both have."""
-    right, reference = np.asarray(sheet.right), np.asarray(base.right)
-    seeds = list(sheet.entrant.seeds)
-    reference = reference[: len(right)]
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What answers add up to on each scale and kind of question, and how they differ from the full-token reader's."""
+
+    detail: Score | None
+    gist: Score | None
+    own: Score | None
+    kinds: dict[str, Score]
+    difference: Changes
+
+
+def scored(
+    right: np.ndarray,
+    reference: np.ndarray | None,
+    asked: Sequence[Asked],
+    seeds: Sequence[int] = (0,),
+    resolvable: float | None = None,
+) -> Scored:
+    """Marks of ``asked`` under each seed in turn; differences to ``reference`` where that has the same questions."""
     everything = list(asked) * len(seeds)
     names = [f"{seed} {one.picture}" for seed in seeds for one in asked]
     scales = np.asarray([one.question.scale for one in everything])
@@ -47,14 +61,29 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
 
     def change(scale: Scale) -> Change | None:
         chosen = scales == scale
-        if sheet is base or not chosen.any() or len(reference) != len(right):
+        if reference is None or not chosen.any() or len(reference) != len(right):
             return None
         found = paired(right[chosen], reference[chosen], [n for n, take in zip(names, chosen, strict=True) if take])
         return Change(found.mean, found.ends)
 
+    kinds = {kind: score(chosen) for kind, chosen in _kinds(everything, resolvable).items()}
+    return Scored(
+        detail=score(scales == "detail"),
+        gist=score(scales == "gist"),
+        own=score(scales == "own"),
+        kinds={kind: found for kind, found in kinds.items() if found is not None},
+        difference=Changes(change("detail"), change("gist"), change("own")),
+    )
+
+
+def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | None) -> Row:
+    """One sheet's row. Differences are to ``base``, the full-token reader's sheet, over the seeds that both have."""
+    right = np.asarray(sheet.right)
+    reference = None if sheet is base else np.asarray(base.right)[: len(right)]
+    seeds = list(sheet.entrant.seeds)
+    marks = scored(right, reference, asked, seeds, resolvable)
     plans = sheet.plans
     spec = sheet.entrant.reader.spec
-    kinds = {kind: score(chosen) for kind, chosen in _kinds(everything, resolvable).items()}
     read = [(p, *_read(p, gone)) for p, gone in plans]
     predicted = [p.flops - p.language.flops + spec.spoken.cost(length, keys).flops for p, length, keys in read]
     cache = max(spec.spoken.kv_bytes(length, BYTES, keys) for _, length, keys in read)
@@ -66,17 +95,17 @@ def row(sheet: Sheet, base: Sheet, asked: Sequence[Asked], resolvable: float | N
         seed=seeds[0] if len(seeds) == 1 else tuple(seeds),
         visual_tokens=float(np.mean([p.visual_tokens - gone for p, gone in plans])),
         slots=float(np.mean([p.slots - p.length + length for p, length, _ in read])),
-        detail=score(scales == "detail"),
-        gist=score(scales == "gist"),
-        own=score(scales == "own"),
-        kinds={kind: found for kind, found in kinds.items() if found is not None},
+        detail=marks.detail,
+        gist=marks.gist,
+        own=marks.own,
+        kinds=marks.kinds,
         flops=Flops(float(np.mean(predicted)), float(np.mean(sheet.counted))),
         ms=Milliseconds(*(float(value) for value in np.percentile(sheet.ms, (50, 95)))),
         bytes=params * BYTES + cache,
         params=params,
         fidelity=sheet.entrant.fidelity,
         trained=sheet.entrant.trained,
-        difference=Changes(change("detail"), change("gist"), change("own")),
+        difference=marks.difference,
     )
 
 

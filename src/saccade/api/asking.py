@@ -1,0 +1,163 @@
+"""Asking as a function: any model, any looking policy, and where it looked."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from saccade.core.box import Box
+from saccade.core.errors import SaccadeError
+from saccade.core.recipe import digest, to_dict
+from saccade.core.request import Ask, Talk, Watch, YesNo, shown
+from saccade.core.size import Size
+from saccade.core.trace import Look
+from saccade.models.bench import opened
+from saccade.models.cards import cards
+from saccade.policies.base import Result, Sample
+from saccade.policies.catalogue import TYPES
+from saccade.policies.catalogue import policy as named_policy
+from saccade.policies.scheduler import Scheduler
+from saccade.views.open import open_picture
+from saccade.views.scan_path import Glance, draw_path
+from saccade.views.sight import extent
+
+SCHEMA = "saccade.ask/1"
+MODEL = "llava"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A question's ``result`` with what it took: the ``picture``, the ``model`` and the ``recipe`` of its policy."""
+
+    picture: Image.Image
+    question: str
+    model: str
+    policy: str
+    recipe: dict[str, Any]
+    result: Result
+
+    def record(self) -> dict[str, Any]:
+        """Everything as JSON-safe data."""
+        outcome, trace = self.result.outcome, self.result.trace
+        return {
+            "schema": SCHEMA,
+            "question": self.question,
+            "answer": outcome.answer.text,
+            "confidence": outcome.confidence,
+            "abstains": outcome.abstains,
+            "boxes": [list(box.sides) for box in outcome.boxes],
+            "model": self.model,
+            "policy": self.policy,
+            "recipe": digest(self.recipe),
+            "visual_tokens": trace.visual_tokens,
+            "flops": trace.flops,
+            "ms": trace.ms,
+            "looks": [_record(look) for look in trace.looks],
+        }
+
+    def draw(self, target: str | Path) -> Path:
+        """The scan path as a PNG; the file appears whole or not at all."""
+        path = Path(target)
+        if path.suffix.lower() != ".png":
+            raise SaccadeError(f"--show writes a PNG, got {path}; name a file that ends in .png")
+        if not path.absolute().parent.is_dir():
+            raise SaccadeError(f"there is no folder {path.absolute().parent}; make it first")
+        made = draw_path(
+            self.picture,
+            [Glance(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
+            self.result.outcome.heat,
+            title=f"{self.question}  {self.result.outcome.answer.text}",
+            lines=(f"{self.model} · {self.policy} · {self.result.trace.visual_tokens:,} visual tokens read in all",),
+        )
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            made.save(draft, format="PNG")
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
+
+
+def ask(
+    image: str | Path | Image.Image,
+    question: str,
+    *,
+    model: str = MODEL,
+    policy: str = "once",
+    changes: Sequence[str] = (),
+    budget: int | None = None,
+    revision: str | None = None,
+) -> Asked:
+    """Answer ``question`` about a picture.
+
+    ``model`` as ``models.bench.opened`` takes it; ``policy`` is a name or a file, ``changes`` its parameters as
+    ``path=value``; ``budget`` bounds the visual tokens of all looks. A ladder may name further models: they are opened
+    too. Raises SaccadeError for what cannot be read or asked.
+    """
+    if not question.strip():
+        raise SaccadeError("the question is empty; ask something")
+    if budget is not None and budget < 1:
+        raise SaccadeError(f"a budget is at least 1 visual token, got {budget}")
+    chosen = named_policy(policy, tuple(changes), embedded=model in cards())
+    picture = open_picture(image)
+    names = dict.fromkeys((model, *(name for name in chosen.requires if name)))
+    bench = {name: opened(name, revision if name == model else None) for name in names}
+    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget)])
+    return Asked(picture, question, bench[model].name, policy, to_dict(chosen, TYPES), result)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Opened:
+    """A picture that is open."""
+
+    opened: Image.Image
+
+    @property
+    def size(self) -> Size:
+        return Size(*self.opened.size)
+
+    def image(self) -> Image.Image:
+        return self.opened
+
+
+def told(look: Look) -> str:
+    """A look in a few words: why, and what was said."""
+    said = "" if look.said is None else f": {look.said.text!r}"
+    sure = "" if look.confidence is None else f", {look.confidence:.0%} sure"
+    return f"{look.request.reason}{said}{sure}"
+
+
+def place(look: Look, picture: Image.Image) -> str:
+    """The part that a look shows, in words."""
+    box = _box(look, Size(*picture.size))
+    return "all of it" if box is None else "({:.0f}, {:.0f}) to ({:.0f}, {:.0f})".format(*box.sides)
+
+
+def _box(look: Look, size: Size) -> Box | None:
+    """The part that a look shows; of several sights the last, which is the closest."""
+    sights = shown(look.request)
+    return None if not sights or sights[-1].box is None else extent(sights[-1], size)
+
+
+def _record(look: Look) -> dict[str, Any]:
+    kinds = {Ask: "ask", YesNo: "yesno", Watch: "watch", Talk: "talk"}
+    return {
+        "kind": kinds[type(look.request)],
+        "reason": look.request.reason,
+        "model": look.model,
+        "views": [list(view.source.sides) for view in look.views],
+        "visual_tokens": look.visual_tokens,
+        "tokens": look.tokens,
+        "predicted": {
+            "visual_tokens": look.predicted.visual_tokens,
+            "tokens": look.predicted.tokens,
+            "flops": look.predicted.flops,
+            "bytes": look.predicted.bytes,
+        },
+        "ms": look.ms,
+        "answer": None if look.said is None else look.said.text,
+        "confidence": look.confidence,
+    }

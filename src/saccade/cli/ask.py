@@ -1,0 +1,73 @@
+"""``saccade ask``: an answer, and where it was looked for."""
+
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+from rich.table import Table
+from tyro.conf import Positional, UseAppendAction, arg
+
+from saccade.api import asking as api
+from saccade.cli.console import OUT
+
+
+def ask(
+    image: Positional[Path],
+    question: Positional[str],
+    model: str = api.MODEL,
+    policy: str = "once",
+    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
+    budget: int | None = None,
+    show: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Answer a question about a picture with any model and any looking policy, and show where it looked.
+
+    Args:
+        image: A picture.
+        question: What to ask about it.
+        model: An embedded reader's name, a checkpoint folder or Hub id, or the URL of an OpenAI-compatible server
+            (http://host:8000/v1, with #name behind it where it serves several models).
+        policy: once, ladder, survey-ladder, zoom-attention, zoom-values, zoom-tree, self-box, scales, refine, tools,
+            or a YAML file with a policy.
+        set: A change to the policy, such as gate=0.8; may be given several times.
+        budget: Visual tokens that all looks together may take.
+        show: A PNG to draw the looks into.
+        json: Print the answer and its trace as JSON.
+    """
+    asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget)
+    drawn = None if show is None else asked.draw(show)
+    if json:
+        OUT.out(dumps(asked.record(), indent=2, ensure_ascii=False), highlight=False)
+        return
+    outcome = asked.result.outcome
+    sure = "" if outcome.confidence is None else f"  ({outcome.confidence:.0%} sure)"
+    unsure = "  not sure enough to answer; the best guess" if outcome.abstains else ""
+    OUT.print(f"{outcome.answer.text}{sure}{unsure}", highlight=False, markup=False)
+    OUT.print(_table(asked))
+    if drawn is not None:
+        OUT.print(f"wrote {drawn}", highlight=False, soft_wrap=True)
+
+
+def _table(asked: api.Asked) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("look", "at", "said", "sure"):
+        table.add_column(title)
+    for title in ("visual tokens", "GFLOPs predicted", "ms measured"):
+        table.add_column(title, justify="right")
+    for look in asked.result.trace.looks:
+        tokens = look.visual_tokens
+        flops = look.predicted.flops
+        table.add_row(
+            look.request.reason,
+            api.place(look, asked.picture),
+            "" if look.said is None else look.said.text,
+            "" if look.confidence is None else f"{look.confidence:.0%}",
+            "unknown" if tokens is None else f"{tokens:,}",
+            "unknown" if flops is None else f"{flops / 1e9:.2f}",
+            f"{look.ms:.0f}",
+        )
+    trace = asked.result.trace
+    total = "unknown" if trace.flops is None else f"{trace.flops / 1e9:.2f}"
+    table.add_row("in all", "", "", "", f"{trace.visual_tokens:,}", total, f"{trace.ms:.0f}", style="bold")
+    return table

@@ -1,0 +1,90 @@
+"""The policies by name: their defaults, and those that were tuned for the embedded readers.
+
+The embedded readers follow no instructions and are 128 px wide, so what is asked of larger models in words is asked of
+them in maps. Their settings were chosen on the exam's calibration split (docs/log.md), the test split knows nothing of
+them.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from saccade.core.errors import SaccadeError, unknown
+from saccade.core.recipe import from_dict, override, read, to_dict
+from saccade.policies.base import Policy
+from saccade.policies.boxes import Windows
+from saccade.policies.calibrate import Isotonic, Logistic, Platt, Raw
+from saccade.policies.ladder import Ladder, Level, sides, survey
+from saccade.policies.once import Once
+from saccade.policies.refine import Refine
+from saccade.policies.scales import Scales
+from saccade.policies.self_box import SelfBox
+from saccade.policies.tools import ToolLoop
+from saccade.policies.tree import Tree
+from saccade.policies.zoom import Attention, Values
+
+TYPES: dict[str, type] = {
+    "once": Once,
+    "ladder": Ladder,
+    "level": Level,
+    "zoom-attention": Attention,
+    "zoom-values": Values,
+    "zoom-tree": Tree,
+    "self-box": SelfBox,
+    "scales": Scales,
+    "refine": Refine,
+    "tools": ToolLoop,
+    "windows": Windows,
+    "raw": Raw,
+    "platt": Platt,
+    "isotonic": Isotonic,
+    "logistic": Logistic,
+}
+"""Everything that a policy's recipe is made of, by the name under which JSON and YAML call it."""
+
+POLICIES: Mapping[str, Policy] = {
+    "once": Once(),
+    "ladder": sides(336, 672, None, agree=True),
+    "survey-ladder": survey(Once(side=336), Once(side=672), Once()),
+    "zoom-attention": Attention(),
+    "zoom-values": Values(),
+    "zoom-tree": Tree(),
+    "self-box": SelfBox(),
+    "scales": Scales(),
+    "refine": Refine(),
+    "tools": ToolLoop(),
+}
+"""For any model: thresholds are guesses until they are calibrated (``saccade compare --policies ladder``)."""
+
+NEUTRAL = "What color is the background?"
+"""What the embedded readers are asked where they should look at nothing in particular."""
+HALVES = Windows(shares=(0.5,), aspects=(1.0, 2.0, 0.5), peak=1.5, count=3)
+
+EMBEDDED: Mapping[str, Policy] = {
+    **POLICIES,
+    "ladder": sides(64, None),
+    "survey-ladder": survey(Once(side=32), Once(side=64), Once()),
+    "zoom-attention": Attention(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1),
+    "zoom-values": Values(rule=HALVES, margin=0.1),
+    "scales": Scales(vote=True),
+}
+"""The same for the embedded readers."""
+
+
+def policy(name: str, changes: tuple[str, ...] = (), *, embedded: bool = False) -> Policy:
+    """The policy of that name, or the one in a YAML or JSON file, with ``changes`` as ``--set`` takes them."""
+    known = EMBEDDED if embedded else POLICIES
+    if Path(name).suffix in (".yaml", ".yml", ".json"):
+        if not Path(name).is_file():
+            raise SaccadeError(f"there is no file {name}; write one, or name a policy: {', '.join(known)}")
+        data: Any = read(Path(name).read_text(encoding="utf-8"))
+        made = from_dict(data, TYPES)
+    elif name in known:
+        made = known[name]
+    else:
+        raise unknown("policy", name, known)
+    if changes:
+        made = from_dict(override(to_dict(made, TYPES), changes), TYPES)
+    if not isinstance(made, Policy):
+        raise SaccadeError(f"{name} holds a {type(made).__name__}, which is no policy; known: {', '.join(known)}")
+    return made

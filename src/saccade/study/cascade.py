@@ -1,0 +1,148 @@
+"""Fitting a ladder to labelled answers: how sure each level really is, and from where on its answer may stand.
+
+Every level answers every question once; all settings are then tried on what it said, and nothing is run again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+
+from saccade.core.errors import SaccadeError
+from saccade.policies.base import Result
+from saccade.policies.calibrate import Isotonic, Platt, Raw, fit_isotonic, fit_platt, fit_temperature
+from saccade.policies.certify import Certificate, Refusal, certify
+from saccade.policies.ladder import Ladder, Level
+
+STEPS = 16
+"""Thresholds that are tried at each level."""
+NEVER = 2.0
+"""A threshold that no answer reaches."""
+Fit = Raw | Platt | Isotonic
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """What one level said to every question: how ``sure`` (0 where nothing tells), whether ``right``, and the visual
+    tokens that it ``took``.
+    """
+
+    sure: np.ndarray
+    right: np.ndarray
+    took: np.ndarray
+
+    @classmethod
+    def of(cls, results: Sequence[Result], right: Sequence[bool]) -> "Labelled":
+        """From a policy's results."""
+        sure = [0.0 if one.outcome.confidence is None else one.outcome.confidence for one in results]
+        took = [one.trace.visual_tokens for one in results]
+        return cls(np.asarray(sure), np.asarray(right, dtype=bool), np.asarray(took, dtype=float))
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a ladder came to on the answers that it was fitted to."""
+
+    accuracy: float
+    visual_tokens: float
+    reached: tuple[float, ...]
+
+
+def calibrated(labelled: Labelled) -> Fit:
+    """Whichever of the raw score, a temperature, Platt's line and isotonic steps has the least log-loss on the half
+    that it was not fitted to, the halves taking turns; fitted to all in the end.
+    """
+    halves = [np.arange(len(labelled.right)) % 2 == turn for turn in (0, 1)]
+
+    def loss(name: str) -> float:
+        total = 0.0
+        for half in halves:
+            fitted = FITS[name](labelled.sure[~half].tolist(), labelled.right[~half].tolist())
+            chances = np.clip(fitted(labelled.sure[half]), 1e-3, 1 - 1e-3)
+            total -= float(np.where(labelled.right[half], np.log(chances), np.log1p(-chances)).sum())
+        return total
+
+    best = min(FITS, key=loss)
+    return FITS[best](labelled.sure.tolist(), labelled.right.tolist())
+
+
+FITS = {
+    "raw": lambda sure, right: Raw(),
+    "temperature": fit_temperature,
+    "platt": fit_platt,
+    "isotonic": fit_isotonic,
+}
+"""Ways to calibrate, by name."""
+
+
+def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -> tuple[Ladder, Expected]:
+    """The thresholds that take fewest visual tokens and still answer at least as well as the last level alone, less
+    ``slack``. Levels that nothing speaks for are asked all the same, and never stand.
+    """
+    _check(ladder, labelled)
+    scorers = [calibrated(one) for one in labelled]
+    sure = [scorer(one.sure) for scorer, one in zip(scorers, labelled, strict=True)]
+    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, STEPS))), NEVER] for values in sure[:-1]]
+    wanted = float(labelled[-1].right.mean()) - slack
+    best: tuple[float, tuple[float, ...], Expected] | None = None
+    for thresholds in product(*grids):
+        found = expected(sure, labelled, (*thresholds, 0.0))
+        if found.accuracy >= wanted - 1e-12 and (best is None or found.visual_tokens < best[0]):
+            best = found.visual_tokens, (*map(float, thresholds), 0.0), found
+    assert best is not None, "where no level ever stands but the last, its accuracy is met"
+    return _with(ladder, best[1], scorers), best[2]
+
+
+def certified(
+    ladder: Ladder, labelled: Sequence[Labelled], *, risk: float = 0.05, doubt: float = 0.05
+) -> tuple[Ladder, tuple[Certificate | Refusal, ...]]:
+    """The ladder that abstains rather than being wrong more often than ``risk`` in what it answers.
+
+    Each level is certified on the questions that reach it, the ``doubt`` shared among them; one that cannot be is
+    asked, and never stands.
+    """
+    _check(ladder, labelled)
+    scorers = [calibrated(one) for one in labelled]
+    reaching = np.ones(len(labelled[0].right), dtype=bool)
+    thresholds: list[float] = []
+    proofs: list[Certificate | Refusal] = []
+    for scorer, one in zip(scorers, labelled, strict=True):
+        sure = scorer(one.sure)
+        proof = certify(
+            sure[reaching].tolist(), one.right[reaching].tolist(), risk=risk, doubt=doubt / len(ladder.levels)
+        )
+        proofs.append(proof)
+        thresholds.append(proof.threshold if isinstance(proof, Certificate) else NEVER)
+        reaching &= sure < thresholds[-1]
+    return replace(_with(ladder, tuple(thresholds), scorers), abstains=True), tuple(proofs)
+
+
+def expected(sure: Sequence[np.ndarray], labelled: Sequence[Labelled], thresholds: Sequence[float]) -> Expected:
+    """What these thresholds come to, the last level's answer standing in any case."""
+    count = len(labelled[0].right)
+    waiting, right, took = np.ones(count, dtype=bool), 0, 0.0
+    reached: list[float] = []
+    for place, (values, one, threshold) in enumerate(zip(sure, labelled, thresholds, strict=True)):
+        reached.append(float(waiting.mean()))
+        took += float(one.took[waiting].sum())
+        stands = waiting & ((values >= threshold) | (place == len(labelled) - 1))
+        right += int(one.right[stands].sum())
+        waiting = waiting & ~stands
+    return Expected(right / count, took / count, tuple(reached))
+
+
+def _with(ladder: Ladder, thresholds: Sequence[float], scorers: Sequence[Fit]) -> Ladder:
+    levels: tuple[Level, ...] = tuple(
+        replace(level, threshold=threshold, scorer=scorer)
+        for level, threshold, scorer in zip(ladder.levels, thresholds, scorers, strict=True)
+    )
+    return replace(ladder, levels=levels)
+
+
+def _check(ladder: Ladder, labelled: Sequence[Labelled]) -> None:
+    if len(labelled) != len(ladder.levels):
+        raise SaccadeError(f"{len(ladder.levels)} levels but the answers of {len(labelled)}; give one each")
+    counts = {len(one.right) for one in labelled}
+    if len(counts) > 1 or counts == {0}:
+        raise SaccadeError(f"every level answers the same questions, at least 1; got {sorted(counts)}")

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
 from saccade.core.answer import Alternatives, Answer
+from saccade.language.cache import roomy
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.insert import Insert
 from saccade.language.seq2seq import Seq2Seq
@@ -136,7 +137,7 @@ def read(
     SaccadeError when the model was not made for that many positions.
     """
     decoder.check(int(following.max()))
-    cache = DynamicCache(config=decoder.model.config)
+    cache = roomy(decoder.model.config)
     before = None if beside is None else beside.before()
     decoder(vectors, real, positions, cache, keep=1, before=before)
     return Prefix(decoder, cache, real, following, None if beside is None else beside.after())

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
@@ -106,6 +107,12 @@ def expand(
             f"the prompt holds {found} {PLACEHOLDER} placeholders but {len(pictures)} pictures were given; "
             "write one placeholder a picture"
         )
+    return _laid(tuple(ids), tuple(map(tuple, pictures)), image_id, reset)
+
+
+@lru_cache(maxsize=1024)
+def _laid(ids: tuple[int, ...], pictures: tuple[tuple[Span, ...], ...], image_id: int, reset: int | None) -> Prompt:
+    """The same for ``ids`` that hold ``image_id`` once a picture; the same question comes again with every picture."""
     laid = _Laid(reset)
     waiting = iter(pictures)
     for place, token in enumerate(ids):

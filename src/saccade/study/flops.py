@@ -4,12 +4,14 @@ Counted on the *meta* device, where attention is seen: on a CPU torch's counter 
 for nothing. Equal shapes are counted once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
@@ -123,7 +125,25 @@ def _before(cross: Cross, tokens: int) -> Insert:
     return cross.before([block.project(visual) for block in cross.each], Sight(None, None, None))
 
 
+@final
+class _Unsampled(TorchFunctionMode):
+    """Resampling counts nothing, and torch takes long to say of meta tensors what shape comes of it."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., object],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> object:
+        told = kwargs or {}
+        size = told.get("size")
+        if func is F.interpolate and isinstance(size, tuple):
+            return args[0].new_empty(*args[0].shape[:2], *size)
+        return func(*args, **told)
+
+
 def _count(module: Callable[..., object], *inputs: object) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, _Unsampled():
         module(*inputs)
     return counter.get_total_flops()

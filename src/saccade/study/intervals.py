@@ -8,6 +8,7 @@ answer is right, every draw is right too, and the interval has no width.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -95,10 +96,21 @@ def _checked(values: np.ndarray, clusters: Sequence[Hashable]) -> np.ndarray:
 
 def _draws(sums: np.ndarray, counts: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """The mean of every draw: picked clusters' sums over their counts."""
-    rng, kinds = np.random.default_rng(seed), len(sums)
-    means = np.empty(draws)
+    kinds = len(sums)
+    if draws * kinds <= CHUNK:
+        picked = _picked(kinds, draws, seed)
+        return (picked @ sums) / (picked @ counts)
+    rng, means = np.random.default_rng(seed), np.empty(draws)
     step = max(1, CHUNK // kinds)
     for start in range(0, draws, step):
         picks = rng.integers(kinds, size=(min(step, draws - start), kinds))
         means[start : start + step] = sums[picks].sum(axis=1) / counts[picks].sum(axis=1)
     return means
+
+
+@lru_cache(maxsize=4)
+def _picked(kinds: int, draws: int, seed: int) -> np.ndarray:
+    """How often each draw picks each cluster: the same for every score over as many clusters."""
+    picks = np.random.default_rng(seed).integers(kinds, size=(draws, kinds))
+    places = (picks + kinds * np.arange(draws)[:, None]).ravel()
+    return np.bincount(places, minlength=draws * kinds).reshape(draws, kinds).astype(np.float64)

@@ -18,8 +18,8 @@ from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
 from saccade.specs.retriever import RetrieverSpec
 from saccade.views.sample import Pixels, sample_all
 
-VIEWS_AT_ONCE = 64
-"""Views that go through a tower in one batch: large enough to fill two cores, small enough for 2 GB."""
+VIEWS_AT_ONCE = 16
+"""Views that go through a tower in one batch: large enough to fill two cores, small enough to stay near them."""
 Kept = Int[Tensor, "_"]
 """Numbers of the visual tokens of one picture that are read, the others being dropped."""
 
@@ -117,7 +117,7 @@ def numbered(kept: Sequence[Sequence[int]], row: Sequence[Encoded]) -> set[int]:
 
 def in_order(numbers: Kept, tokens: int) -> list[int]:
     """``numbers`` in order, each once. Raises SaccadeError where they name no token."""
-    kept = sorted({int(number) for number in numbers})
+    kept = sorted(set(numbers.tolist()))
     if kept and not 0 <= kept[0] <= kept[-1] < tokens:
         raise SaccadeError(
             f"keep names token {kept[-1] if kept[0] >= 0 else kept[0]}, the picture has 0 to {tokens - 1}"

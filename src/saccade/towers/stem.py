@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -35,6 +36,7 @@ class Stem(nn.Module):
 
     def forward(self, pixels: Float[Tensor, "views 3 height width"]) -> Float[Tensor, "views channels rows cols"]:
         """A map of patches."""
+        pixels = pixels.contiguous(memory_format=torch.channels_last)  # in which convolutions on a CPU copy less
         x = self.block2(self.conv2(F.relu(self.norm1(self.conv1(pixels)))))
         return self.block3(self.conv3(F.relu(self.norm2(x))))
 

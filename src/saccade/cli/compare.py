@@ -1,5 +1,6 @@
 """``saccade compare`` and ``saccade train``."""
 
+import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +43,7 @@ def compare(
     if shots is not None:
         _few_shot(_numbers(shots, "--shots"), models, data, out, pictures, seed, json)
         return
+    gc.freeze()  # what was imported stays to the end, and need not be searched for garbage
     with bar() as shown:
         found = api.compare(
             data,

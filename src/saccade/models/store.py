@@ -133,7 +133,10 @@ def load(path_or_id: str | os.PathLike[str], revision: str | None = None, *, sem
     config = config_of(folder)
     kind = config.get("model_type")
     if kind not in LOADERS:
-        raise SaccadeError(f"{folder} holds a model of type {kind!r}; {_SUPPORTED}")
+        raise SaccadeError(
+            f"{folder} holds a model of type {kind!r}; {_SUPPORTED}; saccade.models.hosted.load_hosted takes any other "
+            "that reads pictures and answers, as it is"
+        )
     return _composed(LOADERS[kind](folder, config), folder)
 
 

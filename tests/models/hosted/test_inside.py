@@ -113,6 +113,8 @@ def test_dropped_equals_masked_at_prefill_and_while_an_answer_is_written(kind):
     other, behind = split(row(host, images[:1], QUESTIONS[1], [[0, 2, 3]]))  # so that rows are padded
     reading = read(host.model, [other, head])
     scores = reading.follow(*pad_left([behind, tail]))
+    alone = read(host.model, [other]).follow(*pad_left([behind]))[0]
+    torch.testing.assert_close(scores[0], alone, rtol=0, atol=1e-4)
     written: list[int] = []
     for _ in range(6):
         expected = masked(host, short, theirs, written)

@@ -11,7 +11,7 @@ from PIL import Image
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
-from saccade.core.request import Ask, Talk, Watch, YesNo, shown
+from saccade.core.request import shown
 from saccade.core.size import Size
 from saccade.core.trace import Look
 from saccade.models.bench import opened
@@ -143,9 +143,8 @@ def _box(look: Look, size: Size) -> Box | None:
 
 
 def _record(look: Look) -> dict[str, Any]:
-    kinds = {Ask: "ask", YesNo: "yesno", Watch: "watch", Talk: "talk"}
     return {
-        "kind": kinds[type(look.request)],
+        "kind": type(look.request).__name__.lower(),
         "reason": look.request.reason,
         "model": look.model,
         "views": [list(view.source.sides) for view in look.views],

@@ -4,12 +4,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import yaml
+
 from saccade.core.errors import SaccadeError, unknown
+from saccade.core.recipe import to_dict
+from saccade.models.bench import embedded_model, loaded_caps
 from saccade.models.cards import cards
+from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
 from saccade.models.store import load_reader
+from saccade.policies.base import Policy
+from saccade.policies.catalogue import TYPES as POLICY_TYPES
+from saccade.policies.catalogue import policy as named_policy
+from saccade.study.compare import Comparison
 from saccade.study.compare import compare as run_compare
 from saccade.study.files import write_whole
+from saccade.study.policies import Policies
+from saccade.study.policies_table import cascade_table as cascade_table
+from saccade.study.policies_table import drawing as policies_drawing
+from saccade.study.policies_table import policies_table as policies_table
 from saccade.study.report import render
 from saccade.study.results import Results
 from saccade.study.sheets import Entrant, Progress
@@ -17,7 +30,6 @@ from saccade.study.shots import SHOTS, Shots
 from saccade.study.shots import few_shot as run_few_shot
 from saccade.study.shots_table import drawing as drawing
 from saccade.study.shots_table import shots_table as shots_table
-from saccade.study.shown import Shown
 from saccade.study.table import print_table as print_table
 from saccade.study.table import table as table
 from saccade.tasks.data import read
@@ -39,10 +51,13 @@ SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison left: its ``results``, and the files if a folder was given."""
+    """What a comparison left: its ``results``, what is said of ``policies`` where some looked again, and the files if a
+    folder was given.
+    """
 
     results: Results
     files: tuple[Path, ...] = ()
+    policies: Policies | None = None
 
 
 def compare(
@@ -54,6 +69,8 @@ def compare(
     out: str | Path | None = None,
     pictures: int = PICTURES,
     seed: int = 0,
+    policies: Sequence[str] = (),
+    calibration: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Compared:
     """Accuracy against visual tokens for ``models`` × budgets, with the resize, random and uniform baselines.
@@ -63,8 +80,10 @@ def compare(
     readers unless given. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
     are pooled with those of the embedded readers of the same name. Where an embedded reader takes part, the
     full-token reader and the one trained for dropping do too, since the baselines are made from them; else the
-    first model is the reference. ``out`` receives ``results.json`` and ``report.html``, written only when
-    everything is done.
+    first model is the reference. ``policies`` (names or files) look again: on each of ``models``, or on the full-token
+    reader where none is named. Ladders are fitted to ``calibration``, data as above, or the generated exam's
+    calibration split. ``out`` receives ``results.json`` and ``report.html``, ``policies.json`` and a YAML file for each
+    ladder, written only when everything is done.
     """
     writable(out)
     exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
@@ -77,10 +96,41 @@ def compare(
     entrants = {name: _entrant(name, families) for name in chosen}
     entrants[reference] = replace(entrants[reference], baseline=True)
     resolvable = RESOLVABLE if data is None else None
-    results, shown = run_compare(
-        exam, entrants, reference=reference, budgets=budgets, seed=seed, resolvable=resolvable, progress=progress
+    looking = {name: _looking(name, entrants[name]) for name in (models or (reference,))} if policies else {}
+    chosen_policies = _policies(policies, models or (reference,))
+    named = {name for policy in chosen_policies.values() for name in policy.requires if name}
+    compared = run_compare(
+        exam,
+        entrants,
+        reference=reference,
+        budgets=budgets,
+        seed=seed,
+        resolvable=resolvable,
+        policies=chosen_policies,
+        looking=looking,
+        beside={name: _looking(name, entrants.get(name) or _entrant(name)) for name in sorted(named)},
+        calibration=_calibration(data, calibration, pictures),
+        progress=progress,
     )
-    return _stored(results, shown, out)
+    return _stored(compared, out)
+
+
+def _policies(names: Sequence[str], models: Sequence[str]) -> dict[str, Policy]:
+    """The policies by name; those that were tuned for the embedded readers where they run on those alone."""
+    tuned = all(name in cards() for name in models)
+    return {Path(name).stem: named_policy(name, embedded=tuned) for name in dict.fromkeys(names)}
+
+
+def _looking(name: str, entrant: Entrant) -> Composed:
+    if name in cards():
+        return embedded_model(name, entrant.reader)
+    return Composed(name, entrant.reader, loaded_caps(entrant.reader))
+
+
+def _calibration(data: str | Path | None, calibration: str | Path | None, pictures: int) -> Exam | None:
+    if calibration is not None:
+        return read(Path(calibration), open_picture)
+    return Scenes("calibration", pictures) if data is None else None
 
 
 def few_shot(
@@ -118,7 +168,7 @@ def train_demo(
     entrants = {one: _entrant(one) for one in (REFERENCE, name)}
     entrants[REFERENCE] = replace(entrants[REFERENCE], baseline=True)
     entrants[f"{name}-retrained"] = replace(entrants[name], reader=fresh, trained="connector trained just now")
-    results, shown = run_compare(
+    compared = run_compare(
         Scenes("test", DEMO_PICTURES),
         entrants,
         reference=REFERENCE,
@@ -126,7 +176,7 @@ def train_demo(
         resolvable=RESOLVABLE,
         progress=progress,
     )
-    return _stored(results, shown, out)
+    return _stored(compared, out)
 
 
 def writable(out: str | Path | None) -> None:
@@ -135,15 +185,24 @@ def writable(out: str | Path | None) -> None:
         raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")
 
 
-def _stored(results: Results, shown: Sequence[Shown], out: str | Path | None) -> Compared:
+def _stored(compared: Comparison, out: str | Path | None) -> Compared:
+    results, judged = compared.results, compared.policies
     if out is None:
-        return Compared(results)
+        return Compared(results, (), judged)
     folder = Path(out)
-    page = render(results, shown)
+    page = render(results, compared.shown)
     folder.mkdir(parents=True, exist_ok=True)
-    results.save(folder / "results.json")
-    write_whole(folder / "report.html", page)
-    return Compared(results, (folder / "results.json", folder / "report.html"))
+    files = [folder / "results.json", folder / "report.html"]
+    results.save(files[0])
+    write_whole(files[1], page)
+    if judged is not None:
+        files += [folder / "policies.json", folder / "policies.svg"]
+        write_whole(files[2], judged.to_json())
+        write_whole(files[3], policies_drawing(judged))
+    for name, ladder in compared.ladders.items():
+        files.append(folder / f"ladder-{name}.yaml")
+        write_whole(files[-1], yaml.safe_dump(to_dict(ladder, POLICY_TYPES), sort_keys=False))
+    return Compared(results, tuple(files), judged)
 
 
 def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:

@@ -23,6 +23,8 @@ def compare(
     pictures: int = api.PICTURES,
     seed: int = 0,
     shots: str | None = None,
+    policies: str | None = None,
+    calibration: Path | None = None,
     json: bool = False,
 ) -> None:
     """Accuracy against visual tokens: readers × budgets, with honest baselines.
@@ -38,6 +40,9 @@ def compare(
         seed: Seed of the random baseline, or of the choice of examples.
         shots: Numbers of examples in the prompt, separated by commas (0,1,2,4,8): the few-shot study instead, of
             flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
+        policies: Looking policies to compare as well (ladder, zoom-attention, …, or YAML files), separated by commas:
+            on the models named, or on llava. --out then holds policies.json, policies.svg and each fitted ladder too.
+        calibration: Questions to fit ladders to, as data above. Without it, the generated exam's calibration split.
         json: Print the results as JSON instead of a table.
     """
     if shots is not None:
@@ -53,6 +58,8 @@ def compare(
             out=out,
             pictures=pictures,
             seed=seed,
+            policies=() if policies is None else split(policies),
+            calibration=calibration,
             progress=Reporter(shown),
         )
     if json:
@@ -114,6 +121,10 @@ def _tell(found: api.Compared) -> None:
     prints = api.print_table(found.results)
     if prints is not None:
         OUT.print(prints)
+    if found.policies is not None:
+        OUT.print(api.policies_table(found.policies))
+        for cascade in found.policies.cascades:
+            OUT.print(api.cascade_table(cascade))
     OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
     for path in found.files:
         OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)

@@ -57,6 +57,11 @@ class Begun:
     tails: tuple[tuple[int, ...], ...]
     heads: tuple[Prompt, ...]
 
+    @property
+    def lengths(self) -> list[int]:
+        """Positions of each row that are read before its answer."""
+        return [len(head.ids) + len(tail) for head, tail in zip(self.heads, self.tails, strict=True)]
+
 
 def begun(reader: Reads, rows: Sequence[Row]) -> Begun:
     """Read every picture once for all rows that begin alike: the same pictures, kept alike, before the same words."""
@@ -79,9 +84,11 @@ def begun(reader: Reads, rows: Sequence[Row]) -> Begun:
 
 def answers(reader: Reads, rows: Sequence[Row], *, max_tokens: int, top: int = 0) -> list[Answer]:
     """One greedy answer a row; see ``language.generate.answer``."""
-    if not rows:
-        return []
-    found = begun(reader, rows)
+    return answered(reader, begun(reader, rows), max_tokens=max_tokens, top=top) if rows else []
+
+
+def answered(reader: Reads, found: Begun, *, max_tokens: int, top: int = 0) -> list[Answer]:
+    """The same for rows that were begun, which are used up."""
     end = frozenset(reader.spec.language.ends)
 
     def decode(ids: list[int]) -> str:

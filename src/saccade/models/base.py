@@ -102,7 +102,7 @@ class Reader(nn.Module):
 
     def positions(self, question: str) -> int:
         """Positions that a question takes, its picture's apart."""
-        return len(self.tokenizer(self._text(question))["input_ids"]) - 1
+        return len(self.tokenizer(self.text(question))["input_ids"]) - 1
 
     def encode(self, images: Sequence[Image.Image]) -> list[Encoded]:
         """Visual tokens of each picture. Views of one size share a batch, whichever picture they are of.
@@ -226,7 +226,7 @@ class Reader(nn.Module):
         """The same picture as it is seen for ``question``: where tokens come from may hang on it."""
         if self.instructor is None or not isinstance(self.connector, Foveal):
             return picture
-        words = self.instructor([self._text(question).replace(PLACEHOLDER, "")], return_tensors="pt").to(self.device)
+        words = self.instructor([self.text(question).replace(PLACEHOLDER, "")], return_tensors="pt").to(self.device)
         (grid,) = self.spec.grids(picture.layout)
         _, cells, chosen = self.connector.instructed(picture.tokens[None], grid, words["input_ids"])
         return replace(picture, groups=tuple(cells.groups), fixations=tuple(chosen[0].tolist()))
@@ -252,12 +252,12 @@ class Reader(nn.Module):
         check_lists(encoded, questions, keep, shots)
         rows = []
         for number, (picture, asked, told) in enumerate(zip(encoded, questions, shots, strict=True)):
-            before = "".join(self._text(shot.question) + shot.answer + self.spec.closing for shot in told)
+            before = "".join(self.text(shot.question) + shot.answer + self.spec.closing for shot in told)
             pictures = [*(shot.encoded for shot in told), picture]
             kept = None
             if keep is not None:
                 kept = [*(torch.arange(shot.encoded.count) for shot in told), keep[number]]
-            rows += [Row(pictures, before + self._text(question), kept) for question in asked]
+            rows += [Row(pictures, before + self.text(question), kept) for question in asked]
         found = iter(answers(self, rows, max_tokens=max_tokens, top=top))
         return [[next(found) for _ in asked] for asked in questions]
 
@@ -366,7 +366,8 @@ class Reader(nn.Module):
         pictures = [[next(encoded) for _ in row] for row in images]
         return pictures, [self.prompt(text, row) for text, row in zip(prompts, pictures, strict=True)]
 
-    def _text(self, question: str) -> str:
+    def text(self, question: str) -> str:
+        """``question`` in the template, a placeholder where the picture stands."""
         if PLACEHOLDER in question:
             raise SaccadeError(
                 f"a question is plain text, the template places the picture; take {PLACEHOLDER} out of it"

@@ -60,11 +60,13 @@ NEUTRAL = "What color is the background?"
 """What the embedded readers are asked where they should look at nothing in particular."""
 HALVES = Windows(shares=(0.5,), aspects=(1.0, 2.0, 0.5), peak=1.5, count=3)
 
+ZOOM = Attention(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1)
+
 EMBEDDED: Mapping[str, Policy] = {
     **POLICIES,
-    "ladder": sides(64, None),
+    "ladder": Ladder(levels=(Level(policy=Once(side=64), model="llava-thin"), Level(policy=ZOOM))),
     "survey-ladder": survey(Once(side=32), Once(side=64), Once()),
-    "zoom-attention": Attention(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1),
+    "zoom-attention": ZOOM,
     "zoom-values": Values(rule=HALVES, margin=0.1),
     "scales": Scales(vote=True),
 }

@@ -6,8 +6,9 @@ from math import ceil, isqrt
 from typing import cast
 
 import numpy as np
+import torch
 
-from saccade.core.request import Ask, Watch
+from saccade.core.request import Ask, Watch, shown
 from saccade.core.trace import Look
 from saccade.models.composed import Composed
 from saccade.policies.base import Policy, Result, Sample
@@ -15,10 +16,13 @@ from saccade.policies.certify import Certificate, Refusal
 from saccade.policies.ladder import Ladder
 from saccade.policies.scheduler import Scheduler
 from saccade.study.cascade import Expected, Labelled, certified, cheapest
+from saccade.study.codec import parsed, written
 from saccade.study.reliability import Reliability, reliability
 from saccade.study.results import Change, Flops, Milliseconds, Row
 from saccade.study.rows import BYTES, Asked, scored
+from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
+from saccade.views.sight import extent
 
 SCHEMA = "saccade.policies/1"
 RISK = 0.05
@@ -26,6 +30,8 @@ RISK = 0.05
 LADDER, CERTIFIED = "ladder", "ladder-certified"
 
 Progress = Callable[[str, int, int], None]
+Marked = tuple[Row, np.ndarray]
+"""A row, and whether each question was right."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +52,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """The paired difference to another row on the same questions: ``reader`` under ``policy`` at its ``visual_tokens``."""
+    """The paired difference to another row on the same questions: ``reader`` under ``policy``."""
 
     reader: str
     policy: str
@@ -106,6 +112,15 @@ class Policies:
     exam: str
     verdicts: tuple[Verdict, ...]
     cascades: tuple[Cascade, ...]
+
+    def to_json(self) -> str:
+        """Text that ``from_json`` reads back equal."""
+        return written(self, SCHEMA)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Policies":
+        """Read strictly. Raises SaccadeError for any other text."""
+        return cast(Policies, parsed(cls, text, SCHEMA, "record of policies"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,31 +211,29 @@ def _slots(model: Composed, each: Look) -> int:
     return (each.tokens or 0) - sum(map(model.reader.positions, questions))
 
 
-def verdict(looked: Looked, asked: Sequence[Asked], rows: Mapping[Row, np.ndarray]) -> Verdict:
-    """A policy against the single looks of ``rows``, which come with whether each question was right."""
+def verdict(looked: Looked, asked: Sequence[Asked], rows: Sequence[Marked]) -> Verdict:
+    """A policy against the single looks of ``rows``."""
     tokens = looked.visual_tokens
-    resized = [row for row in rows if row.policy == "resize" and row.visual_tokens >= tokens]
-    least = min((row.visual_tokens for row in resized), default=None)
-    equal = [row for row in resized if row.visual_tokens == least]
-    fewer = [row for row in rows if not row.baseline and row.visual_tokens <= tokens + 0.5]
+    resized = [one for one in rows if one[0].policy == "resize" and one[0].visual_tokens >= tokens]
+    least = min((row.visual_tokens for row, _ in resized), default=None)
+    equal = [one for one in resized if one[0].visual_tokens == least]
+    fewer = [one for one in rows if not one[0].baseline and one[0].visual_tokens <= tokens + 0.5]
     return Verdict(
         reader=looked.model.name,
         policy=looked.name,
         visual_tokens=tokens,
         looks=float(np.mean([len(one.trace.looks) for one in looked.results])),
-        resize=_against(looked, asked, rows, equal),
-        best=_against(looked, asked, rows, fewer),
+        resize=_against(looked, asked, equal),
+        best=_against(looked, asked, fewer),
     )
 
 
-def _against(
-    looked: Looked, asked: Sequence[Asked], rows: Mapping[Row, np.ndarray], candidates: Sequence[Row]
-) -> Against | None:
+def _against(looked: Looked, asked: Sequence[Asked], candidates: Sequence[Marked]) -> Against | None:
     """The difference to whichever of the candidates has most right."""
     if not candidates:
         return None
-    best = max(candidates, key=lambda one: int(rows[one].sum()))
-    found = scored(looked.right, rows[best], asked)
+    best, right = max(candidates, key=lambda one: int(one[1].sum()))
+    found = scored(looked.right, right, asked)
     return Against(best.reader, best.policy, best.visual_tokens, found.difference.detail, found.difference.gist)
 
 
@@ -228,6 +241,25 @@ def twin(visual_tokens: float, full: int) -> int:
     """The smallest square number of tokens that is no fewer, at most ``full``: what a smaller picture may take."""
     side = isqrt(max(1, ceil(visual_tokens)) - 1) + 1
     return min(side * side, full)
+
+
+def seen(looked: Looked, picture: Picture, place: int, result: Result) -> Seen:
+    """What the report shows of a policy at one question: the picture as it was seen whole, and every closer look."""
+    reader, image = looked.model.reader, picture.image()
+    with torch.inference_mode():
+        (encoded,) = reader.encode([image])
+    question, outcome = picture.questions[place], result.outcome
+    crops = [extent(sight, picture.size) for each in result.trace.looks for sight in shown(each.request) if sight.box]
+    return Seen(
+        reader=f"{looked.model.name} · {looked.name}",
+        answer=outcome.answer.text,
+        right=is_right(outcome.answer.text, question.answers),
+        layout=encoded.layout,
+        ledger=encoded.ledger,
+        visual_tokens=result.trace.visual_tokens,
+        slots=sum(_slots(looked.model, each) for each in result.trace.looks),
+        path=tuple(dict.fromkeys(crops)),
+    )
 
 
 def cascade(looked: Looked, safe: Looked, first: Looked, fitted: Fitted, calibration: Exam) -> Cascade:
@@ -252,3 +284,47 @@ def cascade(looked: Looked, safe: Looked, first: Looked, fitted: Fitted, calibra
         coverage=float(answered.mean()),
         risk=float(1 - safe.right[answered].mean()) if answered.any() else None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """What looking again came to: a policy each, and what the ladders among them were fitted to."""
+
+    looked: tuple[Looked, ...]
+    cascades: tuple[Cascade, ...]
+    ladders: dict[str, Ladder]
+
+
+def look_again(
+    exam: Exam,
+    calibration: Exam | None,
+    models: Mapping[str, Composed],
+    beside: Mapping[str, Composed],
+    policies: Mapping[str, Policy],
+    progress: Progress | None = None,
+) -> Again:
+    """Every policy on every model, ``beside`` those that ladders may name as well.
+
+    Ladders are fitted to ``calibration`` first, and their certified twin runs too; without it a ladder runs as it is.
+    Raises SaccadeError, before anything runs, where a model cannot do what a policy takes.
+    """
+    for name, model in models.items():
+        for policy in policies.values():
+            Scheduler({name: model, **beside}).check(policy)
+    looked: list[Looked] = []
+    cascades: list[Cascade] = []
+    ladders: dict[str, Ladder] = {}
+    for name, model in models.items():
+        bench = {name: model, **beside}
+        for title, policy in policies.items():
+            if title != LADDER or not isinstance(policy, Ladder) or calibration is None:
+                looked.append(look(exam, bench, title, policy, progress))
+                continue
+            fitted = fit(calibration, bench, policy, progress)
+            cheap = look(exam, bench, title, fitted.ladder, progress)
+            safe = look(exam, bench, CERTIFIED, fitted.certified, progress)
+            first = look(exam, bench, "the first level", policy.levels[0].policy, progress)
+            looked += [cheap, safe]
+            cascades.append(cascade(cheap, safe, first, fitted, calibration))
+            ladders[name] = fitted.ladder
+    return Again(tuple(looked), tuple(cascades), ladders)

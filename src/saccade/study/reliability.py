@@ -26,8 +26,8 @@ class Reliability:
     """``bins`` hold equal numbers of answers. ``ece`` is the mean gap between sure and right over bins of equal width,
     ``adaptive`` over ``bins``, ``debiased`` that less what chance alone would make of it; ``brier`` and ``nll`` are
     scores of each answer; ``auroc`` how well right answers are told from wrong ones (None where all are alike).
-    ``curve`` gives the share of wrong answers among the surest share of all, ``aurc`` its mean, ``coverage`` the largest
-    share with at most 1, 5 and 10 % wrong.
+    ``curve`` gives the share of wrong answers among the surest share of all, ``aurc`` its mean, ``coverage`` the
+    largest share with at most 1, 5 and 10 % wrong.
     """
 
     answers: int

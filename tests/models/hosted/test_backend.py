@@ -71,6 +71,22 @@ def test_answers_do_not_depend_on_their_batch(kind):
             assert found.views == alone[number].views
 
 
+@pytest.mark.parametrize("by", ["attention", "values"])
+@pytest.mark.parametrize("kind", ["qwen3_vl", "internvl", "windowed"])
+def test_maps_do_not_depend_on_their_batch(kind, by):
+    host = hosted("gemma3", sliding_window=40) if kind == "windowed" else hosted(kind)
+    asked = [
+        Watch(questions=("Where?", "Where is the fox?"), by=by, targets=("", "fox")),
+        Watch(questions=("It?",), by=by),
+    ]
+    jobs = [job(asked[0]), job(asked[1], 1, (30, 80)), job(asked[0], 2, (20, 20))]
+    alone = [host.run([one])[0].observation for one in jobs]
+    for found, expected in zip(host.run(jobs), alone, strict=True):
+        for ours, theirs in zip(found.observation, expected, strict=True):
+            np.testing.assert_allclose(ours.weights, theirs.weights, atol=1e-4)
+            assert np.array_equal(ours.boxes, theirs.boxes)
+
+
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_several_sights_and_none(kind):
     host = hosted(kind)

@@ -258,6 +258,12 @@ def test_values_that_a_window_let_go_of_are_left_out():
     np.testing.assert_allclose(
         seen.observation[0].weights, likeness(host, image, *ASKED[:1], "the fox", (3,)), atol=1e-4
     )
+    # A window that has let go of what stands before the picture, and of no more.
+    visual = row(host, [image], ASKED[0]).prompt.visual
+    held = hosted("gemma3", sliding_window=len(visual) - visual.index(True) + 1)
+    (seen,) = held.run([Job("a", image, Watch(questions=ASKED[:1], by="values", targets=TARGETS[:1]))])
+    expected = likeness(held, image, *ASKED[:1], "the fox", (2, 3, 4))
+    np.testing.assert_allclose(seen.observation[0].weights, expected, atol=1e-4)
     with pytest.raises(SaccadeError, match=r"none of the layers \[4\] still holds the picture's values"):
         host.run([Job("a", image, Watch(questions=ASKED[:1], by="values", layers=(0.8, 1.0)))])
 

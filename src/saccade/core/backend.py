@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -39,6 +39,7 @@ class Seen:
     tokens: int | None
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A model that policies drive. Equal jobs get equal answers in float32, whatever else is in their batch."""
 

@@ -21,8 +21,8 @@ from saccade.core.size import Size
 
 CELLS = 48
 """Cells along the picture's longer side into which heat is drawn."""
-OVERLAP = 0.3
-"""Intersection over union from which on a lesser box is the same one again."""
+SAME = 0.3
+"""Share of the smaller of two boxes from which on, if both hold it, the lesser one is the same again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def windows(heat: Heat, rule: Windows) -> tuple[Box, ...]:
     for one in sorted(found, key=lambda one: -one.sharpness):
         if len(chosen) == rule.count or (chosen and one.density < chosen[0].density / 2):
             break
-        if all(overlap(one.box, other.box) < OVERLAP for other in chosen):
+        if all(_shared(one.box, other.box) < SAME for other in chosen):
             chosen.append(one)
     return tuple(one.box for one in chosen)
 
@@ -82,6 +82,11 @@ def overlap(one: Box, other: Box) -> float:
     """Intersection over union."""
     both = one.intersect(other)
     return 0.0 if both is None else both.area / (one.area + other.area - both.area)
+
+
+def _shared(one: Box, other: Box) -> float:
+    both = one.intersect(other)
+    return 0.0 if both is None else both.area / min(one.area, other.area)
 
 
 def around(box: Box, size: Size, margin: float, least: int = 8) -> Box:
@@ -122,17 +127,16 @@ def _best(summed: np.ndarray, size: Size, width: float, height: float, count: in
         ],
         axis=0,
     )
-    cells = wide * tall
+    cells, open_ = wide * tall, np.ones(sums.shape, dtype=bool)
     found: list[_Found] = []
-    for place in np.argsort(-sums, axis=None)[: 16 * count]:
-        row, col = np.unravel_index(place, sums.shape)
+    while len(found) < count and open_.any():
+        row, col = np.unravel_index(np.where(open_, sums, -np.inf).argmax(), sums.shape)
         left, top = across[col] * size.width / cols, down[row] * size.height / rows
         box = Box(left, top, min(left + width, size.width), min(top + height, size.height))
-        if all(overlap(box, other.box) < OVERLAP for other in found):
-            total = float(sums[row, col])
-            found.append(_Found(box, (total - float(edges[row, col])) / cells, total / cells))
-        if len(found) == count:
-            break
+        total = float(sums[row, col])
+        found.append(_Found(box, (total - float(edges[row, col])) / cells, total / cells))
+        x, y = np.clip(wide - abs(across - across[col]), 0, None), np.clip(tall - abs(down - down[row]), 0, None)
+        open_ &= y[:, None] * x < SAME * cells
     return found
 
 

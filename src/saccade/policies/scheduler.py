@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import chain
 from time import perf_counter
 from typing import final
 
@@ -92,14 +91,17 @@ class _Waiting:
     request: Request = NOTHING
     price: Price = FREE
     bucket: Hashable = None
-    image: Image.Image | None = None
     looks: list[Look] = field(default_factory=list)
     spent: bool = False
 
-    @property
-    def bytes(self) -> int:
-        """Of its opened picture."""
-        return self.sample.picture.size.area * CHANNELS
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A picture that ``users`` samples look at, of ``bytes`` once it is open."""
+
+    bytes: int
+    image: Image.Image | None = None
+    users: int = 0
 
 
 @final
@@ -111,7 +113,8 @@ class _Running:
         self.done: dict[int, Result] = {}
         self.local: list[_Waiting] = []
         self.remote: dict[Future[tuple[list[Seen], float]], _Waiting] = {}
-        self.images: dict[Hashable, tuple[Image.Image, int]] = {}
+        self.pictures: dict[Hashable, _Open] = {}
+        self.held = 0
         self.next: Sample | None = None
         self.drawn = 0
         self.caps = {"": scheduler.model("").caps} | {name: model.caps for name, model in scheduler.bench.items()}
@@ -128,10 +131,6 @@ class _Running:
             raise
         return [self.done[number] for number in range(self.drawn)]
 
-    def _held(self) -> int:
-        waiting = chain(self.local, self.remote.values())
-        return sum(one.bytes for one in {one.sample.key: one for one in waiting}.values())
-
     def _admit(self) -> bool:
         """Draw samples while there is room for their pictures, in half of the memory; requests have the other half."""
         came = False
@@ -141,7 +140,8 @@ class _Running:
             if self.next is None:
                 return came
             size = self.next.picture.size.area * CHANNELS
-            if (self.local or self.remote) and self._held() + size > self.scheduler.memory // 2:
+            more = 0 if self.next.key in self.pictures else size
+            if (self.local or self.remote) and self.held + more > self.scheduler.memory // 2:
                 return came
             sample, self.next = self.next, None
             self._start(sample)
@@ -150,7 +150,12 @@ class _Running:
 
     def _start(self, sample: Sample) -> None:
         number, self.drawn = self.drawn, self.drawn + 1
-        run = self.policy.run(Asked(sample.question, sample.picture.size, self.caps))
+        size = sample.picture.size
+        if sample.key not in self.pictures:
+            self.pictures[sample.key] = _Open(size.area * CHANNELS)
+            self.held += size.area * CHANNELS
+        self.pictures[sample.key].users += 1
+        run = self.policy.run(Asked(sample.question, size, self.caps))
         self._advance(_Waiting(number, sample, run), lambda: next(run))
 
     def _advance(self, one: _Waiting, step: Callable[[], Request]) -> None:
@@ -200,11 +205,10 @@ class _Running:
             self.local.append(one)
 
     def _job(self, one: _Waiting) -> Job:
-        if one.image is None:
-            held, users = self.images.get(one.sample.key, (None, 0))
-            one.image = one.sample.picture.image() if held is None else held
-            self.images[one.sample.key] = one.image, users + 1
-        return Job(one.sample.key, one.image, one.request)
+        picture = self.pictures[one.sample.key]
+        if picture.image is None:
+            picture.image = one.sample.picture.image()
+        return Job(one.sample.key, picture.image, one.request)
 
     def _batch(self) -> None:
         """Run the largest group of requests of one shape, as many as fit."""
@@ -212,12 +216,13 @@ class _Running:
         for one in self.local:
             groups[one.bucket].append(one)
         chosen = self._fitting(max(groups.values(), key=len))
-        self.local = [one for one in self.local if one not in chosen]
+        numbers = {one.number for one in chosen}
+        self.local = [one for one in self.local if one.number not in numbers]
         model = self.scheduler.model(chosen[0].request.model)
         self._answer(chosen, *_timed(model, [self._job(one) for one in chosen]))
 
     def _fitting(self, group: list[_Waiting]) -> list[_Waiting]:
-        room = self.scheduler.memory - self._held()
+        room = self.scheduler.memory - self.held
         chosen: list[_Waiting] = []
         for one in group[: self.scheduler.at_once]:
             room -= one.price.bytes or 0
@@ -226,7 +231,7 @@ class _Running:
             chosen.append(one)
         if not chosen:
             raise SaccadeError(
-                f"one request is predicted to hold {group[0].price.bytes:,} bytes beside {self._held():,} of pictures, "
+                f"one request is predicted to hold {group[0].price.bytes:,} bytes beside {self.held:,} of pictures, "
                 f"the scheduler has {self.scheduler.memory:,}; give it more memory, or look at less at once"
             )
         return chosen
@@ -272,12 +277,10 @@ class _Running:
         )
 
     def _finish(self, one: _Waiting, result: Result) -> None:
-        if one.image is not None:
-            image, users = self.images[one.sample.key]
-            if users > 1:
-                self.images[one.sample.key] = image, users - 1
-            else:
-                del self.images[one.sample.key]
+        picture = self.pictures[one.sample.key]
+        picture.users -= 1
+        if not picture.users:
+            self.held -= self.pictures.pop(one.sample.key).bytes
         self.done[one.number] = result
         if self.told is not None:
             self.told(one.number, result)

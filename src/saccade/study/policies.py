@@ -169,12 +169,16 @@ def fit(exam: Exam, bench: Mapping[str, Composed], ladder: Ladder, progress: Pro
     """Calibrate a ladder on an exam that is not the one it will be compared on."""
     labelled = []
     for place, level in enumerate(ladder.levels, 1):
-        ordered = bench if not level.model else {level.model: bench[level.model], **bench}
-        found = look(exam, ordered, f"calibrating level {place}", level.policy, progress)
+        found = look(exam, _led(bench, level.model), f"calibrating level {place}", level.policy, progress)
         labelled.append(Labelled.of(found.results, found.right.tolist()))
     cheap, expected = cheapest(ladder, labelled)
     safe, proofs = certified(ladder, labelled, risk=RISK)
     return Fitted(cheap, safe, expected, proofs, len(labelled[0].right))
+
+
+def _led(bench: Mapping[str, Composed], name: str) -> dict[str, Composed]:
+    """The bench with the model of that name in front; as it is for ""."""
+    return {name: bench[name], **bench} if name else dict(bench)
 
 
 def row(looked: Looked, reference: np.ndarray, asked: Sequence[Asked], resolvable: float | None) -> Row:
@@ -216,7 +220,8 @@ def verdict(looked: Looked, asked: Sequence[Asked], rows: Sequence[Marked]) -> V
     tokens = looked.visual_tokens
     resized = [one for one in rows if one[0].policy == "resize" and one[0].visual_tokens >= tokens]
     least = min((row.visual_tokens for row, _ in resized), default=None)
-    equal = [one for one in resized if one[0].visual_tokens == least]
+    # A picture cannot be larger than the reader takes: then all of it, once, is what looking again has to beat.
+    equal = [one for one in resized if one[0].visual_tokens == least] or [rows[0]]
     fewer = [one for one in rows if not one[0].baseline and one[0].visual_tokens <= tokens + 0.5]
     return Verdict(
         reader=looked.model.name,
@@ -323,7 +328,8 @@ def look_again(
             fitted = fit(calibration, bench, policy, progress)
             cheap = look(exam, bench, title, fitted.ladder, progress)
             safe = look(exam, bench, CERTIFIED, fitted.certified, progress)
-            first = look(exam, bench, "the first level", policy.levels[0].policy, progress)
+            lowest = policy.levels[0]
+            first = look(exam, _led(bench, lowest.model), "the first level", lowest.policy, progress)
             looked += [cheap, safe]
             cascades.append(cascade(cheap, safe, first, fitted, calibration))
             ladders[name] = fitted.ladder

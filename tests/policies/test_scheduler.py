@@ -1,0 +1,242 @@
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+from PIL import Image
+
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.request import Ask, Sight
+from saccade.core.size import Size
+from saccade.policies.base import Asked, Outcome, Policy, Run, Sample, Spent, ask
+from saccade.policies.once import Once
+from saccade.policies.scheduler import Scheduler
+from tests.policies.fake import Blank, Fake, answer
+
+
+def samples(count: int) -> list[Sample]:
+    return [Sample(Blank(), f"q{number}", number) for number in range(count)]
+
+
+@dataclass(frozen=True)
+class Several(Policy):
+    """Asks as often as the question says."""
+
+    @property
+    def requires(self) -> dict[str, Cap]:
+        return {"": Cap.GENERATE}
+
+    def run(self, asked: Asked) -> Run:
+        said = answer("")
+        try:
+            for number in range(int(asked.question[1:]) % 4 + 1):
+                said = yield from ask(asked.look(Sight(), tokens=4, reason=f"look {number}"))
+        except Spent:
+            return Outcome(said, boxes=(asked.whole,))
+        return Outcome(said)
+
+
+def test_results_come_in_the_order_of_the_samples() -> None:
+    fake = Fake(asked=lambda request, size: answer(request.question.upper()))
+    results = Scheduler({"fake": fake}, at_once=5).run(Several(), samples(23))
+    assert [one.outcome.answer.text for one in results] == [f"Q{number}" for number in range(23)]
+    assert [len(one.trace.looks) for one in results] == [number % 4 + 1 for number in range(23)]
+
+
+def test_finished_samples_leave_and_others_take_their_place() -> None:
+    fake = Fake()
+    Scheduler({"fake": fake}, at_once=8).run(Several(), samples(64))
+    assert sum(fake.batches) == 16 * (1 + 2 + 3 + 4)
+    assert len(fake.batches) <= 24  # 20 full batches, and few that are not
+    assert max(fake.batches) == 8
+
+
+def test_only_requests_of_one_bucket_share_a_batch() -> None:
+    fake = Fake()
+    kinds: list[set[str]] = []
+    run = fake.run
+
+    def noted(jobs):
+        kinds.append({job.request.question for job in jobs})
+        return run(jobs)
+
+    fake.run = noted
+    fake.bucket = lambda size, request: request.question
+    Scheduler({"fake": fake}).run(Once(), [replace(one, question="ab"[i % 2]) for i, one in enumerate(samples(10))])
+    assert kinds in ([{"a"}, {"b"}], [{"b"}, {"a"}])
+
+
+def test_every_look_is_traced_with_what_was_predicted_and_measured() -> None:
+    fake = Fake(asked=lambda request, size: answer("yes", 0.25))
+    (result,) = Scheduler({"fake": fake}).run(Once(), samples(1))
+    (look,) = result.trace.looks
+    assert (look.predicted.visual_tokens, look.predicted.flops, look.visual_tokens, look.tokens) == (
+        100,
+        100_000,
+        100,
+        110,
+    )
+    assert look.confidence == pytest.approx(0.25)
+    assert look.said == result.outcome.answer
+    assert look.request.reason == "the whole picture"
+    assert look.model == "fake"
+    assert look.ms >= 0
+    assert (result.trace.visual_tokens, result.trace.flops) == (100, 100_000)
+
+
+def test_a_missing_capability_is_refused_by_name_before_anything_runs() -> None:
+    fake = Fake(caps=Cap.LOGPROBS)
+    drawn = []
+
+    def queue() -> Iterator[Sample]:
+        drawn.append(1)
+        yield from samples(1)
+
+    with pytest.raises(SaccadeError, match="Once needs GENERATE, which fake has not"):
+        Scheduler({"fake": fake}).run(Once(), queue())
+    assert not drawn
+    assert not fake.log
+
+
+def test_a_request_beyond_what_was_declared_is_refused_too() -> None:
+    @dataclass(frozen=True)
+    class Two(Policy):
+        @property
+        def requires(self) -> dict[str, Cap]:
+            return {"": Cap.GENERATE}
+
+        def run(self, asked: Asked) -> Run:
+            said = yield from ask(Ask(sights=(Sight(), Sight()), question=asked.question))
+            return Outcome(said)
+
+    with pytest.raises(SaccadeError, match="Two needs MULTI_IMAGE"):
+        Scheduler({"fake": Fake(caps=Cap.GENERATE)}).run(Two(), samples(1))
+
+
+def test_a_budget_ends_a_policy_that_has_something_to_say() -> None:
+    sample = replace(samples(4)[3], budget=250)
+    (result,) = Scheduler({"fake": Fake()}).run(Several(), [sample])
+    assert len(result.trace.looks) == 2
+    assert result.outcome.boxes
+
+
+def test_a_budget_below_the_first_look_is_refused_with_both_numbers() -> None:
+    with pytest.raises(SaccadeError, match="0 visual tokens and wants 100 more, the budget is 99"):
+        Scheduler({"fake": Fake()}).run(Once(), [replace(samples(1)[0], budget=99)])
+
+
+class Drawn:
+    """A picture of 12 kB that tells how many like it are open."""
+
+    open, most = 0, 0
+
+    @property
+    def size(self) -> Size:
+        return Size(64, 64)
+
+    def image(self) -> Image.Image:
+        made = Image.new("RGB", (64, 64))
+        weakref.finalize(made, self._closed)
+        Drawn.open += 1
+        Drawn.most = max(Drawn.most, Drawn.open)
+        return made
+
+    @staticmethod
+    def _closed() -> None:
+        Drawn.open -= 1
+
+
+def test_memory_stays_below_the_bound_however_many_wait() -> None:
+    bound, count, held = 2**20, 10_000, 2**16
+    fake = Fake(bytes=held)
+    drawn = 0
+
+    def queue() -> Iterator[Sample]:
+        nonlocal drawn
+        for number in range(count):
+            drawn = number + 1
+            assert drawn - sum(fake.batches) <= 128  # others are not even drawn
+            yield Sample(Drawn(), f"q{number}", number)
+
+    results = Scheduler({"fake": fake}, memory=bound).run(Once(), queue())
+    assert len(results) == sum(fake.batches) == count
+    assert Drawn.most * 64 * 64 * 3 + max(fake.batches) * held <= bound
+    assert max(fake.batches) > 4
+    assert Drawn.open == 0
+
+
+def test_a_request_that_never_fits_is_refused_with_both_numbers() -> None:
+    with pytest.raises(SaccadeError, match=r"5,000,000 bytes beside 360,000 of pictures, the scheduler has 1,000,000"):
+        Scheduler({"fake": Fake(bytes=5_000_000)}, memory=1_000_000).run(Once(), samples(3))
+
+
+def test_a_picture_is_opened_once_for_all_of_its_questions() -> None:
+    opened = []
+
+    class Counted(Blank):
+        def image(self) -> Image.Image:
+            opened.append(1)
+            return super().image()
+
+    picture = Counted()
+    Scheduler({"fake": Fake()}).run(Once(), [Sample(picture, f"q{number}", "same") for number in range(12)])
+    assert len(opened) == 1
+
+
+def test_endpoints_are_asked_side_by_side() -> None:
+    inside, most, lock = 0, 0, threading.Lock()
+
+    class Slow(Fake):
+        def run(self, jobs):
+            nonlocal inside, most
+            assert len(jobs) == 1
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with lock:
+                inside -= 1
+            return super().run(jobs)
+
+    results = Scheduler({"slow": Slow(remote=True)}, threads=4).run(Several(), samples(16))
+    assert most == 4
+    assert [len(one.trace.looks) for one in results] == [number % 4 + 1 for number in range(16)]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_one_failure_stops_all_unless_errors_are_kept(remote: bool) -> None:
+    def asked(request: Ask, size: Size):
+        if request.question == "q2" and remote:
+            raise SaccadeError("it gave up")
+        return answer("fine")
+
+    fake = Fake(asked=asked, remote=remote)
+    if not remote:
+        price = fake.price
+
+        def priced(size: Size, request: Ask):
+            if request.question == "q2":
+                raise SaccadeError("it gave up")
+            return price(size, request)
+
+        fake.price = priced
+    with pytest.raises(SaccadeError, match="it gave up"):
+        Scheduler({"fake": fake}).run(Once(), samples(5))
+    results = Scheduler({"fake": fake}, keep_errors=True).run(Once(), samples(5))
+    assert [one.error for one in results] == [None, None, "it gave up", None, None]
+
+
+@pytest.mark.parametrize("wrong", [{"memory": 0}, {"at_once": 0}, {"threads": -1}])
+def test_bounds_below_one_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(SaccadeError, match=r"is at least 1, got"):
+        Scheduler({"fake": Fake()}, **wrong)
+    with pytest.raises(SaccadeError, match="at least 1 model"):
+        Scheduler({})
+
+
+def test_an_unknown_model_gets_near_matches() -> None:
+    with pytest.raises(SaccadeError, match="did you mean fake"):
+        Scheduler({"fake": Fake()}).model("fakee")

@@ -135,12 +135,17 @@ def _read(value: object, hint: Any, types: Mapping[str, type], where: str) -> ob
     if hint in VALUES:
         parts = tuple(get_type_hints(hint)[field.name] for field in fields(hint))
         return cast(Any, hint)(*_read_tuple(value, parts, types, where))
-    if is_dataclass(hint):
+    if is_dataclass(hint) or _is_base(hint, types):
         made = _spec(value, types, where)
         if not isinstance(made, cast(type, hint)):
             raise SaccadeError(f"{where}: takes {_name(hint)}, got {type(made).__name__}")
         return made
     return _read_scalar(value, hint, where)
+
+
+def _is_base(hint: Any, types: Mapping[str, type]) -> bool:  # noqa: ANN401 (any annotation)
+    """Whether some named dataclass is a kind of ``hint``, which is none itself: an abstract base."""
+    return isinstance(hint, type) and hint is not object and any(issubclass(kind, hint) for kind in types.values())
 
 
 def _read_union(value: object, hints: tuple[Any, ...], types: Mapping[str, type], where: str) -> object:

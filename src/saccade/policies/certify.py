@@ -89,18 +89,12 @@ def upper(wrong: int, accepted: int, doubt: float) -> float:
         raise SaccadeError(f"a bound needs 0 ≤ wrong ≤ accepted and 1 accepted, got {wrong} of {accepted}")
     if wrong == accepted:
         return 1.0
-    low, high = wrong / accepted, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _at_most(wrong, accepted, middle) > doubt else (low, middle)
-    return high
-
-
-def _at_most(wrong: int, accepted: int, share: float) -> float:
-    """The chance of at most so many mistakes, each of which comes with a chance of ``share``."""
-    if share <= 0 or share >= 1:
-        return 1.0 if share <= 0 else 0.0
     counts = np.arange(wrong + 1)
-    logs = np.asarray([math.lgamma(count + 1) + math.lgamma(accepted - count + 1) for count in counts])
-    logs = math.lgamma(accepted + 1) - logs + counts * math.log(share) + (accepted - counts) * math.log1p(-share)
-    return float(np.exp(logs).sum())
+    factorials = np.concatenate([[0.0], np.log(np.arange(1, accepted + 1)).cumsum()])  # their logarithms
+    ways = factorials[accepted] - factorials[counts] - factorials[accepted - counts]
+    low, high = wrong / accepted, 1.0
+    for _ in range(42):
+        middle = (low + high) / 2
+        fewer = np.exp(ways + counts * math.log(middle) + (accepted - counts) * math.log1p(-middle)).sum()
+        low, high = (middle, high) if fewer > doubt else (low, middle)
+    return high

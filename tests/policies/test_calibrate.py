@@ -1,0 +1,133 @@
+import math
+
+import numpy as np
+import pytest
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+
+from saccade.core.answer import Answer
+from saccade.core.errors import SaccadeError
+from saccade.policies.calibrate import (
+    Platt,
+    Raw,
+    fit_isotonic,
+    fit_logistic,
+    fit_platt,
+    fit_temperature,
+    logit,
+)
+from saccade.policies.confidence import Features, certainty, same
+
+
+def drawn(count: int, slope: float, offset: float) -> tuple[list[float], list[bool]]:
+    """Answers that are right as often as σ(slope × logit + offset) of what they say."""
+    rng = np.random.default_rng(3)
+    scores = rng.random(count) * 0.98 + 0.01
+    chances = 1 / (1 + np.exp(-(slope * logit(scores) + offset)))
+    return scores.tolist(), (rng.random(count) < chances).tolist()
+
+
+def test_a_temperature_is_found_again() -> None:
+    scores, right = drawn(40_000, 1 / 2.5, 0.0)
+    assert fit_temperature(scores, right).temperature == pytest.approx(2.5, rel=0.05)
+
+
+def test_slope_and_offset_are_those_of_logistic_regression() -> None:
+    scores, right = drawn(3000, 0.6, -1.0)
+    other = LogisticRegression(C=1e6).fit(logit(np.asarray(scores))[:, None], right)
+    found = fit_platt(scores, right)
+    assert found.slope == pytest.approx(float(other.coef_[0, 0]), rel=1e-3)
+    assert found.offset == pytest.approx(float(other.intercept_[0]), rel=1e-3)
+
+
+def test_isotonic_steps_are_those_of_isotonic_regression() -> None:
+    scores, right = drawn(500, 0.7, 0.3)
+    found = fit_isotonic(scores, right)
+    other = IsotonicRegression().fit(scores, np.asarray(right, dtype=float)).predict(scores)
+    assert sorted(set(np.round(found.chances, 9))) == sorted(set(np.round(other, 9)))
+    assert list(found.scores) == sorted(found.scores)
+    values = found(np.linspace(0, 1, 200))
+    assert (np.diff(values) >= 0).all()
+
+
+def test_calibration_leaves_no_gap_in_the_mean() -> None:
+    scores, right = drawn(4000, 0.5, -0.7)
+    for fit in (fit_platt, fit_isotonic):
+        assert fit(scores, right)(np.asarray(scores)).mean() == pytest.approx(np.mean(right), abs=0.01)
+    assert abs(np.mean(scores) - np.mean(right)) > 0.1
+    assert (Raw()(np.asarray(scores)) == scores).all()
+
+
+def test_answers_that_are_all_right_stay_finite() -> None:
+    for fit in (fit_temperature, fit_platt, fit_isotonic):
+        found = fit([0.2, 0.9, 1.0, 0.0], [True] * 4)
+        assert np.isfinite(found(np.asarray([0.0, 0.5, 1.0]))).all()
+
+
+def test_scores_that_run_the_wrong_way_are_not_turned_around() -> None:
+    scores = np.linspace(0.01, 0.99, 200).tolist()
+    right = [score < 0.5 for score in scores]
+    assert fit_platt(scores, right).slope > 0
+    assert len(set(fit_isotonic(scores, right).chances)) == 1
+
+
+def features(total: float, agrees: float) -> Features:
+    return Features(total, total, total, math.exp(total), 0.1, 1, 0.0, agrees)
+
+
+def test_a_feature_that_tells_is_used_and_one_that_never_changes_is_not() -> None:
+    rng = np.random.default_rng(0)
+    rows = [features(float(-rng.random()), float(rng.random() < 0.5)) for _ in range(2000)]
+    right = [bool(rng.random() < (0.9 if row.agrees else 0.2)) for row in rows]
+    found = fit_logistic(rows, right)
+    sure = found(rows)
+    assert sure[[row.agrees == 1 for row in rows]].mean() == pytest.approx(0.9, abs=0.03)
+    assert sure[[row.agrees == 0 for row in rows]].mean() == pytest.approx(0.2, abs=0.03)
+    assert found.weights[5] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("scores", "right", "match"), [
+    ([0.5], [], "1 scores but 0 marks"), ([], [], "0 scores"), ([1.5], [True], "between 0 and 1"),
+    ([float("nan")], [True], "between 0 and 1"),
+])  # fmt: skip
+def test_what_cannot_be_fitted_is_refused(scores: list[float], right: list[bool], match: str) -> None:
+    for fit in (fit_temperature, fit_platt, fit_isotonic):
+        with pytest.raises(SaccadeError, match=match):
+            fit(scores, right)
+
+
+def test_features_are_those_of_the_log_probabilities() -> None:
+    top = ((("a", math.log(0.6)), ("b", math.log(0.3))), (("c", math.log(0.5)),))
+    answer = Answer("ac", (1, 2), (math.log(0.6), math.log(0.5)), top)
+    before = Answer("A c.", (), (math.log(0.25),))
+    found = Features.of(answer, before)
+    assert found is not None
+    assert found.total == pytest.approx(math.log(0.3))
+    assert found.mean == pytest.approx(math.log(0.3) / 2)
+    assert found.least == pytest.approx(math.log(0.5))
+    assert found.margin == pytest.approx(0.3)
+    assert found.entropy == pytest.approx(-0.6 * math.log(0.6) - 0.3 * math.log(0.3) - 0.1 * math.log(0.1))
+    assert (found.tokens, found.agrees) == (2, 0.0)
+    assert found.change == pytest.approx(0.05)
+    assert certainty(answer) == pytest.approx(0.3)
+
+
+def test_without_log_probabilities_nothing_is_known() -> None:
+    assert Features.of(Answer("a")) is None
+    assert certainty(Answer("a")) is None
+
+
+def test_without_alternatives_the_margin_is_the_least_that_it_can_be() -> None:
+    found = Features.of(Answer("a", (1,), (math.log(0.7),)))
+    assert found is not None
+    assert found.margin == pytest.approx(0.4)
+
+
+def test_the_same_is_said_whatever_the_case_and_the_full_stop() -> None:
+    assert same(Answer(" Red. "), Answer("red"))
+    assert not same(Answer("red"), Answer("read"))
+
+
+def test_a_temperature_divides() -> None:
+    assert Platt(0.5).temperature == 2
+    assert Platt(0.5)(np.asarray([0.5]))[0] == pytest.approx(0.5)

@@ -1,0 +1,110 @@
+import pytest
+
+from saccade.core.answer import Answer
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.recipe import from_dict, to_dict
+from saccade.core.request import Ask
+from saccade.core.size import Size
+from saccade.policies.base import Sample
+from saccade.policies.calibrate import Platt
+from saccade.policies.catalogue import TYPES
+from saccade.policies.ladder import Ladder, Level, sides, survey
+from saccade.policies.once import Once
+from saccade.policies.scheduler import Scheduler
+from saccade.policies.zoom import Attention
+from tests.policies.fake import Blank, Fake, answer
+
+
+def by_side(sure: dict[int | None, float | None]) -> Fake:
+    """Says the side that it was shown, as sure as told."""
+
+    def asked(request: Ask, size: Size) -> Answer:
+        side = request.sights[0].side
+        return answer(str(side), sure[side])
+
+    return Fake(asked=asked)
+
+
+def run(fake: Fake, ladder: Ladder, **bench: Fake):
+    (result,) = Scheduler({"fake": fake, **bench}).run(ladder, [Sample(Blank(), "q", 0)])
+    return result
+
+
+@pytest.mark.parametrize(("sure", "said", "looks"), [
+    ({64: 0.95, 128: 0.1, None: 0.2}, "64", 1),
+    ({64: 0.89, 128: 0.75, None: 0.2}, "128", 2),
+    ({64: 0.5, 128: 0.6, None: 0.2}, "None", 3),
+])  # fmt: skip
+def test_a_level_stands_where_it_is_sure_enough(sure: dict, said: str, looks: int) -> None:
+    result = run(by_side(sure), survey(Once(side=64), Once(side=128), Once()))
+    assert result.outcome.answer.text == said
+    assert result.outcome.level == len(result.trace.looks) == looks
+    assert result.trace.visual_tokens == 100 * looks
+
+
+def test_the_calibrated_certainty_decides_and_is_told() -> None:
+    unsure = Level(policy=Once(side=64), threshold=0.9, scorer=Platt(1.0, -5.0))
+    result = run(by_side({64: 0.97, None: 0.6}), Ladder(levels=(unsure, Level(policy=Once()))))
+    assert result.outcome.answer.text == "None"
+    surer = Level(policy=Once(side=64), threshold=0.9, scorer=Platt(1.0, 5.0))
+    result = run(by_side({64: 0.6, None: 0.6}), Ladder(levels=(surer, Level(policy=Once()))))
+    assert result.outcome.answer.text == "64"
+    assert result.outcome.confidence == pytest.approx(1 / (1 + (0.4 / 0.6) * 2.718281828**-5))
+
+
+@pytest.mark.parametrize("abstains", [True, False])
+def test_a_ladder_may_abstain_where_its_last_level_is_not_sure(abstains: bool) -> None:
+    levels = (Level(policy=Once(side=64)), Level(policy=Once(), threshold=0.8))
+    unsure = run(by_side({64: 0.5, None: 0.7}), Ladder(levels=levels, abstains=abstains))
+    assert unsure.outcome.abstains is abstains
+    assert unsure.outcome.answer.text == "None"
+    sure = run(by_side({64: 0.5, None: 0.85}), Ladder(levels=levels, abstains=abstains))
+    assert not sure.outcome.abstains
+
+
+def test_levels_may_be_other_models() -> None:
+    small, large = Fake(asked=lambda *_: answer("small", 0.4), name="s"), Fake(asked=lambda *_: answer("large"))
+    ladder = Ladder(levels=(Level(policy=Once(), model="small"), Level(policy=Once(), model="large")))
+    result = run(small, ladder, small=small, large=large)
+    assert result.outcome.answer.text == "large"
+    assert len(small.log) == len(large.log) == 1
+
+
+def test_without_log_probabilities_two_looks_that_agree_are_sure() -> None:
+    agrees = run(Fake(asked=lambda *_: answer("yes", None)), sides(64, None, agree=True))
+    assert len(agrees.trace.looks) == 2
+    assert agrees.outcome.confidence == 1
+    said = iter(["a", "b", "c", "C."])
+    differs = run(Fake(asked=lambda *_: answer(next(said), None)), sides(64, None, agree=True))
+    assert len(differs.trace.looks) == 4
+    assert differs.outcome.answer.text == "c"
+    boxes = [look.request.sights[0].box for look in differs.trace.looks]
+    assert boxes[0] is None
+    assert boxes[1] is not None
+    assert (boxes[1].left, boxes[1].width) == pytest.approx((16, 368))
+
+
+def test_without_log_probabilities_and_agreement_the_last_level_answers() -> None:
+    result = run(Fake(asked=lambda *_: answer("yes", None)), sides(64, 128, None))
+    assert len(result.trace.looks) == 3
+    assert result.outcome.confidence is None
+
+
+def test_a_level_that_a_model_cannot_run_is_refused_by_name() -> None:
+    ladder = Ladder(levels=(Level(policy=Once()), Level(policy=Attention(), model="large")))
+    fakes = {"": Fake(caps=Cap.GENERATE), "large": Fake(caps=Cap.GENERATE, name="large")}
+    with pytest.raises(SaccadeError, match="needs ATTN_LM, which large has not"):
+        Scheduler({"fake": fakes[""], "large": fakes["large"]}).check(ladder)
+
+
+def test_a_ladder_travels_as_data() -> None:
+    ladder = Ladder(levels=(Level(policy=Once(side=64), scorer=Platt(0.5, 0.1)), Level(policy=Attention(words=True))))
+    assert from_dict(to_dict(ladder, TYPES), TYPES) == ladder
+
+
+def test_ladders_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(SaccadeError, match="at least 1 level, got 0"):
+        Ladder(levels=())
+    with pytest.raises(SaccadeError, match="4 levels take 3 thresholds, got 2"):
+        survey(Once(), Once(), Once(), Once())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
 from saccade.core.backend import Job
@@ -64,6 +65,30 @@ def test_prompts_and_scores_are_the_processors_and_the_models_own(kind):
         head, tail = split(ours)
         found = read(host.model, [head]).follow(*pad_left([tail]))[0]
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+@torch.no_grad()
+def test_pictures_of_one_batch_are_those_of_one_each(kind):
+    host, images = hosted(kind), [picture(50, 34), picture(20, 61), picture(90, 30, 1)]
+    for together, image in zip(eyes(host, images), images, strict=True):
+        (alone,) = eyes(host, [image])
+        for ours, theirs in zip((together.tokens, *together.deep), (alone.tokens, *alone.deep), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+        assert (together.spelt, together.views) == (alone.spelt, alone.views)
+
+
+def test_the_opening_stands_once():
+    model, processor = made("llava")
+    opening = processor.tokenizer.convert_tokens_to_ids("<s>")
+    processor.tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", opening)]
+    )
+    for template in (processor.chat_template, "<s>" + processor.chat_template):
+        processor.chat_template = template
+        host = Hosted(model, processor)
+        assert row(host, [picture(50, 34)], "What?").prompt.ids.count(opening) == 1
+        assert row(host, [picture(50, 34)], "What?").prompt.ids[0] == opening
 
 
 def masked(host: Hosted, one: Row, theirs: dict[str, Tensor], written: list[int]) -> Tensor:

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from saccade.core.errors import SaccadeError
+from saccade.policies.calibrate import Raw
+from saccade.policies.certify import Certificate, Refusal
+from saccade.policies.ladder import Ladder, Level
+from saccade.policies.once import Once
+from saccade.study.cascade import NEVER, Labelled, calibrated, certified, cheapest, expected
+
+LADDER = Ladder(levels=(Level(policy=Once(side=32)), Level(policy=Once(side=64)), Level(policy=Once())))
+
+
+def level(seed: int, count: int, accuracy: float, tokens: int, tells: float = 4.0) -> Labelled:
+    """Answers of which a share is right; right ones are surer the more their certainty ``tells``."""
+    rng = np.random.default_rng(seed)
+    right = rng.random(count) < accuracy
+    sure = 1 / (1 + np.exp(-(rng.normal(size=count) + tells * (right - 0.5))))
+    return Labelled(sure, right, np.full(count, float(tokens)))
+
+
+def three(count: int = 800) -> list[Labelled]:
+    return [level(0, count, 0.5, 16), level(1, count, 0.75, 64), level(2, count, 0.9, 256)]
+
+
+def test_the_cheapest_ladder_is_as_good_as_its_last_level_and_takes_less() -> None:
+    labelled = three()
+    ladder, found = cheapest(LADDER, labelled)
+    assert found.accuracy >= labelled[-1].right.mean()
+    assert found.visual_tokens < 250
+    assert found.reached[0] == 1
+    assert found.reached[1] > found.reached[2]
+    sure = [one.scorer(part.sure) for one, part in zip(ladder.levels, labelled, strict=True)]
+    again = expected(sure, labelled, [one.threshold for one in ladder.levels])
+    assert again == found
+
+
+def test_no_other_setting_on_the_grid_is_cheaper_and_as_good() -> None:
+    labelled = three(200)
+    ladder, found = cheapest(LADDER, labelled)
+    sure = [one.scorer(part.sure) for one, part in zip(ladder.levels, labelled, strict=True)]
+    rng = np.random.default_rng(0)
+    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, 16))), NEVER] for values in sure[:2]]
+    for _ in range(200):
+        other = expected(sure, labelled, (*(float(rng.choice(grid)) for grid in grids), 0.0))
+        assert other.accuracy < labelled[-1].right.mean() or other.visual_tokens >= found.visual_tokens
+
+
+def test_levels_that_only_guess_are_asked_and_never_stand() -> None:
+    labelled = [level(0, 400, 0.2, 16, tells=0.0), level(2, 400, 0.9, 256)]
+    ladder, found = cheapest(Ladder(levels=LADDER.levels[:2]), labelled)
+    assert found.visual_tokens == pytest.approx(16 + 256, rel=0.02)
+    assert found.accuracy >= 0.88
+    assert ladder.levels[0].threshold > 0.3
+
+
+def test_slack_buys_tokens() -> None:
+    labelled = three()
+    assert cheapest(LADDER, labelled, slack=0.05)[1].visual_tokens < cheapest(LADDER, labelled)[1].visual_tokens
+
+
+def test_expected_by_hand() -> None:
+    one = Labelled(np.asarray([0.9, 0.2, 0.8]), np.asarray([True, True, False]), np.asarray([1.0, 1, 1]))
+    two = Labelled(np.asarray([0.5, 0.5, 0.5]), np.asarray([True, False, True]), np.asarray([10.0, 10, 10]))
+    found = expected([one.sure, two.sure], [one, two], (0.85, 0.0))
+    assert (found.accuracy, found.visual_tokens, found.reached) == (2 / 3, 1 + 20 / 3, (1.0, 2 / 3))
+
+
+def test_the_calibrator_is_the_one_that_holds_on_the_other_half() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.random(2000)
+    honest = Labelled(sure, rng.random(2000) < sure, np.ones(2000))
+    assert abs(calibrated(honest)(np.asarray([0.3]))[0] - 0.3) < 0.06
+    stepped = Labelled(sure, rng.random(2000) < np.where(sure > 0.5, 0.9, 0.1), np.ones(2000))
+    found = calibrated(stepped)
+    assert not isinstance(found, Raw)
+    assert found(np.asarray([0.6]))[0] > 0.8
+    assert found(np.asarray([0.4]))[0] < 0.2
+
+
+def test_a_certified_ladder_keeps_its_promise_on_fresh_answers() -> None:
+    broken = answered = 0
+    for seed in range(40):
+        labelled = [level(100 * seed, 600, 0.6, 16), level(100 * seed + 1, 600, 0.85, 256)]
+        ladder, proofs = certified(Ladder(levels=LADDER.levels[:2]), labelled, risk=0.1)
+        assert ladder.abstains
+        assert len(proofs) == 2
+        fresh = [level(100 * seed + 50, 4000, 0.6, 16), level(100 * seed + 51, 4000, 0.85, 256)]
+        waiting, wrong, accepted = np.ones(4000, dtype=bool), 0, 0
+        for one, part in zip(ladder.levels, fresh, strict=True):
+            stands = waiting & (one.scorer(part.sure) >= one.threshold)
+            wrong, accepted = wrong + int((~part.right[stands]).sum()), accepted + int(stands.sum())
+            waiting &= ~stands
+        broken += accepted > 0 and wrong / accepted > 0.1
+        answered += accepted > 0
+    assert answered > 30
+    assert broken <= 2
+
+
+def test_too_few_labels_certify_nothing_and_the_ladder_abstains_from_all() -> None:
+    ladder, proofs = certified(LADDER, three(20))
+    assert all(isinstance(proof, Refusal) for proof in proofs)
+    assert all(one.threshold == NEVER for one in ladder.levels)
+
+
+def test_doubt_is_shared_among_levels() -> None:
+    _, proofs = certified(LADDER, three(2000), risk=0.1, doubt=0.06)
+    assert {proof.doubt for proof in proofs} == {0.02}
+    assert isinstance(proofs[0], Certificate)
+
+
+def test_answers_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(SaccadeError, match="3 levels but the answers of 2"):
+        cheapest(LADDER, three()[:2])
+    with pytest.raises(SaccadeError, match="the same questions"):
+        cheapest(LADDER, [*three(10)[:2], level(0, 9, 0.5, 1)])

@@ -113,7 +113,7 @@ def test_the_shipped_recipe_is_whole() -> None:
     assert set(plan.readers) == {*family(), THIN}
     assert set(plan.turns) == set(family()) - set(STAGES)
     assert data["kind"] == "family"
-    assert list(shipped()) == ["clips", "compression", "digits", "embedded", "fixations"]
+    assert list(shipped()) == ["clips", "compression", "digits", "embedded", "exits", "fixations"]
 
 
 def test_views_of_training_suit_the_tower() -> None:

@@ -17,18 +17,22 @@ from saccade.study.compression import CompressionStudy, compression_curve, compr
 from saccade.study.compression import study as study_compression
 from saccade.study.digits import DigitStudy, digits_table
 from saccade.study.digits import study as study_digits
+from saccade.study.exits import ExitStudy, exits_curve, exits_table
+from saccade.study.exits import study as study_exits
 from saccade.study.files import write_whole
 from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
 from saccade.study.foveater import study as study_fixations
+from saccade.towers.stem import StemTower
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.compression import CompressionRecipe, train_compression
 from saccade.train.digits import DigitsRecipe, digits, train_digits
+from saccade.train.exits import ExitsRecipe, pieces_of, train_exits
 from saccade.train.family import Tell as Tell
 from saccade.train.family import train_family
 from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.train.recipe import recipe_of
 
-Study = ClipStudy | DigitStudy | CompressionStudy | FixationStudy
+Study = ClipStudy | DigitStudy | CompressionStudy | ExitStudy | FixationStudy
 """What is measured of what a recipe trained, where the recipe is a study."""
 Announce = Callable[[str], object]
 """Called with lines for the user."""
@@ -69,6 +73,8 @@ def train(
         return _train_digits(plan, folder, tell or Tell())
     if isinstance(plan, CompressionRecipe):
         return _train_compression(plan, folder, tell or Tell())
+    if isinstance(plan, ExitsRecipe):
+        return _train_exits(plan, folder, tell or Tell())
     if isinstance(plan, FixationsRecipe):
         return _train_fixations(plan, folder, tell or Tell())
     train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
@@ -98,6 +104,17 @@ def _train_compression(plan: CompressionRecipe, folder: Path, tell: Tell) -> Tra
     return Trained(folder, found)
 
 
+def _train_exits(plan: ExitsRecipe, folder: Path, tell: Tell) -> Trained:
+    """All models, begun as the shipped tower, and what they measure, with its curve."""
+    tower = embedded("llava").tower
+    assert isinstance(tower, StemTower)
+    learned, held, asked = pieces_of(plan, folder, tell)
+    found = study_exits(train_exits(plan, tower, learned, folder, tell), plan, held, asked)
+    found.save(folder / "exits.json")
+    write_whole(folder / "exits.svg", exits_curve(found))
+    return Trained(folder, found)
+
+
 def _train_fixations(plan: FixationsRecipe, folder: Path, tell: Tell) -> Trained:
     """All models on the maps of the shipped tower, and what they measure, with its curve."""
     tower = embedded("llava").tower
@@ -113,6 +130,8 @@ def study_table(found: Study) -> Table:
     """What was measured, as a table."""
     if isinstance(found, ClipStudy):
         return clips_table(found)
+    if isinstance(found, ExitStudy):
+        return exits_table(found)
     if isinstance(found, FixationStudy):
         return fixations_table(found)
     return digits_table(found) if isinstance(found, DigitStudy) else compression_table(found)

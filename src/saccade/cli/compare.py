@@ -95,7 +95,7 @@ def train(
     """Train the embedded family or the models of a study by a recipe, or one connector anew.
 
     Args:
-        recipe: A shipped recipe's name (embedded, clips, compression, digits, fixations) or a YAML file.
+        recipe: A shipped recipe's name (embedded, clips, compression, digits, exits, fixations) or a YAML file.
         demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.

@@ -13,15 +13,16 @@ from saccade.specs.unified import UnifiedSpec
 from saccade.train.clips import ClipsRecipe
 from saccade.train.compression import CompressionRecipe
 from saccade.train.digits import DigitsRecipe
+from saccade.train.exits import ExitsRecipe
 from saccade.train.foveater import FixationsRecipe
 from saccade.train.loop import Schedule
 from saccade.train.stages import FamilyRecipe
 
 TYPES: dict[str, type] = {
-    "clips": ClipsRecipe, "compression": CompressionRecipe, "digits": DigitsRecipe, "family": FamilyRecipe,
-    "fixations": FixationsRecipe, "schedule": Schedule, "unified": UnifiedSpec,
+    "clips": ClipsRecipe, "compression": CompressionRecipe, "digits": DigitsRecipe, "exits": ExitsRecipe,
+    "family": FamilyRecipe, "fixations": FixationsRecipe, "schedule": Schedule, "unified": UnifiedSpec,
 }  # fmt: skip
-Recipe = FamilyRecipe | ClipsRecipe | CompressionRecipe | DigitsRecipe | FixationsRecipe
+Recipe = FamilyRecipe | ClipsRecipe | CompressionRecipe | DigitsRecipe | ExitsRecipe | FixationsRecipe
 
 
 def shipped() -> dict[str, Path]:

@@ -1,0 +1,281 @@
+"""The tower with exits in training, and its study: pieces, losses, runs that go on, what is counted."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from saccade.core.errors import SaccadeError
+from saccade.models.exits import ExitClassifier, confidence, order
+from saccade.specs.exits import ExitsSpec, budgeted, left
+from saccade.specs.vit import StemTowerSpec
+from saccade.study import exits as module
+from saccade.study.exits import ExitStudy, exits_curve, exits_markdown, exits_table, shares, study, table
+from saccade.tasks.clutter import clutter
+from saccade.towers.stem import StemTower
+from saccade.train.exits import (
+    WAYS,
+    ExitsJob,
+    ExitsRecipe,
+    Pieces,
+    begun,
+    cut,
+    exits_loss,
+    mapped,
+    pieces_of,
+    train_exits,
+)
+from saccade.train.loop import Schedule, run
+from saccade.train.recipe import recipe_of
+from tests.parts import close
+
+SMALL = ExitsRecipe(
+    seeds=(0, 1), scenes=5, calibration=4, test=3, cuts=2, schedule=Schedule(steps=2, batch=4), side=48, small=40,
+    width=16, depth=3, heads=2, mlp=4096, places=(1, 2, 3), weights=(1.0, 1.0, 2.0), budget=2,
+)  # fmt: skip
+TOWER = StemTowerSpec(width=16, depth=2, heads=2, mlp=4096, side=64)
+
+
+def tower(spec: StemTowerSpec = TOWER) -> StemTower:
+    torch.manual_seed(9)
+    return StemTower(spec)
+
+
+def data(count: int = 10, seed: int = 0) -> Pieces:
+    draw = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(256, (count, 48, 48, 3), generator=draw, dtype=torch.uint8)
+    return Pieces(drawn, torch.randint(10, (count,), generator=draw))
+
+
+def job(way: str = "exits", recipe: ExitsRecipe = SMALL) -> ExitsJob:
+    model = begun(recipe.spec, tower(), 0)
+    assert way in WAYS
+    return ExitsJob(model, mapped(model, data(), 48), data().digits, recipe, way=way, seed=0)
+
+
+def quiet(name: str, steps: int):
+    del name, steps
+    return lambda *_: None
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_piece_shows_the_ring_and_its_digit(number: int):
+    made, digit = cut("train", number, 5, 48)
+    scene = clutter("train", number)
+    pixels, box = np.asarray(scene.image), scene.evidence
+    assert digit == scene.digit
+    assert made.shape == (5, 48, 48, 3)
+    assert len({piece.tobytes() for piece in made}) > 1
+    evidence = pixels[int(box.top) : int(box.bottom), int(box.left) : int(box.right)]
+    for piece in made:
+        rows, cols = evidence.shape[:2]
+        windows = np.lib.stride_tricks.sliding_window_view(piece, (rows, cols, 3))[:, :, 0]
+        assert (windows == evidence).all(axis=(2, 3, 4)).any()
+    again, _ = cut("train", number, 5, 48)
+    assert (again == made).all()
+    with pytest.raises(SaccadeError, match="a piece of 16 px is too small"):
+        cut("train", number, 1, 16)
+
+
+def test_pieces_are_kept_and_scaled(tmp_path: Path):
+    first = pieces_of(SMALL, tmp_path, quiet)
+    assert [len(one.digits) for one in first] == [10, 4, 3]
+    assert first[0].digits.tolist() == [clutter("train", number).digit for number in range(5) for _ in range(2)]
+    again = pieces_of(replace(SMALL, scenes=1), tmp_path, quiet)
+    for one, other in zip(first, again, strict=True):
+        assert one.drawn.equal(other.drawn)
+        assert one.digits.equal(other.digits)
+    pixels = first[1].pixels(48)
+    close(pixels[2, 1], first[1].drawn[2, :, :, 1] / 127.5 - 1, tolerance=1e-6)
+    smaller = first[1].pixels(24)
+    assert smaller.shape == (4, 3, 24, 24)
+    # away from the border, an antialiased halving is a smooth mean of its surroundings
+    assert float((smaller - F.avg_pool2d(pixels, 2)).abs().mean()) < 0.25 * float(pixels.std())
+
+
+def test_a_model_begins_as_the_tower():
+    start, model = tower(), begun(SMALL.spec, tower(), 3)
+    for name, weight in start.stem.state_dict().items():
+        assert weight.equal(model.stem.state_dict()[name])
+    for number in range(2):
+        for one, other in zip(start.blocks[number].parameters(), model.layers.blocks[number].parameters(), strict=True):
+            assert one.equal(other)
+    assert model.layers.positions.equal(start.positions[1:7, 1:7])
+    assert not any(weight.requires_grad for weight in model.stem.parameters())
+    assert begun(SMALL.spec, start, 3).layers.blocks[2].qkv.weight.equal(model.layers.blocks[2].qkv.weight)
+    assert not begun(SMALL.spec, start, 4).layers.blocks[2].qkv.weight.equal(model.layers.blocks[2].qkv.weight)
+    with pytest.raises(SaccadeError, match="begins as a tower of width 16, 2 heads and mlp 4096, got 32, 2 and 4096"):
+        begun(replace(SMALL, width=32).spec, start, 0)
+    with pytest.raises(SaccadeError, match="positions for 32 px, a piece has 48"):
+        begun(SMALL.spec, tower(replace(TOWER, side=32)), 0)
+
+
+def test_the_loss_is_a_weighted_mean():
+    torch.manual_seed(0)
+    logits, digits = torch.randn(5, 3, 10), torch.tensor([1, 2, 3, 4, 5])
+    each = torch.stack([F.cross_entropy(logits[:, number], digits) for number in range(3)])
+    terms = exits_loss(logits, digits, (1.0, 2.0, 5.0), 0.0)
+    assert set(terms) == {"digit"}
+    close(terms["digit"], (each * torch.tensor([1.0, 2.0, 5.0])).sum() / 8)
+    taught = exits_loss(logits, digits, (1.0, 2.0, 5.0), 0.5)
+    last = logits[:, 2].softmax(dim=1)
+    apart = [
+        F.kl_div(logits[:, number].log_softmax(dim=1), last, reduction="batchmean") * weight
+        for number, weight in ((0, 1.0), (1, 2.0))
+    ]
+    close(taught["taught"], 0.5 * torch.stack(apart).sum() / 8)
+    close(taught["digit"], terms["digit"])
+
+
+def test_the_last_exit_is_not_taught():
+    logits = torch.randn(4, 3, 10, requires_grad=True)
+    exits_loss(logits, torch.zeros(4, dtype=torch.long), (1.0, 1.0, 1.0), 1.0)["taught"].backward()
+    assert logits.grad is not None
+    assert float(logits.grad[:, 2].abs().max()) == 0
+    assert float(logits.grad[:, :2].abs().min()) > 0
+
+
+def test_ways_learn_what_they_should():
+    for way in WAYS:
+        one = job(way)
+        sum(one.losses(0).values()).backward()
+        early, last = one.model.layers.heads[0].tell.weight.grad, one.model.layers.heads[2].tell.weight.grad
+        assert early is not None
+        assert (float(early.abs().max()) > 0) == (way == "exits")
+        assert last is not None
+        assert float(last.abs().max()) > 0
+        assert list(one.trained) == ["layers"]
+    whole = job("whole")
+    rows = whole.drawn(0)
+    told = whole.model.layers(whole.maps[rows].float())[:, -1]
+    close(whole.losses(0)["digit"], F.cross_entropy(told, whole.digits[rows]))
+    assert whole.drawn(0).equal(whole.drawn(0))
+    assert not whole.drawn(0).equal(whole.drawn(1))
+
+
+def test_maps_are_the_stems():
+    model = begun(SMALL.spec, tower(), 0)
+    with torch.no_grad():
+        expected = model.stem(data().pixels(40))
+    close(mapped(model, data(), 40).float(), expected, tolerance=2e-3)
+
+
+def test_a_run_that_was_stopped_goes_on_the_same(tmp_path: Path):
+    recipe = replace(SMALL, seeds=(0,))
+    straight = train_exits(recipe, tower(), data(), tmp_path / "a", quiet)
+    told: list[str] = []
+
+    class StopError(Exception):
+        pass
+
+    def stopping(name: str, steps: int):
+        del steps
+        told.append(name)
+        if len(told) == 3:
+            raise StopError
+        return lambda *_: None
+
+    with pytest.raises(StopError):
+        train_exits(recipe, tower(), data(), tmp_path / "b", stopping)
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["exits-exits-0.pt", "exits-whole-0.pt"]
+    resumed = train_exits(recipe, tower(), data(), tmp_path / "b", quiet)
+    assert set(resumed) == {(way, 0) for way in WAYS}
+    for key, model in straight.items():
+        for one, other in zip(model.parameters(), resumed[key].parameters(), strict=True):
+            assert one.equal(other)
+
+
+def test_a_little_training_lowers_the_loss():
+    recipe = replace(SMALL, schedule=Schedule(steps=30, batch=8, warmup=4))
+    one = job(recipe=recipe)
+    one.maps = one.maps + 2 * F.one_hot(one.digits, 16)[:, :, None, None]
+    before = lost(one)
+    run(one, recipe.schedule)
+    assert lost(one) < 0.7 * before
+
+
+@torch.no_grad()
+def lost(one: ExitsJob) -> float:
+    return sum(float(one.losses(step)["digit"]) for step in range(5))
+
+
+def test_the_study_counts_and_compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "AT_ONCE", 5)
+    monkeypatch.setattr(module, "ROUNDS", 2)
+    models = train_exits(SMALL, tower(), data(), tmp_path, quiet)
+    held, asked = data(30, seed=1), data(12, seed=2)
+    found = study(models, SMALL, held, asked)
+    assert ExitStudy.from_json(found.to_json()) == found
+    assert [row.way for row in found.rows] == ["confidence", "entropy", "one exit", "whole", "resize"]
+    spec, grid = SMALL.spec, SMALL.grid("exits")
+    costs = [spec.upto(grid, number).flops for number in range(3)]
+    small = spec.cost(SMALL.grid("resize")).flops
+    assert found.costs == tuple(costs)
+    assert found.budget == costs[1]
+    right = {}
+    for way, sure in (("confidence", confidence), ("entropy", order)):
+        assert [point.budget for point in found.row(way).points] == sorted({*costs, small})
+        for point in found.row(way).points:
+            taken = [
+                models["exits", seed].infer(asked.pixels(48), limits, sure=sure)
+                for seed, limits in zip(SMALL.seeds, point.thresholds, strict=True)
+            ]
+            for seed, limits in zip(SMALL.seeds, point.thresholds, strict=True):
+                how, hits = table(shares(models["exits", seed], held, 48), held, sure)
+                assert limits == budgeted(how, hits, costs, point.budget)
+                assert np.asarray(costs)[left(how, limits)].mean() <= point.budget
+            hits = torch.cat([one.shares.argmax(dim=1) == asked.digits for one in taken]).double()
+            exits = torch.cat([one.exit for one in taken])
+            assert (point.score.n, point.score.correct) == (24, int(hits.sum()))
+            assert point.flops == pytest.approx(float(torch.cat([one.flops for one in taken]).double().mean()))
+            assert point.leave == pytest.approx([float((exits == number).double().mean()) for number in range(3)])
+            assert point.layers == pytest.approx(float((exits + 1).double().mean()))
+            assert point.flops == pytest.approx(spec.expected(grid, point.leave))
+            right[way, point.budget] = hits
+    for number, point in enumerate(found.row("one exit").points):
+        told = torch.cat([models["exits", seed](asked.pixels(48))[:, number].argmax(dim=1) for seed in SMALL.seeds])
+        right["one exit", costs[number]] = (told == asked.digits.repeat(2)).double()
+        assert point.score.correct == int(right["one exit", costs[number]].sum())
+        assert (point.flops, point.layers) == (costs[number], number + 1)
+    for way, side, cost in (("whole", 48, costs[-1]), ("resize", 40, small)):
+        told = torch.cat([models[way, seed](asked.pixels(side))[:, -1].argmax(dim=1) for seed in SMALL.seeds])
+        right[way, cost] = (told == asked.digits.repeat(2)).double()
+        assert found.row(way).at(cost).score.correct == int(right[way, cost].sum())
+        assert found.row(way).at(cost).flops == cost
+    there = {"one exit": None, "resize": small, "whole": costs[-1]}
+    assert [(gain.way, gain.over) for gain in found.gains] == [
+        ("confidence", "one exit"), ("confidence", "resize"), ("confidence", "whole"), ("one exit", "whole"),
+    ]  # fmt: skip
+    for gain in found.gains:
+        over = right[gain.over, there[gain.over] or gain.budget]
+        assert gain.change.mean == pytest.approx(float((right[gain.way, gain.budget] - over).mean()))
+    assert 0 <= found.spared.flops < 1
+    first = found.row("confidence").at(found.budget).thresholds[0]
+    taken = models["exits", 0].infer(asked.pixels(48), first)
+    assert found.spared.flops == pytest.approx(1 - float(taken.flops.double().mean()) / costs[-1])
+    assert len(list(exits_table(found).columns[0].cells)) == sum(len(row.points) for row in found.rows)
+    assert exits_markdown(found).count("\n|") == 1 + sum(len(row.points) for row in found.rows)
+    assert all(row.way in exits_curve(found) for row in found.rows)
+
+
+def test_the_recipe_that_ships():
+    recipe, _ = recipe_of("exits")
+    assert isinstance(recipe, ExitsRecipe)
+    assert isinstance(recipe.spec, ExitsSpec)
+    assert recipe.spec.places[-1] == recipe.depth
+    assert ExitClassifier(recipe.spec)(torch.zeros(1, 3, 64, 64)).shape == (1, recipe.spec.exits, 10)
+    for change, message in (
+        ("seeds=[1, 1]", r"needs different seeds, got \[1, 1\]"),
+        ("cuts=0", "1 cut or more, got"),
+        ("weights=[1.0, 1.0]", "5 exits need as many weights above 0"),
+        ("distil=-1.0", "distil is 0 or more, got"),
+        ("small=44", "a multiple of 8 px below 64, got 44; take 48"),
+        ("small=64", "a multiple of 8 px below 64, got 64; take 48"),
+        ("small=32", "pictures of 32 px cost less than the first exit of 64 px"),
+        ("budget=6", r"an exit before the last, \[1, 2, 3, 4, 6\], got 6"),
+    ):
+        with pytest.raises(SaccadeError, match=message):
+            recipe_of("exits", [change])

@@ -55,10 +55,10 @@ def then(*answers: faking.Said) -> Callable[[dict[str, Any]], Any]:
 # What a server can do
 
 
-def test_everything_is_found_in_two_calls(fake: Fake, endpoint: Make):
+def test_everything_is_found_in_three_calls(fake: Fake, endpoint: Make):
     assert endpoint().caps == ALL
-    assert [len(pictures(body)) for body in fake.seen] == [1, 2]
-    assert [body["max_tokens"] for body in fake.seen] == [1, 1]
+    assert [len(pictures(body)) for body in fake.seen] == [1, 2, 0]
+    assert [body["max_tokens"] for body in fake.seen] == [1, 1, 1]
 
 
 def test_log_probabilities_that_are_left_out_silently(fake: Fake, endpoint: Make):

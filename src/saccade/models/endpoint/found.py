@@ -29,7 +29,7 @@ class Found:
 
 
 def found(send: Send) -> Found:
-    """Ask about a small grey picture, and then about two.
+    """Ask about a small grey picture, then about two, then about none: who answers that follows instructions.
 
     A server that refuses the picture but not the words answers no questions about pictures. One that refuses the words
     too is given up, with what it said.
@@ -41,22 +41,23 @@ def found(send: Send) -> Found:
             if error.status not in _REFUSALS:
                 raise
             continue
-        caps = Cap.GENERATE | Cap.INSTRUCT
+        caps = Cap.GENERATE
         if reply.logprobs:
             caps |= Cap.LOGPROBS | (Cap.TOPK if reply.top else Cap(0))
-        return Found(caps | _several(send), alternatives or 0)
+        return Found(caps | _if(send, 2, Cap.MULTI_IMAGE) | _if(send, 0, Cap.INSTRUCT), alternatives or 0)
     _asked(send, 0, None)
     return Found(Cap.INSTRUCT, 0)
 
 
-def _several(send: Send) -> Cap:
+def _if(send: Send, pictures: int, cap: Cap) -> Cap:
+    """``cap`` where so many pictures are taken."""
     try:
-        _asked(send, 2, None)
+        _asked(send, pictures, None)
     except RefusedError as error:
         if error.status not in _REFUSALS:
             raise
         return Cap(0)
-    return Cap.MULTI_IMAGE
+    return cap
 
 
 def _asked(send: Send, pictures: int, alternatives: int | None) -> Reply:

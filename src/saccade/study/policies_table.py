@@ -2,6 +2,7 @@
 
 from rich.table import Table
 
+from saccade.study.markdown import pipes
 from saccade.study.markup import leaf, number, plain, tag
 from saccade.study.policies import Against, Cascade, Policies, Proof
 from saccade.study.reliability import Reliability
@@ -85,7 +86,8 @@ def _risky(found: Cascade) -> list[str]:
     if found.risk is not None:
         x, y = _x(found.coverage), _y(min(1.0, found.risk / most))
         parts.append(leaf("circle", cx=x, cy=y, r=4, fill=INK))
-        parts.append(tag("text", "certified ladder", x=x - 6, y=y - 8, text_anchor="end", fill=INK))
+        side, anchor = (x - 6, "end") if found.coverage > 0.5 else (x + 8, "start")
+        parts.append(tag("text", "certified ladder", x=side, y=y - 6, text_anchor=anchor, fill=INK))
     return parts
 
 
@@ -148,3 +150,20 @@ def _points(change: Change | None) -> str:
     ends = "" if low is None or high is None else f" ({100 * low:+.1f}, {100 * high:+.1f})"
     text = f"{100 * change.mean:+.1f}{ends}"
     return f"[bold]{text}[/bold]" if low is not None and low > 0 else text
+
+
+def policies_markdown(found: Policies) -> str:
+    """The verdicts as a Markdown table."""
+    heads = ("model", "policy", "tokens", "looks", "detail", "gist", "against")
+    rows = []
+    for one in found.verdicts:
+        for other in (one.resize, one.best):
+            if other is not None:
+                name = f"{other.reader}, {other.policy}, {other.visual_tokens:.0f} tokens"
+                cells = (_plain(other.detail), _plain(other.gist))
+                rows.append((one.reader, one.policy, f"{one.visual_tokens:.0f}", f"{one.looks:.2f}", *cells, name))
+    return pipes(heads, rows, right=range(2, 6)) + "\n"
+
+
+def _plain(change: Change | None) -> str:
+    return _points(change).removeprefix("[bold]").removesuffix("[/bold]")

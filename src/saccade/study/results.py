@@ -179,8 +179,8 @@ class Results:
         )
 
     def leads(self, row: Row) -> bool:
-        """Whether ``row`` is the full-token reader itself."""
-        return row.reader == self.reference and not row.baseline
+        """Whether ``row`` is the full-token reader itself, looking once."""
+        return row.reader == self.reference and row.policy == "once"
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads back equal. Raises SaccadeError for a value that no reader would accept."""

@@ -7,7 +7,7 @@ import pytest
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.exits import NEVER, ExitsSpec, budgeted, left
+from saccade.specs.exits import NEVER, ExitsSpec, _shared, budgeted, left
 from saccade.specs.vit import StemTowerSpec
 
 TOWER = StemTowerSpec(width=16, depth=5, heads=2, mlp=24, side=32)
@@ -82,6 +82,15 @@ def test_a_budget_is_used_and_used_well():
         chance = np.random.default_rng(0).permutation(exits)
         rows = np.arange(len(right))
         assert right[rows, exits].mean() > right[rows, chance].mean() + 0.03
+
+
+@pytest.mark.parametrize("factor", [0.25, 1.0, 3.0])
+def test_shares_differ_by_a_factor(factor: float):
+    """Of those who are still there, so that nobody is counted twice."""
+    sure, _ = drawn(2000)
+    counts = np.bincount(left(sure, _shared(sure, factor)), minlength=3)
+    wanted = factor ** np.arange(3)
+    assert np.abs(counts - 2000 * wanted / wanted.sum()).max() <= 2
 
 
 def test_an_exit_that_is_better_early_is_taken_early():

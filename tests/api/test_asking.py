@@ -1,6 +1,7 @@
 """Asking, from Python and from the command line, over the embedded readers."""
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from saccade.core.recipe import to_dict
 from saccade.policies.catalogue import EMBEDDED, POLICIES, TYPES, policy
 from saccade.policies.ladder import Ladder
 from saccade.policies.zoom import Attention
-from saccade.tasks.scenes import Scenes
+from saccade.tasks.scenes import Scene, Scenes
 
 SCENE = next(scene for scene in Scenes("calibration", 20) if any(q.kind == "digit" for q in scene.questions))
 QUESTION = next(question for question in SCENE.questions if question.kind == "digit")
@@ -155,3 +156,21 @@ def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("kind: windows\n")
     with pytest.raises(SaccadeError, match="holds a Windows, which is no policy"):
         policy(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_readmes_commands_run_as_written(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    commands = [line for line in readme.splitlines() if line.startswith("saccade ask ")]
+    assert len(commands) == 2
+    Scene("calibration", 30).image().save(tmp_path / "photo.jpg", quality=95)
+    monkeypatch.chdir(tmp_path)
+    assert run(monkeypatch, *shlex.split(commands[number])[2:]) == 0
+    out = capsys.readouterr().out
+    if number == 0:
+        assert out.startswith("8 ")
+        assert (tmp_path / "looks.png").stat().st_size > 10_000
+    else:
+        assert json.loads(out)["answer"] == Scene("calibration", 30).background

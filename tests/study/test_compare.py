@@ -28,10 +28,10 @@ def find(results: Results, reader: str, policy: str = "once", budget: int | None
 
 @pytest.fixture(scope="module")
 def found() -> tuple[Results, list[object]]:
-    results, shown = compare(
+    made = compare(
         Scenes("test", 12), entrants("llava", "llava-uhd"), reference="llava", budgets=(4, 1), resolvable=3.0
     )
-    return results, list(shown)
+    return made.results, list(made.shown)
 
 
 def test_readers_and_mandatory_rows_are_there(found: tuple[Results, list[object]]) -> None:
@@ -77,7 +77,7 @@ def test_the_report_draws_what_was_seen(found: tuple[Results, list[object]]) -> 
 
 
 def test_equal_arguments_give_equal_answers() -> None:
-    twice = [compare(Scenes("test", 6), entrants("llava"), reference="llava", budgets=(4,))[0] for _ in range(2)]
+    twice = [compare(Scenes("test", 6), entrants("llava"), reference="llava", budgets=(4,)).results for _ in range(2)]
     assert [(r.detail, r.gist, r.difference) for r in twice[0].rows] == [
         (r.detail, r.gist, r.difference) for r in twice[1].rows
     ]
@@ -115,7 +115,7 @@ def test_right_answers_count_as_right() -> None:
     picture = Own("a", (Question("What is this?", ("no such answer",), "own", "own"),))
     said = reader.ask(reader.encode([picture.image()]), [["What is this?"]])[0][0].text
     right = Own("b", (Question("What is this?", (said, "x"), "own", "own"),))
-    results, _ = compare(OwnExam([picture, right]), {"llava": Entrant(reader, "exact", "no")}, reference="llava")
+    results = compare(OwnExam([picture, right]), {"llava": Entrant(reader, "exact", "no")}, reference="llava").results
     own = find(results, "llava").own
     assert own is not None
     assert (own.n, own.correct) == (2, 1 if said.strip().strip(".") else own.correct)
@@ -124,11 +124,12 @@ def test_right_answers_count_as_right() -> None:
 def test_seeds_are_pooled_and_clustered_apart() -> None:
     readers = {seed: build("llava", seed=seed) for seed in (0, 1)}
     single = {
-        s: compare(Scenes("test", 8), {"llava": Entrant(r, "exact", "no", seed=s)}, reference="llava")[0]
+        s: compare(Scenes("test", 8), {"llava": Entrant(r, "exact", "no", seed=s)}, reference="llava").results
         for s, r in readers.items()
     }
     pooled = Entrant(readers[0], "exact", "no", others=((1, readers[1]),))
-    both, shown = compare(Scenes("test", 8), {"llava": pooled}, reference="llava")
+    made = compare(Scenes("test", 8), {"llava": pooled}, reference="llava")
+    both, shown = made.results, made.shown
     row, ones = find(both, "llava"), [find(single[seed], "llava") for seed in (0, 1)]
     assert row.seed == (0, 1)
     assert row.gist is not None
@@ -141,7 +142,7 @@ def test_a_picture_under_another_seed_is_another_draw() -> None:
     reader = embedded("pool-4")
     twice = Entrant(reader, "exact", "no", others=((1, reader),))
     single, pooled = (
-        find(compare(Scenes("test", 12), {"llava": entrant}, reference="llava")[0], "llava").detail
+        find(compare(Scenes("test", 12), {"llava": entrant}, reference="llava").results, "llava").detail
         for entrant in (Entrant(reader, "exact", "no"), twice)
     )
     assert single is not None

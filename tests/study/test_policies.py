@@ -14,7 +14,7 @@ from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once
 from saccade.study.compare import compare as run
 from saccade.study.policies import Policies, look, look_again, twin
-from saccade.study.policies_table import cascade_table, drawing, policies_table
+from saccade.study.policies_table import cascade_table, drawing, policies_markdown, policies_table
 from saccade.study.results import Results
 from saccade.study.sheets import Entrant
 from saccade.tasks.exam import is_right
@@ -140,3 +140,11 @@ def test_a_ladder_that_nothing_is_fitted_to_runs_as_it_is() -> None:
     assert made.policies.cascades == ()
     assert made.ladders == {}
     assert np.isfinite(made.policies.verdicts[0].looks)
+
+
+def test_the_readme_shows_what_was_measured() -> None:
+    root = Path(__file__).parents[2]
+    measured = Policies.from_json((root / "docs" / "policies.json").read_text())
+    text = (root / "README.md").read_text()
+    between = text.split("<!-- table: docs/policies.json -->\n")[1].split("<!-- /table -->")[0]
+    assert between.strip() == policies_markdown(measured).strip()

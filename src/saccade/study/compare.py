@@ -18,7 +18,6 @@ from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES
 from saccade.policies.ladder import Ladder
 from saccade.specs.reader import PARTS, ReaderSpec
-from saccade.study.baselines import Framed
 from saccade.study.policies import Again, Policies, look_again, samples, seen, twin, verdict
 from saccade.study.policies import row as policy_row
 from saccade.study.results import Environment, ExamFacts, Results
@@ -73,9 +72,8 @@ def compare(
     showing = _picks(asked)
     again = look_again(exam, calibration, looking or {}, beside or {}, policies or {}, progress)
     whole = entrants[reference].reader.plan(next(iter(exam)).size, "").visual_tokens
-    twins = {twin(one.visual_tokens, whole) for one in again.looked if isinstance(_views(entrants, reference), Framed)}
-    budgets = [*budgets, *sorted(twins - set(budgets) - {whole}, reverse=True)]
-    sheets = sit(entrants, exam, budgets, seed, showing, progress)
+    twins = {twin(one.visual_tokens, whole) for one in again.looked} - {*budgets, whole}
+    sheets = sit(entrants, exam, budgets, seed, showing, progress, sorted(twins, reverse=True))
     base = next(sheet for sheet in sheets if (sheet.name, sheet.policy) == (reference, "once"))
     marked = [(row(sheet, base, asked, resolvable), np.asarray(sheet.right[: len(asked)])) for sheet in sheets]
     looked = [policy_row(one, np.asarray(base.right[: len(asked)]), asked, resolvable) for one in again.looked]
@@ -94,10 +92,6 @@ def compare(
     )
     shown = _shown(exam, showing, sheets, again)
     return Comparison(results, tuple(shown), judged if again.looked else None, again.ladders)
-
-
-def _views(entrants: Mapping[str, Entrant], name: str) -> object:
-    return entrants[name].reader.spec.views
 
 
 def _picks(asked: Sequence[Asked]) -> dict[str, int]:

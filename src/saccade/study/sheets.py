@@ -74,12 +74,14 @@ def sit(
     seed: int,
     showing: Mapping[str, int],
     progress: Progress | None,
+    twins: Sequence[int] = (),
 ) -> list[Sheet]:
     """All entrants through the exam side by side, so that a picture is opened once and each tower runs once over it.
 
-    An entrant's further training seeds take turns of their own behind the first.
+    An entrant's further training seeds take turns of their own behind the first. ``twins`` are further budgets of
+    ``resize`` alone.
     """
-    sheets = {name: _sheets(name, entrant, exam, budgets) for name, entrant in entrants.items()}
+    sheets = {name: _sheets(name, entrant, exam, budgets, twins) for name, entrant in entrants.items()}
     turns = max(len(entrant.seeds) for entrant in entrants.values())
     for turn in range(turns):
         sitting = [
@@ -98,12 +100,13 @@ def sit(
     return [sheet for made in sheets.values() for sheet in made]
 
 
-def _sheets(name: str, entrant: Entrant, exam: Exam, budgets: Sequence[int]) -> list[Sheet]:
+def _sheets(name: str, entrant: Entrant, exam: Exam, budgets: Sequence[int], twins: Sequence[int]) -> list[Sheet]:
     """An entrant's rows: alone, and as a baseline under every budget as well."""
     budgets = _fewer(name, entrant, exam, budgets) if entrant.baseline else []
     framed = isinstance(entrant.reader.spec.views, Framed)
     policies = ("resize", "random", "uniform") if framed else ("random", "uniform")
     lesser = [Sheet(name, policy, budget, entrant) for policy in policies for budget in budgets]
+    lesser += [Sheet(name, "resize", budget, entrant) for budget in twins if entrant.baseline and framed]
     return [Sheet(name, "once", None, entrant), *lesser]
 
 

@@ -66,12 +66,13 @@ def test_other_views_interpolate_both_kinds_of_positions(side):
 
 
 @pytest.mark.parametrize("held", [1, 64**2, 3 * 64**2, 5 * 64**2])
-def test_bias_held_for_some_heads_at_a_time_changes_nothing(held):
+def test_holding_some_at_a_time_changes_nothing(held):
     spec = replace(SPEC, heads=3)
     ours, pixels = shaken(spec), torch.randn(3, 3, 32, 32)
     some = Sam(replace(spec, held=held)).eval()
     some.load_state_dict(ours.state_dict())
     assert some.spec.together(64, 3) == max(1, held // 64**2)
+    assert some.spec.parts(192) == min(192, -(-192 * spec.middle // held))
     close(some(pixels), ours(pixels))
     with torch.no_grad():
         close(some(pixels), ours(pixels))

@@ -23,7 +23,8 @@ class SamSpec:
     SAM itself has none of those.
     ``side`` is the view that its tables of positions were made for, ``full`` the layers that look beyond their
     ``window``. The bias that positions add to scores is held for all heads of all views together, as transformers and
-    the authors do, or for as many of them as come to ``held`` numbers, one at least.
+    the authors do, or for as many of them as come to ``held`` numbers, one at least. The wide numbers inside the
+    feed-forward are held likewise, those of one token at least.
     """
 
     width: int
@@ -109,6 +110,10 @@ class SamSpec:
         heads = squares * self.heads
         return heads if self.held is None else min(heads, max(1, self.held // places**2))
 
+    def parts(self, tokens: int) -> int:
+        """Runs of about as many tokens, of ``tokens`` in all, that go through the feed-forward one after the other."""
+        return 1 if self.held is None else min(tokens, -(-tokens * self.middle // self.held))
+
     def peak(self, view_side: int, views: int, number: int) -> int:
         """Bytes alive at the worst moment: in attention over windows or over all, or in the feed-forward.
 
@@ -123,7 +128,8 @@ class SamSpec:
         windows, padded = views * across**2, views * (across * self.window) ** 2
         far = tokens * self.width + self._looking(views, side) if self.full else 0
         near = (2 * tokens + padded) * self.width + self._looking(windows, self.window)
-        fed = tokens * (3 * self.width + 2 * self.middle)
+        run = -(-tokens // self.parts(tokens))
+        fed = tokens * 3 * self.width + run * (2 * self.middle)
         return (3 * views * view_side**2 + max(far, near if len(self.full) < self.depth else 0, fed)) * number
 
     def _looking(self, squares: int, side: int) -> int:

@@ -1,5 +1,6 @@
 """The tower with exits in training, and its study: pieces, losses, runs that go on, what is counted."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -279,3 +280,16 @@ def test_the_recipe_that_ships():
     ):
         with pytest.raises(SaccadeError, match=message):
             recipe_of("exits", [change])
+
+
+def test_what_was_measured_is_what_the_recipe_trains():
+    root, (recipe, _) = Path(__file__).parents[2], recipe_of("exits")
+    measured = ExitStudy.from_json((root / "docs" / "exits.json").read_text(encoding="utf-8"))
+    assert isinstance(recipe, ExitsRecipe)
+    assert (measured.trained, measured.tested) == (recipe.scenes * recipe.cuts, recipe.test)
+    assert (measured.seeds, measured.places) == (recipe.seeds, recipe.places)
+    assert measured.costs == tuple(recipe.spec.upto(recipe.grid("exits"), number).flops for number in range(5))
+    assert (root / "docs" / "exits.svg").read_text(encoding="utf-8") == exits_curve(measured)
+    text = (root / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"<!-- table: docs/exits.json -->\n\n(.*?)\n<!-- /table -->", text, re.DOTALL)
+    assert shown == exits_markdown(measured)

@@ -58,8 +58,8 @@ class _Line:
 class Hosted:
     """``model`` with its ``processor`` under a ``name``; ``caps`` are all that is proved for its type unless given.
 
-    See ``core.backend.Backend``. Of a type that is not in ``families.KINDS``, or whose plan refuses its config, no more
-    is asked than answers.
+    See ``core.backend.Backend``. Of a type that is not in ``families.KINDS`` no more is asked than answers. Raises
+    SaccadeError where its plan refuses its config.
     """
 
     def __init__(

@@ -85,8 +85,8 @@ def test_answers_with_kept_keys_equal_reading_everything_anew(sees):
     found = made.ask(asked, [["what?", "where is it?"], ["when?"]], shots=shots, max_tokens=5)
     for number, questions in enumerate([["what?", "where is it?"], ["when?"]]):
         for question, answer in zip(questions, found[number], strict=True):
-            text = "".join(made._text(s.question) + s.answer + made.spec.closing for s in shots[number])
-            prompt = made.prompt(text + made._text(question), [*(s.encoded for s in shots[number]), asked[number]])
+            text = "".join(made.text(s.question) + s.answer + made.spec.closing for s in shots[number])
+            prompt = made.prompt(text + made.text(question), [*(s.encoded for s in shots[number]), asked[number]])
             for token, chance in zip(answer.tokens, answer.logprobs, strict=True):
                 with torch.inference_mode():
                     (row,) = made.scores([prompt], [[*(s.encoded for s in shots[number]), asked[number]]])

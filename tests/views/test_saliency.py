@@ -10,7 +10,16 @@ from PIL import Image, ImageDraw
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.views.saliency import _enlarged, _gabor, _pyramid, fixations, itti_koch, spectral_residual, stand_out
+from saccade.views.saliency import (
+    _enlarged,
+    _gabor,
+    _opponents,
+    _pyramid,
+    fixations,
+    itti_koch,
+    spectral_residual,
+    stand_out,
+)
 
 MAPS = [itti_koch, spectral_residual]
 CELL = 48
@@ -90,6 +99,45 @@ def test_the_residual_is_the_formula():
     assert spectral_residual(picture) == pytest.approx(np.array(slow) / np.max(slow), abs=1e-9)
 
 
+def test_a_tall_strip_is_cut_down_to_four_times_the_columns():
+    assert spectral_residual(Image.effect_noise((8, 400), 90).convert("RGB")).shape == (256, 64)
+
+
+def test_opponent_hues_are_the_formula():
+    planes = np.random.default_rng(3).random((3, 5, 6))
+    planes[:, 0, 0], planes[:, 1, 1] = 0.01, 0.0  # too dark for a hue, and without any light
+    brightest, found = planes.mean(axis=0).max(), _opponents(*planes)
+    for row in range(5):
+        for col in range(6):
+            light = planes[:, row, col].mean()
+            red, green, blue = planes[:, row, col] / light if light > brightest / 10 else (0, 0, 0)
+            reds, greens, blues = red - (green + blue) / 2, green - (red + blue) / 2, blue - (red + green) / 2
+            yellow = (red + green) / 2 - abs(red - green) / 2 - blue
+            assert found[0][row, col] == pytest.approx(max(reds, 0) - max(greens, 0), abs=1e-12)
+            assert found[1][row, col] == pytest.approx(max(blues, 0) - max(yellow, 0), abs=1e-12)
+
+
+def test_three_features_are_weighed_alike_and_directions_one_by_one():
+    pixels = np.random.default_rng(4).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    picture = Image.fromarray(pixels).resize((512, 384))  # so that the finest level is the picture itself
+    red, green, blue = np.moveaxis(np.asarray(picture, np.float32) / 255, 2, 0)
+
+    def apart(levels: list[np.ndarray]) -> np.ndarray:
+        made = np.zeros((24, 32))
+        for centre in (2, 3, 4):
+            for surround in (centre + 3, centre + 4):
+                shape = levels[centre].shape
+                difference = levels[centre] - _enlarged(levels[surround], shape, 2 ** (surround - centre))
+                made += _pyramid(stand_out(np.abs(difference)), 4 - centre)[-1]
+        return made
+
+    grey = _pyramid((red + green + blue) / 3, 8)
+    hues = sum(apart(_pyramid(plane, 8)) for plane in _opponents(red, green, blue))
+    turned = sum(stand_out(apart([_gabor(level, angle) for level in grey])) for angle in (0, 45, 90, 135))
+    expected = stand_out(apart(grey)) + stand_out(np.asarray(hues)) + stand_out(np.asarray(turned))
+    assert itti_koch(picture) == pytest.approx(expected / expected.max(), abs=1e-6)
+
+
 def test_one_high_place_is_worth_more_than_many():
     alone, many = np.zeros((9, 12)), np.zeros((9, 12))
     alone[4, 5] = 3.0
@@ -153,6 +201,14 @@ def test_winners_are_taken_in_turn_and_then_left_out():
     many = fixations(saliency, size, 30, 0.05)
     assert len(many) == len(set(many)) == 30
     assert fixations(saliency - 7, size, 3) == fixations(saliency, size, 3)
+
+
+@pytest.mark.parametrize("size", [Size(40, 400), Size(400, 40)], ids=str)
+def test_the_longer_side_says_how_far_is_near(size):
+    saliency = np.zeros((20, 20))
+    saliency[4, 10], saliency[5, 10], saliency[10, 5], saliency[10, 4] = 4.0, 3.9, 3.8, 3.7
+    expected = [((col + 0.5) * size.width / 20, (row + 0.5) * size.height / 20) for row, col in ((4, 10), (10, 5))]
+    assert fixations(saliency, size, 2, 0.06) == expected
 
 
 def test_equals_are_taken_from_the_middle():

@@ -57,15 +57,10 @@ def itti_koch(picture: Image.Image) -> np.ndarray:
     size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     red, green, blue = np.moveaxis(np.asarray(picture.resize(size), np.float32) / 255, 2, 0)
     grey = (red + green + blue) / 3
-    bright = np.where(grey > DIM * grey.max(), np.maximum(grey, 1e-6), np.inf)
-    red, green, blue = red / bright, green / bright, blue / bright
-    yellow = (red + green) / 2 - np.abs(red - green) / 2 - blue
-    tones = [red - (green + blue) / 2, green - (red + blue) / 2, blue - (red + green) / 2, yellow]
-    reds, greens, blues, yellows = (np.maximum(tone, 0) for tone in tones)
     depth = CENTRES[-1] + BEYOND[-1]
     levels = _pyramid(grey, depth)
     place = levels[COARSE].shape
-    opponents = [_pyramid(reds - greens, depth), _pyramid(blues - yellows, depth)]
+    opponents = [_pyramid(plane, depth) for plane in _opponents(red, green, blue)]
     turned = [[np.zeros_like(level) if n < CENTRES[0] else _gabor(level, angle) for n, level in enumerate(levels)]
               for angle in ANGLES]  # fmt: skip
     features = [
@@ -110,6 +105,17 @@ def stand_out(feature: np.ndarray) -> np.ndarray:
     peak[np.unravel_index(feature.argmax(), feature.shape)] = False
     others = feature[peak]
     return feature * (1 - (others.mean() if others.size else 0.0)) ** 2
+
+
+def _opponents(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Red against green and blue against yellow, each hue as far as it exceeds the others, whatever the brightness."""
+    grey = (red + green + blue) / 3
+    bright = np.where(grey > DIM * grey.max(), np.maximum(grey, 1e-6), np.inf)
+    red, green, blue = red / bright, green / bright, blue / bright
+    yellow = (red + green) / 2 - np.abs(red - green) / 2 - blue
+    tones = [red - (green + blue) / 2, green - (red + blue) / 2, blue - (red + green) / 2, yellow]
+    reds, greens, blues, yellows = (np.maximum(tone, 0) for tone in tones)
+    return reds - greens, blues - yellows
 
 
 def _conspicuous(features: list[list[np.ndarray]], place: tuple[int, ...]) -> np.ndarray:

@@ -104,8 +104,9 @@ def test_a_tall_strip_is_cut_down_to_four_times_the_columns():
 
 
 def test_opponent_hues_are_the_formula():
-    planes = np.random.default_rng(3).random((3, 5, 6))
-    planes[:, 0, 0], planes[:, 1, 1] = 0.01, 0.0  # too dark for a hue, and without any light
+    planes = 0.4 * np.random.default_rng(3).random((3, 5, 6))
+    planes[:, 0, 0], planes[:, 1, 1] = (0.02, 0.01, 0.0), 0.0  # too dark for a hue, and without any light
+    planes[:, 2, 2] = 0.09, 0.05, 0.04  # dark, but not beside the brightest
     brightest, found = planes.mean(axis=0).max(), _opponents(*planes)
     for row in range(5):
         for col in range(6):

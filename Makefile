@@ -24,9 +24,14 @@ demo: .venv/.ok ## install into .venv and compare the embedded readers on the em
 	@echo "==> comparing the embedded readers on the embedded exam; the report goes to $(OUT)"
 	@$(BIN)/saccade compare --out $(OUT)
 
+# A test keeps to one core, so one half of them runs beside the other; its output follows.
+FIRST := $(addprefix tests/,api cli connectors core exact fusion language models)
+
 test: lint ## install into .venv and run every gate and every test
-	@echo "==> tests: pytest"
-	@$(BIN)/python -m pytest
+	@echo "==> tests: pytest, two runs side by side"
+	@log=$$(mktemp); $(BIN)/python -m pytest $(FIRST) >$$log 2>&1 & first=$$!; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(FIRST)); second=$$?; \
+	wait $$first; first=$$?; cat $$log; rm -f $$log; exit $$((first | second))
 
 exact: .venv/.test ## every size and every model of the planner against transformers and torch: minutes
 	@echo "==> exactness: pytest tests/exact, all of it"

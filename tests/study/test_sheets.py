@@ -114,6 +114,15 @@ def test_a_shared_look_is_charged_to_everyone(monkeypatch):
     assert [pictures.encode(seat)[1] for seat in (first, second, first)] == [2, 2, 2]
 
 
+def test_time_is_the_batchs_share_a_question(monkeypatch):
+    """On the same clock, four questions share a second each of the tower, the connector and the answers."""
+    ticks = iter(range(100))
+    monkeypatch.setattr(sheets.time, "perf_counter", lambda: float(next(ticks)))
+    question = Question("What colour is it?", ("red",), "own", "own")
+    (sheet,) = run(OwnExam([Own("a"), Own("bb", questions=(question,) * 3)]), entrants(llava=LLAVA))
+    assert sheet.ms == [750]
+
+
 @torch.no_grad()
 def test_shared_patches_become_each_readers_own_tokens():
     pictures = Pictures([picture(50, 40), picture(300, 100)])

@@ -29,7 +29,7 @@ SAM = SamSpec(
 )  # fmt: skip
 BESIDE = SerialSpec(sam=SAM, second=ClipBodySpec(width=16, depth=2, heads=4, middle=24, places=4))
 FLOW = SerialSpec(
-    sam=SAM, second=FlowSpec(width=16, depth=2, heads=4, pairs=2, middle=24, queries=(144, 256), theta=100.0)
+    sam=SAM, second=FlowSpec(width=16, depth=2, heads=4, pairs=2, middle=24, queries=(144, 256), theta=100.0, eps=0.1)
 )  # fmt: skip
 
 
@@ -73,7 +73,7 @@ def test_deepseek_ocr_2_s_encoder_equals_transformers(side):
             },
             "encoder_config": {
                 "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
-                "num_key_value_heads": 2, "vocab_size": 1,
+                "num_key_value_heads": 2, "vocab_size": 1, "rms_norm_eps": 0.1,
                 "rope_parameters": {"rope_type": "default", "rope_theta": 100.0},
             },
         }

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -12,6 +13,7 @@ from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.embedded import embedded
 from saccade.study import sheets
+from saccade.study.baselines import keep_random, keep_uniform
 from saccade.study.sheets import Entrant, Pictures, Seat, Sheet, sit
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
@@ -103,6 +105,27 @@ def test_answers_are_those_of_each_reader_alone():
     ]
     for one, other in zip(together, alone, strict=True):
         assert (one.right, one.plans, one.counted) == (other.right, other.plans, other.counted)
+
+
+def test_every_policy_reads_what_its_name_says(monkeypatch):
+    told, ask = [], Reader.ask
+
+    def listening(self, encoded, questions, *, keep=None, **more):
+        told.append((encoded, keep))
+        return ask(self, encoded, questions, keep=keep, **more)
+
+    monkeypatch.setattr(Reader, "ask", listening)
+    exam = OwnExam([Own("a"), Own("bb")])
+    found = sit({"llava": Entrant(LLAVA, "exact", "no", baseline=True)}, exam, (4,), 7, {}, None)
+    assert [sheet.policy for sheet in found] == ["once", "resize", "random", "uniform"]
+    (whole, every), (small, all_of_it), (read, some), (_, even) = told
+    assert every is None
+    assert all_of_it is None
+    assert [one.count for one in whole] == [256, 256]
+    assert [one.count for one in small] == [4, 4]
+    for kept, expected in ((some, keep_random(read, 4, np.random.default_rng(7))), (even, keep_uniform(read, 4))):
+        assert all(torch.equal(one, other) for one, other in zip(kept, expected, strict=True))
+    assert [gone for sheet in found for _, gone in sheet.plans] == [0, 0, 0, 0, 252, 252, 252, 252]
 
 
 def test_a_shared_look_is_charged_to_everyone(monkeypatch):

@@ -12,6 +12,7 @@ from PIL import Image
 from saccade.core.size import Size
 from saccade.models.base import Reader
 from saccade.models.embedded import embedded
+from saccade.models.regions import regions_of
 from saccade.study import sheets
 from saccade.study.baselines import keep_random, keep_uniform
 from saccade.study.sheets import Entrant, Pictures, Seat, Sheet, sit
@@ -126,6 +127,40 @@ def test_every_policy_reads_what_its_name_says(monkeypatch):
     for kept, expected in ((some, keep_random(read, 4, np.random.default_rng(7))), (even, keep_uniform(read, 4))):
         assert all(torch.equal(one, other) for one, other in zip(kept, expected, strict=True))
     assert [gone for sheet in found for _, gone in sheet.plans] == [0, 0, 0, 0, 252, 252, 252, 252]
+
+
+def test_what_is_shown_is_what_was_read_of_that_picture_and_question():
+    """Of tokens beside the text, dropping some leaves the positions as they are."""
+    flamingo, foveated, pieces = (embedded(name) for name in ("flamingo", "foveated", "object-centric"))
+    told = {
+        "llava": Entrant(LLAVA, "exact", "no", baseline=True),
+        "flamingo": Entrant(flamingo, "exact", "no", baseline=True),
+        **entrants(foveated=foveated, pieces=pieces, pool=POOL),
+    }
+    exam = list(Scenes("test", 2))
+    one = exam[1]
+    asked = len(one.questions) - 1
+    found = sit(told, Scenes("test", 2), (16,), 0, {one.name: asked}, None)
+    for sheet in found:
+        reader, plan = sheet.entrant.reader, sheet.plans[-1][0]
+        (shown,) = sheet.seen.values()
+        kept = 16 if sheet.policy in ("random", "uniform") else plan.visual_tokens
+        assert shown.visual_tokens == len(shown.ledger) == kept
+        assert shown.slots == (1 if reader is flamingo else kept)
+        assert shown.right == sheet.right[-1]
+        whole = reader.encode([one.image()])[0]
+        if sheet.policy == "once":
+            question = one.questions[asked].text
+            assert shown.answer == reader.ask([whole], [[question]])[0][0].text
+            assert shown.path == reader.looked(whole, question).path
+            assert (shown.regions == ()) == (reader is not pieces)
+    by_name = {sheet.name: sheet.seen[one.name] for sheet in found if sheet.policy == "once"}
+    assert by_name["foveated"].path
+    assert by_name["pieces"].regions == tuple(region.box for region in regions_of(pieces, one.image()))
+    watched, expected = by_name["flamingo"].watched, flamingo.watched(one.image())
+    assert watched is not None
+    assert expected is not None
+    np.testing.assert_array_equal(watched, expected)
 
 
 def test_a_shared_look_is_charged_to_everyone(monkeypatch):

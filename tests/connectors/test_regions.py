@@ -172,7 +172,7 @@ def test_a_reader_runs_as_it_is_planned(name):
     for picture, one in zip(pictures, encoded, strict=True):
         plan = whole.plan(Size(*picture.size), QUESTION)
         assert plan.visual_tokens == plan.slots == one.count == len(one.ledger) == CONNECTORS[name].tokens(GRID)
-        assert Counter(whole).question(plan.layout, plan.length - plan.slots) == plan.flops
+        assert Counter(whole).look([plan.layout], [plan.length - plan.slots]) == plan.flops
         assert plan.params == sum(weight.numel() for weight in whole.parameters())
     together = whole.ask(encoded, [[QUESTION]] * 3, max_tokens=3)
     for picture, answers in zip(pictures, together, strict=True):

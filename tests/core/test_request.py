@@ -92,4 +92,5 @@ def test_a_trace_adds_up_and_admits_what_is_unknown() -> None:
     trace = Trace((look(64, 10), look(256, 30)))
     assert (trace.visual_tokens, trace.flops, trace.ms) == (320, 40, 10)
     assert Trace((look(64, 10), look(None, None))).flops is None
-    assert Trace((look(64, 10), look(None, None))).visual_tokens == 64
+    assert Trace((look(64, 10), look(None, None))).visual_tokens is None
+    assert Trace((look(64, 10), look(None, None))).taken == 64 + 9

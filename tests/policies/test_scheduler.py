@@ -33,7 +33,7 @@ class Several(Policy):
         said = answer("")
         try:
             for number in range(int(asked.question[1:]) % 4 + 1):
-                said = yield from ask(asked.look(Sight(), tokens=4, reason=f"look {number}"))
+                said = yield from ask(asked.look(Sight(side=90 + number), reason=f"look {number}"))
         except Spent:
             return Outcome(said, boxes=(asked.whole,))
         return Outcome(said)
@@ -52,6 +52,26 @@ def test_finished_samples_leave_and_others_take_their_place() -> None:
     assert sum(fake.batches) == 16 * (1 + 2 + 3 + 4)
     assert len(fake.batches) <= 24  # 20 full batches, and few that are not
     assert max(fake.batches) == 8
+
+
+def test_what_was_asked_before_is_answered_and_not_asked_again() -> None:
+    @dataclass(frozen=True)
+    class Twice(Policy):
+        @property
+        def requires(self) -> dict[str, Cap]:
+            return {"": Cap.GENERATE}
+
+        def run(self, asked: Asked) -> Run:
+            first = yield from ask(asked.look(Sight(side=90), reason="one"))
+            again = yield from ask(asked.look(Sight(side=90), reason="another"))
+            other = yield from ask(asked.look(Sight(side=91), reason="one"))
+            assert again is first
+            return Outcome(other)
+
+    fake = Fake(asked=lambda request, size: answer(str(request.sights[0].side)))
+    results = Scheduler({"fake": fake}).run(Twice(), [samples(1)[0]] * 2)
+    assert [one.outcome.answer.text for one in results] == ["91", "91"]
+    assert [[look.request.reason for look in one.trace.looks] for one in results] == [["one", "one"]] * 2
 
 
 def test_only_requests_of_one_bucket_share_a_batch() -> None:

@@ -202,7 +202,7 @@ def test_a_tree_that_finds_nothing_answers_from_the_whole_picture() -> None:
 def test_a_tree_does_not_look_where_the_whole_picture_is_enough() -> None:
     fake = Fake(asked=reads, chance=lambda *_: 0.99)
     result = run(Tree(), fake)
-    assert len(result.trace.looks) == 4  # what has to be seen, twice whether it can be, and the answer
+    assert len(result.trace.looks) == 3  # what has to be seen, whether it can be (for both things once), the answer
     assert result.outcome.boxes == ()
 
 

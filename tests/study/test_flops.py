@@ -12,7 +12,7 @@ from saccade.study.flops import Counter
 def test_counted_is_predicted(name: str, size: Size) -> None:
     reader = build(name)
     plan = reader.plan(size, "What digit is in the top left corner?")
-    counted = Counter(reader).question(plan.layout, plan.length - plan.slots)
+    counted = Counter(reader).look([plan.layout], [plan.length - plan.slots])
     assert counted == plan.flops
 
 
@@ -20,6 +20,6 @@ def test_dropped_tokens_cost_the_language_model_less_and_nothing_else() -> None:
     reader = build("llava")
     plan = reader.plan(Size(64, 64), "What?")
     count = Counter(reader)
-    less = count.question(plan.layout, plan.length - plan.slots, dropped=2)
+    less = count.look([plan.layout], [plan.length - plan.slots], dropped=2)
     expected = plan.flops - plan.language.flops + reader.spec.language.cost(plan.length - 2).flops
     assert less == expected

@@ -12,8 +12,10 @@ from saccade.models.bench import embedded_model
 from saccade.policies.catalogue import EMBEDDED, policy
 from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once
+from saccade.study.again import look_again, twin
 from saccade.study.compare import compare as run
-from saccade.study.policies import Policies, look, look_again, twin
+from saccade.study.looking import look
+from saccade.study.policies import Policies
 from saccade.study.policies_table import cascade_table, drawing, policies_markdown, policies_table
 from saccade.study.results import Results
 from saccade.study.sheets import Entrant
@@ -82,7 +84,8 @@ def test_tables_and_drawing_say_what_was_found(compared) -> None:
     console.print(cascade_table(found.policies.cascades[0]))
     text = console.export_text()
     console.file.close()
-    assert "resize at" in text
+    against = found.policies.verdicts[-1].resize
+    assert f"{against.policy} at {against.visual_tokens:.0f}" in text
     assert "labels cannot certify" in text
     assert drawing(found.policies).count("<circle") > 10
 

@@ -73,7 +73,7 @@ def _drop(tree: Tree) -> None:
         (_set("schema", value="saccade.compare/2"), "'saccade.compare/2', this version reads 'saccade.compare/1'"),
         (
             _set("rows", 0, "fidelity", value="close"),
-            r"fidelity: expected one of 'exact', 'faithful', 'survey', got 'close'",
+            r"fidelity: expected one of 'exact', 'faithful', 'survey', 'hosted', got 'close'",
         ),
         (_set("rows", 0, "bytes", value=1.5), "bytes: expected a whole number, got 1.5"),
         (_set("rows", 0, "bytes", value=True), "bytes: expected a whole number, got True"),

@@ -8,10 +8,10 @@ from PIL import Image
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.request import WHOLE, Sight
+from saccade.core.request import WHOLE, Ask, Sight
 from saccade.core.size import Size
 from saccade.core.view import View
-from saccade.views.sight import extent, placed, shown, shown_size, source
+from saccade.views.sight import extent, placed, plain, shown, shown_size, source
 from tests.parts import picture
 
 IMAGE = picture(90, 60)
@@ -48,6 +48,21 @@ def test_shrinks_and_never_enlarges():
     whole = np.asarray(shown(IMAGE, Sight(side=30)), dtype=float)
     blocks = PIXELS.reshape(20, 3, 30, 3, 3).mean(axis=(1, 3))
     assert abs(whole - blocks).mean() < 8  # shrunk by averages, not by skipping
+
+
+def test_what_shows_the_same_is_equal_when_plain():
+    size = Size(90, 60)
+
+    def ask(*sights: Sight, question: str = "?", reason: str = "") -> Ask:
+        return Ask(sights=sights, question=question, reason=reason)
+
+    assert plain(ask(Sight(side=90), reason="because"), size) == plain(ask(WHOLE), size)
+    assert plain(ask(Sight(side=89)), size) != plain(ask(WHOLE), size)
+    corner = Box(0, 0, 20, 40)
+    assert plain(ask(Sight(box=corner, side=40)), size) == plain(ask(Sight(box=corner)), size)
+    assert plain(ask(Sight(box=corner, side=39)), size) != plain(ask(Sight(box=corner)), size)
+    assert plain(ask(WHOLE), size) != plain(ask(WHOLE, question="!"), size)
+    assert plain(ask(WHOLE), size) != plain(ask(WHOLE, WHOLE), size)
 
 
 def test_the_frame_lies_around_the_mark():

@@ -13,7 +13,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
 from saccade.core.request import shown
 from saccade.core.size import Size
-from saccade.core.trace import Look
+from saccade.core.trace import Look, Trace
 from saccade.models.bench import opened
 from saccade.models.cards import cards
 from saccade.policies.base import Result, Sample
@@ -26,6 +26,8 @@ from saccade.views.sight import extent
 
 SCHEMA = "saccade.ask/1"
 MODEL = "llava"
+MAX_TOKENS = 64
+"""Tokens of an answer at most, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +72,7 @@ class Asked:
             [Glance(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
             self.result.outcome.heat,
             title=f"{self.question}  {self.result.outcome.answer.text}",
-            lines=(f"{self.model} · {self.policy} · {self.result.trace.visual_tokens:,} visual tokens read in all",),
+            lines=(f"{self.model} · {self.policy} · {read(self.result.trace)} read in all",),
         )
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
@@ -89,23 +91,26 @@ def ask(
     policy: str = "once",
     changes: Sequence[str] = (),
     budget: int | None = None,
+    max_tokens: int = MAX_TOKENS,
     revision: str | None = None,
 ) -> Asked:
     """Answer ``question`` about a picture.
 
     ``model`` as ``models.bench.opened`` takes it; ``policy`` is a name or a file, ``changes`` its parameters as
-    ``path=value``; ``budget`` bounds the visual tokens of all looks. A ladder may name further models: they are opened
-    too. Raises SaccadeError for what cannot be read or asked.
+    ``path=value``; ``budget`` bounds the visual tokens of all looks, ``max_tokens`` the length of an answer. A ladder
+    may name further models: they are opened too. Raises SaccadeError for what cannot be read or asked.
     """
     if not question.strip():
         raise SaccadeError("the question is empty; ask something")
     if budget is not None and budget < 1:
         raise SaccadeError(f"a budget is at least 1 visual token, got {budget}")
+    if max_tokens < 1:
+        raise SaccadeError(f"an answer takes at least 1 token, got max_tokens={max_tokens}")
     chosen = named_policy(policy, tuple(changes), embedded=model in cards())
     picture = open_picture(image)
     names = dict.fromkeys((model, *(name for name in chosen.requires if name)))
     bench = {name: opened(name, revision if name == model else None) for name in names}
-    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget)])
+    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget, max_tokens)])
     return Asked(picture, question, bench[model].name, policy, to_dict(chosen, TYPES), result)
 
 
@@ -121,6 +126,12 @@ class _Opened:
 
     def image(self) -> Image.Image:
         return self.opened
+
+
+def read(trace: Trace) -> str:
+    """How much was read, in words."""
+    seen = trace.visual_tokens
+    return f"{trace.taken:,} tokens of pictures and words" if seen is None else f"{seen:,} visual tokens"
 
 
 def told(look: Look) -> str:

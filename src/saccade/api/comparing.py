@@ -1,18 +1,20 @@
 """Comparing as functions: what the command line and a notebook call."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from saccade.core.errors import SaccadeError, unknown
+from saccade.core.backend import Backend
+from saccade.core.errors import SaccadeError
 from saccade.core.recipe import to_dict
-from saccade.models.bench import embedded_model, loaded_caps
+from saccade.models.base import Reader
+from saccade.models.bench import embedded_model, loaded_caps, opened
 from saccade.models.cards import cards
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
-from saccade.models.store import load_reader
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
@@ -34,6 +36,7 @@ from saccade.study.table import print_table as print_table
 from saccade.study.table import table as table
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam
+from saccade.tasks.hinted import hinted
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.train.demo import demo_name, retrain
 from saccade.train.family import Tell
@@ -51,13 +54,14 @@ SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison left: its ``results``, what is said of ``policies`` where some looked again, and the files if a
-    folder was given.
+    """What a comparison left: its ``results``, what is said of ``policies`` where some looked again, the files if a
+    folder was given, and ``faults``: which models left how many questions unanswered, and why.
     """
 
     results: Results
     files: tuple[Path, ...] = ()
     policies: Policies | None = None
+    faults: tuple[str, ...] = ()
 
 
 def compare(
@@ -71,19 +75,21 @@ def compare(
     seed: int = 0,
     policies: Sequence[str] = (),
     calibration: str | Path | None = None,
+    hint: str = "",
     progress: Progress | None = None,
 ) -> Compared:
     """Accuracy against visual tokens for ``models`` × budgets, with the resize, random and uniform baselines.
 
     ``data`` is a JSONL, a LLaVA JSON or a folder with a CSV; without it, ``pictures`` of the generated exam's
-    test split are asked. ``models`` are embedded readers' names or folders that ``load`` reads; all embedded
-    readers unless given. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
+    test split are asked. ``models`` are embedded readers' names, or whatever ``models.bench.opened`` takes (folders,
+    Hub ids, servers); all embedded readers unless given. Those that are not put together here are compared with
+    smaller pictures of their own. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
     are pooled with those of the embedded readers of the same name. Where an embedded reader takes part, the
     full-token reader and the one trained for dropping do too, since the baselines are made from them; else the
     first model is the reference. ``policies`` (names or files) look again: on each of ``models``, or on the full-token
     reader where none is named. Ladders are fitted to ``calibration``, data as above, or the generated exam's
-    calibration split. ``out`` receives ``results.json`` and ``report.html``, ``policies.json`` and a YAML file for each
-    ladder, written only when everything is done.
+    calibration split. ``hint`` stands behind every question. ``out`` receives ``results.json`` and ``report.html``,
+    ``policies.json`` and a YAML file for each ladder, written only when everything is done.
     """
     writable(out)
     exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
@@ -92,15 +98,25 @@ def compare(
         raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
     if any(name in cards() for name in chosen):
         chosen = list(dict.fromkeys((REFERENCE, *chosen, THIN)))
-    reference = REFERENCE if REFERENCE in chosen else chosen[0]
-    entrants = {name: _entrant(name, families) for name in chosen}
-    entrants[reference] = replace(entrants[reference], baseline=True)
-    resolvable = RESOLVABLE if data is None else None
-    looking = {name: _looking(name, entrants[name]) for name in (models or (reference,))} if policies else {}
-    chosen_policies = _policies(policies, models or (reference,))
-    named = {name for policy in chosen_policies.values() for name in policy.requires if name}
+    entrants, others = _taking_part(chosen, families)
+    reference = REFERENCE if REFERENCE in entrants else next(iter(entrants or others))
+    if reference in entrants:
+        entrants[reference] = replace(entrants[reference], baseline=True)
+    resolvable = RESOLVABLE if data is None and reference in entrants else None
+    driven = models or (reference,)
+    chosen_policies = _policies(policies, driven)
+    looking = {
+        name: others.get(name) or _composed(name, entrants[name].reader)
+        for name in driven
+        if policies or name in others
+    }
+    named = sorted({name for policy in chosen_policies.values() for name in policy.requires if name})
+    beside = {
+        name: others.get(name) or (_composed(name, entrants[name].reader) if name in entrants else opened(name))
+        for name in named
+    }
     compared = run_compare(
-        exam,
+        hinted(exam, hint),
         entrants,
         reference=reference,
         budgets=budgets,
@@ -108,8 +124,8 @@ def compare(
         resolvable=resolvable,
         policies=chosen_policies,
         looking=looking,
-        beside={name: _looking(name, entrants.get(name) or _entrant(name)) for name in sorted(named)},
-        calibration=_calibration(data, calibration, pictures),
+        beside=beside,
+        calibration=None if (labels := _calibration(data, calibration, pictures)) is None else hinted(labels, hint),
         progress=progress,
     )
     return _stored(compared, out)
@@ -121,10 +137,24 @@ def _policies(names: Sequence[str], models: Sequence[str]) -> dict[str, Policy]:
     return {Path(name).stem: named_policy(name, embedded=tuned) for name in dict.fromkeys(names)}
 
 
-def _looking(name: str, entrant: Entrant) -> Composed:
-    if name in cards():
-        return embedded_model(name, entrant.reader)
-    return Composed(name, entrant.reader, loaded_caps(entrant.reader))
+def _taking_part(names: Sequence[str], families: Sequence[str | Path]) -> tuple[dict[str, Entrant], dict[str, Backend]]:
+    """Readers of ours, and models that are driven as they are."""
+    entrants: dict[str, Entrant] = {}
+    others: dict[str, Backend] = {}
+    for name in names:
+        if name in cards():
+            entrants[name] = _entrant(name, families)
+            continue
+        model = opened(name)
+        if isinstance(model, Composed):
+            entrants[name] = Entrant(model.reader, "exact", f"as loaded from {name}")
+        else:
+            others[name] = model
+    return entrants, others
+
+
+def _composed(name: str, reader: Reader) -> Composed:
+    return embedded_model(name, reader) if name in cards() else Composed(name, reader, loaded_caps(reader))
 
 
 def _calibration(data: str | Path | None, calibration: str | Path | None, pictures: int) -> Exam | None:
@@ -147,7 +177,14 @@ def few_shot(
     ``models`` as in ``compare``. ``out`` receives ``shots.json`` and ``shots.svg``.
     """
     writable(out)
-    readers = {name: _entrant(name).reader for name in dict.fromkeys(models)}
+    names = list(dict.fromkeys(models))
+    entrants, others = _taking_part(names, ())
+    if others:
+        raise SaccadeError(
+            f"examples in the prompt are shown to readers that are put together here, {next(iter(others))} is not; "
+            f"name some of: {', '.join(cards())}"
+        )
+    readers = {name: entrants[name].reader for name in names}
     found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
     if out is None:
         return found, ()
@@ -188,7 +225,7 @@ def writable(out: str | Path | None) -> None:
 def _stored(compared: Comparison, out: str | Path | None) -> Compared:
     results, judged = compared.results, compared.policies
     if out is None:
-        return Compared(results, (), judged)
+        return Compared(results, (), judged, compared.faults)
     folder = Path(out)
     page = render(results, compared.shown)
     folder.mkdir(parents=True, exist_ok=True)
@@ -200,22 +237,18 @@ def _stored(compared: Comparison, out: str | Path | None) -> Compared:
         write_whole(files[2], judged.to_json())
         write_whole(files[3], policies_drawing(judged))
     for name, ladder in compared.ladders.items():
-        files.append(folder / f"ladder-{name}.yaml")
+        plain = re.sub(r"[^\w.-]+", "-", name).strip("-")  # a folder's or a server's name holds what files' may not
+        files.append(folder / f"ladder-{plain}.yaml")
         write_whole(files[-1], yaml.safe_dump(to_dict(ladder, POLICY_TYPES), sort_keys=False))
-    return Compared(results, tuple(files), judged)
+    return Compared(results, tuple(files), judged, compared.faults)
 
 
 def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:
-    if name in cards():
-        card = cards()[name]
-        folders = [Path(family) for family in families]
-        others = tuple(
-            (cards(folder)[name].seed, embedded(name, folder)) for folder in folders if name in cards(folder)
-        )
-        seeds = [card.seed, *(seed for seed, _ in others)]
-        if len(set(seeds)) < len(seeds):
-            raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
-        return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)
-    if Path(name).is_dir():
-        return Entrant(load_reader(name), "exact", f"as loaded from {name}")
-    raise unknown("model", name, cards())
+    """An embedded reader."""
+    card = cards()[name]
+    folders = [Path(family) for family in families]
+    others = tuple((cards(folder)[name].seed, embedded(name, folder)) for folder in folders if name in cards(folder))
+    seeds = [card.seed, *(seed for seed, _ in others)]
+    if len(set(seeds)) < len(seeds):
+        raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
+    return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)

@@ -18,6 +18,7 @@ def ask(
     policy: str = "once",
     set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
     budget: int | None = None,
+    max_tokens: int = api.MAX_TOKENS,
     show: Path | None = None,
     json: bool = False,
 ) -> None:
@@ -32,10 +33,11 @@ def ask(
             or a YAML file with a policy.
         set: A change to the policy, such as gate=0.8; may be given several times.
         budget: Visual tokens that all looks together may take.
+        max_tokens: Tokens that an answer may take.
         show: A PNG to draw the looks into.
         json: Print the answer and its trace as JSON.
     """
-    asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget)
+    asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget, max_tokens=max_tokens)
     drawn = None if show is None else asked.draw(show)
     if json:
         OUT.out(dumps(asked.record(), indent=2, ensure_ascii=False), highlight=False)
@@ -68,6 +70,7 @@ def _table(asked: api.Asked) -> Table:
             f"{look.ms:.0f}",
         )
     trace = asked.result.trace
+    seen = "unknown" if trace.visual_tokens is None else f"{trace.visual_tokens:,}"
     total = "unknown" if trace.flops is None else f"{trace.flops / 1e9:.2f}"
-    table.add_row("in all", "", "", "", f"{trace.visual_tokens:,}", total, f"{trace.ms:.0f}", style="bold")
+    table.add_row("in all", "", "", "", seen, total, f"{trace.ms:.0f}", style="bold")
     return table

@@ -25,6 +25,7 @@ def compare(
     shots: str | None = None,
     policies: str | None = None,
     calibration: Path | None = None,
+    hint: str = "",
     json: bool = False,
 ) -> None:
     """Accuracy against visual tokens: readers × budgets, with honest baselines.
@@ -32,7 +33,8 @@ def compare(
     Args:
         data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, or a folder with a .csv.
             Without it, the generated exam is asked.
-        models: Readers, by name or checkpoint folder, separated by commas. Without it, every embedded reader.
+        models: Models separated by commas: embedded readers by name, checkpoint folders or Hub ids, and servers by URL
+            (http://host:8000/v1, with #name behind it where several are served). Without it, every embedded reader.
         families: Folders that saccade train wrote with other seeds, separated by commas: pooled with the embedded ones.
         budgets: Visual tokens of the baseline rows, square numbers separated by commas.
         out: Folder for report.html and results.json.
@@ -42,6 +44,8 @@ def compare(
             flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
         policies: Looking policies to compare as well (ladder, zoom-attention, …, or YAML files), separated by commas:
             on the models named, or on llava. --out then holds policies.json, policies.svg and each fitted ladder too.
+        hint: Put behind every question, such as "Answer with one word.": an answer counts as right where it says
+            nothing else, and models that were tuned to chat say more.
         calibration: Questions to fit ladders to, as data above. Without it, the generated exam's calibration split.
         json: Print the results as JSON instead of a table.
     """
@@ -60,6 +64,7 @@ def compare(
             seed=seed,
             policies=() if policies is None else split(policies),
             calibration=calibration,
+            hint=hint,
             progress=Reporter(shown),
         )
     if json:
@@ -125,6 +130,8 @@ def _tell(found: api.Compared) -> None:
         OUT.print(api.policies_table(found.policies))
         for cascade in found.policies.cascades:
             OUT.print(api.cascade_table(cascade))
+    for fault in found.faults:
+        OUT.print(fault, style="yellow", highlight=False, markup=False)
     OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
     for path in found.files:
         OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)

@@ -66,6 +66,10 @@ class Backend(Protocol):
         """Requests with equal buckets run well as one batch."""
         ...
 
+    def same(self, size: Size, request: Request) -> Hashable:
+        """Requests about one picture for which this is equal are answered alike, so that one answer does for all."""
+        ...
+
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """All jobs of one bucket as one batch."""
         ...

@@ -40,6 +40,11 @@ class Look:
     said: Answer | None = None
     confidence: float | None = None
 
+    @property
+    def taken(self) -> int:
+        """What it took of a budget: its visual tokens, or all positions where nobody told those of pictures apart."""
+        return (self.tokens or 0) if self.visual_tokens is None else self.visual_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -48,9 +53,15 @@ class Trace:
     looks: tuple[Look, ...] = field(default_factory=tuple)
 
     @property
-    def visual_tokens(self) -> int:
-        """Visual tokens read over all looks; those of looks that nobody counted apart."""
-        return sum(look.visual_tokens or 0 for look in self.looks)
+    def visual_tokens(self) -> int | None:
+        """Visual tokens read over all looks, None where nobody told one's apart."""
+        known = [look.visual_tokens for look in self.looks]
+        return None if None in known else sum(tokens for tokens in known if tokens is not None)
+
+    @property
+    def taken(self) -> int:
+        """What all looks took of a budget."""
+        return sum(look.taken for look in self.looks)
 
     @property
     def flops(self) -> int | None:

@@ -78,12 +78,27 @@ class Composed:
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
         check("this request", needs(request), self.name, self.caps)
-        pictures = tuple(sights.shown_size(self._cut(sight), size) for sight in shown(request))
-        plans = [self._plan(pictures, self._side(request), self._positions(text)) for text in _texts(request)]
+        pictures, texts = self.reads(size, request)
+        plans = [self._plan(pictures, self._side(request), text) for text in texts]
         seen = plans[0]
         read = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         return Price(seen.visual_tokens, sum(plan.length for plan in plans), read, held)
+
+    def reads(self, size: Size, request: Request) -> tuple[tuple[Size, ...], tuple[int, ...]]:
+        """What is read about a picture of ``size``: the sizes of the pictures that are shown, and positions of text, a
+        number for each question.
+        """
+        pictures = tuple(sights.shown_size(self._cut(sight), size) for sight in shown(request))
+        return pictures, tuple(map(self._positions, _texts(request)))
+
+    def seeing(self, request: Request) -> Reader:
+        """The reader with the frame that a request looks through."""
+        return self._reader(self._side(request))
+
+    def same(self, size: Size, request: Request) -> Hashable:
+        """See ``Backend``. A frame of another side shows another picture, however small that is."""
+        return replace(request, reason="") if self._framed else sights.plain(request, size)
 
     def bucket(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
@@ -185,7 +200,7 @@ class Composed:
         made = {key: self._memo[key] for key in images if key in self._memo}
         missing = [key for key in images if key not in made]
         if missing:
-            reader = self._reader(self._side(jobs[0].request))
+            reader = self.seeing(jobs[0].request)
             found = reader.encode([sights.shown(images[key], self._cut(key[1])) for key in missing])
             made |= dict(zip(missing, found, strict=True))
         self._remember(made)

@@ -34,25 +34,27 @@ class Picture(Protocol):
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One question about one picture; equal ``key``s mean equal pictures. ``budget`` is the visual tokens that all its
-    looks may take, None for any.
+    looks may take, None for any; an answer is ``max_tokens`` long at most.
     """
 
     picture: Picture
     question: str
     key: Hashable
     budget: int | None = None
+    max_tokens: int = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A sample as a policy sees it: the ``question``, the picture's ``size``, which ``model`` is meant ("" for the
-    first), and what each on the bench can do.
+    first), what each on the bench can do, and how many tokens an answer may take.
     """
 
     question: str
     size: Size
     bench: Mapping[str, Cap]
     model: str = ""
+    max_tokens: int = 64
 
     @property
     def whole(self) -> Box:
@@ -68,9 +70,9 @@ class Asked:
         """The same, meaning another model."""
         return replace(self, model=model)
 
-    def look(self, *sights: Sight, tokens: int, reason: str) -> Ask:
-        """The question itself, about these sights, to be answered in at most so many tokens."""
-        return Ask(sights=sights, question=self.question, max_tokens=tokens, model=self.model, reason=reason)
+    def look(self, *sights: Sight, reason: str) -> Ask:
+        """The question itself, about these sights."""
+        return Ask(sights=sights, question=self.question, max_tokens=self.max_tokens, model=self.model, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

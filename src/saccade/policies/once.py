@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 
 from saccade.core.box import Box
 from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
 from saccade.core.request import Sight
+from saccade.core.size import Size
 from saccade.policies.base import Asked, Outcome, Policy, Run, ask
 from saccade.policies.confidence import certainty, same
 
@@ -15,15 +17,20 @@ TRIM = 0.04
 
 @dataclass(frozen=True, kw_only=True)
 class Once(Policy):
-    """All of the picture once, its longer side at most ``side`` pixels. Costs one forward pass.
+    """All of the picture once, its longer side at most ``side`` pixels and at most a ``share`` of itself: one forward
+    pass.
 
     Of a model without log-probabilities nothing tells how sure it is; with ``agree`` it is then shown a little less
     once more, and is sure (1) if it says the same and not (0) if not.
     """
 
     side: int | None = None
-    max_tokens: int = 8
+    share: float = 1.0
     agree: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise SaccadeError(f"a picture is shown at a share of its length above 0 and up to 1, got {self.share}")
 
     @property
     def requires(self) -> Mapping[str, Cap]:
@@ -32,12 +39,19 @@ class Once(Policy):
 
     def run(self, asked: Asked) -> Run:
         """See ``Policy``."""
-        look = asked.look(Sight(side=self.side), tokens=self.max_tokens, reason="the whole picture")
+        side = self._side(asked.size)
+        look = asked.look(Sight(side=side), reason="the whole picture")
         answer = yield from ask(look)
         sure = certainty(answer)
         if sure is None and self.agree:
             x, y = asked.size.width * TRIM, asked.size.height * TRIM
-            less = Sight(box=Box(x, y, asked.size.width - x, asked.size.height - y), side=self.side)
+            less = Sight(box=Box(x, y, asked.size.width - x, asked.size.height - y), side=side)
             again = yield from ask(replace(look, sights=(less,), reason="a little less: is it said again?"))
             sure = float(same(answer, again))
         return Outcome(answer, sure)
+
+    def _side(self, size: Size) -> int | None:
+        if self.share == 1:
+            return self.side
+        shared = max(1, round(self.share * size.long))
+        return shared if self.side is None else min(self.side, shared)

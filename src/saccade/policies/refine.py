@@ -31,7 +31,6 @@ class Refine(Policy):
     margin: float = 0.25
     side: int | None = None
     rule: Windows = field(default_factory=lambda: Windows(shares=(0.35, 0.5)))
-    max_tokens: int = 8
 
     def __post_init__(self) -> None:
         if self.passes < 1 or not 0 < self.settled <= 1:
@@ -47,7 +46,7 @@ class Refine(Policy):
     def run(self, asked: Asked) -> Run:
         """See ``Policy``."""
         box, boxes = asked.whole, list[Box]()
-        answer = yield from ask(asked.look(Sight(side=self.side), tokens=self.max_tokens, reason="the whole picture"))
+        answer = yield from ask(asked.look(Sight(side=self.side), reason="the whole picture"))
         best, before = Outcome(answer, certainty(answer)), answer
         sight = Sight(side=self.side)
         try:
@@ -66,7 +65,7 @@ class Refine(Policy):
                 box = next_box
                 boxes.append(box)
                 sight = Sight(box=box, side=self.side)
-                answer = yield from ask(asked.look(sight, tokens=self.max_tokens, reason="closer, where it looked"))
+                answer = yield from ask(asked.look(sight, reason="closer, where it looked"))
                 sure = certainty(answer)
                 if sure is None or best.confidence is None or sure > best.confidence:
                     best = Outcome(answer, sure, tuple(boxes), seen[0])

@@ -29,7 +29,6 @@ class Scales(Policy):
     gate: float = 0.9
     margin: float = 0.1
     vote: bool = False
-    max_tokens: int = 8
 
     def __post_init__(self) -> None:
         if not self.parts or min(self.parts) < 2:
@@ -56,7 +55,7 @@ class Scales(Policy):
     def _look(self, asked: Asked, box: Box | None) -> Ask:
         crop = None if box is None else around(box, asked.size, self.margin)
         reason = "the whole picture" if box is None else "a part at a larger scale"
-        return asked.look(Sight(box=crop, side=self.side), tokens=self.max_tokens, reason=reason)
+        return asked.look(Sight(box=crop, side=self.side), reason=reason)
 
 
 def _tiles(box: Box, parts: int) -> tuple[Box, ...]:

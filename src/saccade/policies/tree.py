@@ -37,7 +37,6 @@ class Tree(Policy):
     side: int | None = None
     margin: float = 0.1
     both: bool | None = None
-    max_tokens: int = 8
 
     def __post_init__(self) -> None:
         if self.visits < 1 or self.least < 1:
@@ -135,7 +134,7 @@ class Tree(Policy):
         return best
 
     def _look(self, asked: Asked, box: Box | None, reason: str) -> Ask:
-        return asked.look(*self._sights(asked, box), tokens=self.max_tokens, reason=reason)
+        return asked.look(*self._sights(asked, box), reason=reason)
 
     def _sights(self, asked: Asked, box: Box | None) -> tuple[Sight, ...]:
         """A part with some of its surroundings, beside the whole picture in which it is framed, where that is read."""

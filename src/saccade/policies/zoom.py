@@ -41,7 +41,6 @@ class Zoom(Policy):
     margin: float = 0.25
     both: bool | None = None
     trust: bool = False
-    max_tokens: int = 8
 
     def __post_init__(self) -> None:
         if not self.gate >= 0 or not self.margin >= 0:
@@ -54,7 +53,7 @@ class Zoom(Policy):
     def run(self, asked: Asked) -> Run:
         """See ``Policy``."""
         sight = Sight(side=self.side)
-        first = yield from ask(asked.look(sight, tokens=self.max_tokens, reason="the whole picture"))
+        first = yield from ask(asked.look(sight, reason="the whole picture"))
         sure = certainty(first)
         if sure is not None and sure >= self.gate:
             return Outcome(first, sure)
@@ -66,7 +65,7 @@ class Zoom(Policy):
                 crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
                 sights = (sight, crop) if both else (crop,)
                 reason = "closer, where the evidence seems to be"
-                closer = yield from ask(asked.look(*sights, tokens=self.max_tokens, reason=reason))
+                closer = yield from ask(asked.look(*sights, reason=reason))
                 said.append(Outcome(closer, certainty(closer), (box,)))
                 if (said[-1].confidence or 0.0) >= self.gate:
                     break

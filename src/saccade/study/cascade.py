@@ -24,8 +24,8 @@ Fit = Raw | Platt | Isotonic
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """What one level said to every question: how ``sure`` (0 where nothing tells), whether ``right``, and the visual
-    tokens that it ``took``.
+    """What one level said to every question: how ``sure`` (0 where nothing tells), whether ``right``, and what of a
+    budget it ``took``, in visual tokens.
     """
 
     sure: np.ndarray
@@ -36,7 +36,7 @@ class Labelled:
     def of(cls, results: Sequence[Result], right: Sequence[bool]) -> "Labelled":
         """From a policy's results."""
         sure = [0.0 if one.outcome.confidence is None else one.outcome.confidence for one in results]
-        took = [one.trace.visual_tokens for one in results]
+        took = [one.trace.taken for one in results]
         return cls(np.asarray(sure), np.asarray(right, dtype=bool), np.asarray(took, dtype=float))
 
 

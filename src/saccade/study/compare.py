@@ -10,17 +10,20 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
+from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
 from saccade.core.version import __version__
-from saccade.models.composed import Composed
+from saccade.models.base import Reader
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES
 from saccade.policies.ladder import Ladder
 from saccade.specs.reader import PARTS, ReaderSpec
-from saccade.study.policies import Again, Policies, look_again, samples, seen, twin, verdict
-from saccade.study.policies import row as policy_row
-from saccade.study.results import Environment, ExamFacts, Results
+from saccade.study.again import Again, look_again, trained, twin, verdict
+from saccade.study.looking import Looked, samples, seen
+from saccade.study.looking import row as row_of
+from saccade.study.policies import Policies
+from saccade.study.results import Environment, ExamFacts, Results, Row
 from saccade.study.rows import Asked, questions, row
 from saccade.study.sheets import Entrant, Progress, Sheet, sit
 from saccade.study.shown import Shown
@@ -33,13 +36,14 @@ SHOWN = 4
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What a comparison leaves: its ``results``, pictures ``shown``, what is said of ``policies`` where some looked
-    again, and the ``ladders`` that were fitted, by model.
+    again, the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer.
     """
 
     results: Results
     shown: tuple[Shown, ...]
     policies: Policies | None
     ladders: Mapping[str, Ladder]
+    faults: tuple[str, ...] = ()
 
 
 def compare(
@@ -51,8 +55,8 @@ def compare(
     seed: int = 0,
     resolvable: float | None = None,
     policies: Mapping[str, Policy] | None = None,
-    looking: Mapping[str, Composed] | None = None,
-    beside: Mapping[str, Composed] | None = None,
+    looking: Mapping[str, Backend] | None = None,
+    beside: Mapping[str, Backend] | None = None,
     calibration: Exam | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -61,37 +65,75 @@ def compare(
     ``reference`` names the full-token reader that differences are taken to. ``resolvable`` is the height of print, in
     pixels of its view, from which on it counts as resolvable. ``policies`` run on every model of ``looking``, with the
     models ``beside`` at hand, and a smaller picture with as many tokens as each took in the mean joins the baselines;
-    ladders are fitted to ``calibration``.
+    ladders are fitted to ``calibration``. Models of ``looking`` that are no entrants (hosted ones, servers) look once
+    and at smaller pictures as well.
     """
-    if reference not in entrants:
-        raise SaccadeError(f"the reference reader {reference!r} takes no part; known: {', '.join(entrants)}")
+    looking = looking or {}
+    known = entrants or looking
+    if reference not in known:
+        raise SaccadeError(f"the reference reader {reference!r} takes no part; known: {', '.join(known)}")
     if any(budget < 1 for budget in budgets):
         raise SaccadeError(f"a budget is at least 1 visual token, got {min(budgets)}")
     started = time.perf_counter()
-    asked = questions(exam, entrants[reference].reader.spec)
+    lead = entrants[reference].reader if reference in entrants else None
+    asked = questions(exam, None if lead is None else lead.spec)
     showing = _picks(asked)
-    again = look_again(exam, calibration, looking or {}, beside or {}, policies or {}, progress)
-    whole = entrants[reference].reader.plan(next(iter(exam)).size, "").visual_tokens
-    twins = {twin(one.visual_tokens, whole) for one in again.looked} - {*budgets, whole}
-    sheets = sit(entrants, exam, budgets, seed, showing, progress, sorted(twins, reverse=True))
-    base = next(sheet for sheet in sheets if (sheet.name, sheet.policy) == (reference, "once"))
-    marked = [(row(sheet, base, asked, resolvable), np.asarray(sheet.right[: len(asked)])) for sheet in sheets]
-    looked = [policy_row(one, np.asarray(base.right[: len(asked)]), asked, resolvable) for one in again.looked]
+    alone = looking.keys() - entrants.keys()
+    again = look_again(exam, calibration, looking, beside or {}, policies or {}, progress, alone)
+    sheets = [] if lead is None else _sat(exam, entrants, lead, budgets, seed, showing, again, progress)
+    base = next((sheet for sheet in sheets if (sheet.name, sheet.policy) == (reference, "once")), None)
+    right = (
+        next(one.right for one in again.singles if one.reader == reference)
+        if base is None
+        else np.asarray(base.right[: len(asked)])
+    )
+
+    def looked(one: Looked) -> Row:
+        return row_of(one, exam, right, asked, resolvable, trained(one))
+
+    marked = [] if base is None else [(row(sheet, base, asked, resolvable), _right(sheet, asked)) for sheet in sheets]
+    singles = [(looked(one), one.right) for one in again.singles]
     results = Results(
         exam=ExamFacts(exam.name, len(exam), len(asked), resolvable),
         reference=reference,
-        recipe=digest(_recipe(exam, entrants, reference, budgets, seed, policies or {})),
+        recipe=digest(_recipe(exam, entrants, reference, budgets, seed, policies or {}, sorted(alone))),
         environment=environment(),
-        rows=(*(one for one, _ in marked), *looked),
+        rows=(*(one for one, _ in marked), *(one for one, _ in singles), *map(looked, again.looked)),
         seconds=time.perf_counter() - started,
     )
     judged = Policies(
         exam=exam.name,
-        verdicts=tuple(verdict(one, asked, marked) for one in again.looked),
+        verdicts=tuple(
+            verdict(one, asked, [each for each in singles if each[0].reader == one.reader] or marked)
+            for one in again.looked
+        ),
         cascades=again.cascades,
     )
+    faults = tuple(one.fault for one in (*again.singles, *again.looked) if one.fault is not None)
     shown = _shown(exam, showing, sheets, again)
-    return Comparison(results, tuple(shown), judged if again.looked else None, again.ladders)
+    return Comparison(results, tuple(shown), judged if again.looked else None, again.ladders, faults)
+
+
+def _sat(
+    exam: Exam,
+    entrants: Mapping[str, Entrant],
+    lead: Reader,
+    budgets: Sequence[int],
+    seed: int,
+    showing: Mapping[str, int],
+    again: Again,
+    progress: Progress | None,
+) -> list[Sheet]:
+    """The entrants' sheets, with smaller pictures of as many tokens as policies took."""
+    whole = lead.plan(next(iter(exam)).size, "").visual_tokens
+    own = [one for one in again.looked if one.reader in entrants]
+    twins = {twin(one.visual_tokens, whole) for one in own} - {*budgets, whole}
+    return sit(entrants, exam, budgets, seed, showing, progress, sorted(twins, reverse=True))
+
+
+def _right(sheet: Sheet, asked: Sequence[Asked]) -> np.ndarray:
+    """Marks under the first training seed."""
+    return np.asarray(sheet.right[: len(asked)])
 
 
 def _picks(asked: Sequence[Asked]) -> dict[str, int]:
@@ -121,11 +163,16 @@ def _shown(exam: Exam, showing: Mapping[str, int], sheets: Sequence[Sheet], agai
             pictures[name].questions[index],
             (
                 *(sheet.seen[name] for sheet in sheets if name in sheet.seen and not _twin(sheet)),
-                *(seen(one, pictures[name], index, one.results[places[name, index]]) for one in again.looked),
+                *(seen(one, pictures[name], index, one.results[places[name, index]]) for one in _drawn(again)),
             ),
         )
         for name, index in showing.items()
     ]
+
+
+def _drawn(again: Again) -> list[Looked]:
+    """Everything but the smaller pictures."""
+    return [one for one in (*again.singles, *again.looked) if one.policy != "resize"]
 
 
 def _twin(sheet: Sheet) -> bool:
@@ -140,6 +187,7 @@ def _recipe(
     budgets: Sequence[int],
     seed: int,
     policies: Mapping[str, Policy],
+    alone: Sequence[str],
 ) -> dict[str, object]:
     looking = {"policies": {name: to_dict(policy, TYPES) for name, policy in policies.items()}} if policies else {}
     return {
@@ -151,6 +199,7 @@ def _recipe(
         "budgets": list(budgets),
         "seed": seed,
         **looking,
+        **({"models": list(alone)} if alone else {}),
     }
 
 

@@ -47,13 +47,18 @@ class Counter:
         self.connector = _hollow(lambda: build_connector(self.spec.connector))
         self.view = cache(self._view)
 
-    def question(self, layout: Layout, text: int, dropped: int = 0) -> int:
-        """One question of ``text`` positions about one picture, ``dropped`` of its tokens left out."""
-        views = sum(self.view(view.size) for view in layout.views)
-        tokens, length = sum(self.spec.tokens(layout)), slots(self.spec.spans(layout)) + text
+    def look(self, layouts: Sequence[Layout], texts: Sequence[int], dropped: int = 0) -> int:
+        """Pictures that are seen once and read with each text of so many positions, ``dropped`` of all their tokens
+        left out.
+        """
+        seen = sum(self.view(view.size) for layout in layouts for view in layout.views)
+        tokens = sum(sum(self.spec.tokens(layout)) for layout in layouts)
+        taken = sum(slots(self.spec.spans(layout)) for layout in layouts)
         if self.spec.cross is not None:
-            return views + _read(self.language, self.spec.cross, length, tokens - dropped)
-        return views + _read(self.language, None, length - dropped, 0)
+            read = (_read(self.language, self.spec.cross, taken + text, tokens - dropped) for text in texts)
+        else:
+            read = (_read(self.language, None, taken + text - dropped, 0) for text in texts)
+        return seen + sum(read)
 
     def _view(self, size: Size) -> int:
         pixels = _pixels(size)

@@ -102,13 +102,18 @@ def _zoom(item: Shown, anchor: str) -> str:
     return tag("figure", drawing, tag("figcaption", "enlarged"), class_="zoom")
 
 
+def _taken(seen: Seen) -> str:
+    tokens = f"{seen.visual_tokens:,} tokens"
+    return tokens if seen.slots is None else f"{tokens} · {seen.slots:,} slots"
+
+
 def _card(seen: Seen, pictures: dict[Size, str], item: Shown) -> str:
     verdict = "right" if seen.right else "wrong"
     answer = plain(seen.answer) if seen.answer.strip() else tag("i", "no answer")
     head = tag(
         "header",
         tag("h4", plain(seen.reader)),
-        tag("p", tag("span", f"{seen.visual_tokens:,} tokens · {seen.slots:,} slots"), class_="quiet"),
+        tag("p", tag("span", _taken(seen)), class_="quiet"),
     )
     mark = tag("span", "✓" if seen.right else "✗", class_="sign", aria_hidden="true")
     said = tag("p", mark, tag("span", answer, class_="said"), tag("span", verdict, class_="verdict"), class_="answer")

@@ -128,7 +128,9 @@ def _caption(seen: Seen, sheet: Sheet) -> str:
         counts.append(f"{len(seen.regions)} region{'s' if len(seen.regions) > 1 else ''}")
     if seen.path:
         counts.append("fixated where the ring is" if len(seen.path) == 1 else f"{len(seen.path)} fixations")
-    return f"{where}: {', '.join(counts) or 'no tokens kept'}"
+    # Where each token of a model comes from is not always known.
+    unplaced = f"{seen.visual_tokens:,} tokens" if len(seen.ledger.cells) == 0 else "no tokens kept"
+    return f"{where}: {', '.join(counts) or unplaced}"
 
 
 def token_shape(ledger: Ledger, token: int, sheet: Sheet) -> str:

@@ -8,6 +8,7 @@ from saccade.study.policies import Against, Cascade, Policies, Proof
 from saccade.study.reliability import Reliability
 from saccade.study.results import Change
 from saccade.study.table import titled
+from saccade.tasks.exam import Scale
 
 SIDE, EDGE, GAP = 190.0, 34.0, 40.0
 INK, QUIET, RAW, FITTED = "#1c2127", "#5b646e", "#b8500c", "#1f6fb2"
@@ -21,13 +22,14 @@ def policies_table(found: Policies) -> Table:
     )
     for name in ("model", "policy"):
         made.add_column(name, overflow="fold")
-    for name in ("tokens", "looks", "detail", "gist", "detail ", "gist "):
+    scales = found.scales
+    for name in ("tokens", "looks", *scales, *(f"{scale} " for scale in scales)):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("against", overflow="fold")
     for one in found.verdicts:
-        cells = (*_changes(one.resize), *_changes(one.best))
+        cells = [_changed(against, scale) for against in (one.resize, one.best) for scale in scales]
         best = "none with so few tokens" if one.best is None else f"{one.best.reader} at {one.best.visual_tokens:.0f}"
-        equal = "" if one.resize is None else f"resize at {one.resize.visual_tokens:.0f}; "
+        equal = "" if one.resize is None else f"{one.resize.policy} at {one.resize.visual_tokens:.0f}; "
         made.add_row(one.reader, one.policy, f"{one.visual_tokens:.0f}", f"{one.looks:.2f}", *cells, f"{equal}{best}")
     return made
 
@@ -137,10 +139,8 @@ def _proof(proof: Proof) -> str:
     )
 
 
-def _changes(against: Against | None) -> tuple[str, str]:
-    if against is None:
-        return "", ""
-    return _points(against.detail), _points(against.gist)
+def _changed(against: Against | None, scale: Scale) -> str:
+    return "" if against is None else _points(against.change(scale))
 
 
 def _points(change: Change | None) -> str:
@@ -154,15 +154,15 @@ def _points(change: Change | None) -> str:
 
 def policies_markdown(found: Policies) -> str:
     """The verdicts as a Markdown table."""
-    heads = ("model", "policy", "tokens", "looks", "detail", "gist", "against")
+    heads = ("model", "policy", "tokens", "looks", *found.scales, "against")
     rows = []
     for one in found.verdicts:
         for other in (one.resize, one.best):
             if other is not None:
                 name = f"{other.reader}, {other.policy}, {other.visual_tokens:.0f} tokens"
-                cells = (_plain(other.detail), _plain(other.gist))
+                cells = [_plain(other.change(scale)) for scale in found.scales]
                 rows.append((one.reader, one.policy, f"{one.visual_tokens:.0f}", f"{one.looks:.2f}", *cells, name))
-    return pipes(heads, rows, right=range(2, 6)) + "\n"
+    return pipes(heads, rows, right=range(2, len(heads) - 1)) + "\n"
 
 
 def _plain(change: Change | None) -> str:

@@ -18,7 +18,8 @@ SCALES: tuple[Scale, ...] = ("detail", "gist", "own")
 BASELINES = ("resize", "random", "uniform")
 """The policies that stand in every comparison: a smaller picture, and tokens kept by chance or evenly."""
 
-Fidelity = Literal["exact", "faithful", "survey"]
+Fidelity = Literal["exact", "faithful", "survey", "hosted"]
+"""How near a row is to what was published; ``hosted`` is a model in its own code or behind a server, untouched."""
 Ends = tuple[float, float]
 
 
@@ -61,9 +62,9 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Flops:
-    """Mean FLOPs of one question: ``predicted`` by the plan, ``counted`` while running, None where it was not."""
+    """Mean FLOPs of one question: ``predicted`` by the plan, ``counted`` while running, None where nobody did."""
 
-    predicted: float
+    predicted: float | None
     counted: float | None = None
 
 
@@ -81,7 +82,8 @@ class Row:
 
     ``budget`` is the visual tokens allowed, None where nothing limits them; ``visual_tokens`` and
     ``slots`` are means over the questions. ``kinds`` scores each kind of question. ``bytes`` is the
-    predicted peak of weights and cache, ``trained`` one sentence on how the reader was trained.
+    predicted peak of weights and cache, ``trained`` one sentence on how the reader was trained. None stands
+    for what nobody knows of a model behind a server.
     """
 
     reader: str
@@ -89,15 +91,15 @@ class Row:
     budget: int | None
     seed: int | tuple[int, ...]
     visual_tokens: float
-    slots: float
+    slots: float | None
     detail: Score | None
     gist: Score | None
     own: Score | None
     kinds: dict[str, Score]
     flops: Flops
     ms: Milliseconds
-    bytes: int
-    params: int
+    bytes: int | None
+    params: int | None
     fidelity: Fidelity
     trained: str
     difference: Changes

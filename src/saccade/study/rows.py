@@ -127,11 +127,14 @@ def _kinds(asked: Sequence[Asked], resolvable: float | None) -> dict[str, np.nda
     return found
 
 
-def questions(exam: Exam, reference: ReaderSpec) -> list[Asked]:
-    """Every question in order; print measured on the reference reader's largest whole view."""
+def questions(exam: Exam, reference: ReaderSpec | None) -> list[Asked]:
+    """Every question in order; print measured on the reference reader's largest whole view, or on the picture where
+    nobody knows that.
+    """
     asked = []
     for picture in exam:
-        scale = max(min(view.scale) for view in reference.views.layout(picture.size).views if view.role == "whole")
+        views = () if reference is None else reference.views.layout(picture.size).views
+        scale = max((min(view.scale) for view in views if view.role == "whole"), default=1.0)
         asked += [Asked(picture.name, question, question.glyph * scale) for question in picture.questions]
     if not asked:
         raise SaccadeError(f"the exam {exam.name} asks nothing; give at least one question")

@@ -146,7 +146,7 @@ class Seat:
 
     def _count(self, size: Size, text: int, dropped: int) -> int:
         plan = self._plan(size, text)
-        return self._counter.question(plan.layout, plan.length - plan.slots, dropped)
+        return self._counter.look([plan.layout], [plan.length - plan.slots], dropped)
 
 
 @final

@@ -16,8 +16,9 @@ from saccade.tasks.exam import Question
 class Seen:
     """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from.
 
-    ``watched`` is the share of the queries' attention that each of the ledger's cells gets, where tokens are queries;
-    ``path`` the places that were fixated, in their order; ``regions`` what the picture was taken apart into.
+    ``slots`` is None where nobody knows. ``watched`` is the share of the queries' attention that each of the ledger's
+    cells gets, where tokens are queries; ``path`` the places that were fixated, in their order; ``regions`` what the
+    picture was taken apart into.
     """
 
     reader: str
@@ -26,7 +27,7 @@ class Seen:
     layout: Layout
     ledger: Ledger
     visual_tokens: int
-    slots: int
+    slots: int | None
     watched: np.ndarray | None = None
     path: tuple[Box, ...] = ()
     regions: tuple[Box, ...] = ()

@@ -38,8 +38,10 @@ def score(found: Score | None) -> str:
     return NONE if found is None else f"{percent(found.accuracy)} {spread(found)}".strip()
 
 
-def tokens(mean: float) -> str:
+def tokens(mean: float | None) -> str:
     """``256``, or ``113.4`` where pictures differ."""
+    if mean is None:
+        return NONE
     return f"{mean:.0f}" if abs(mean - round(mean)) < 0.05 else f"{mean:.1f}"
 
 
@@ -56,13 +58,15 @@ def giga(value: float | None) -> str:
     return NONE if value is None else significant(value / 1e9)
 
 
-def weights(count: int) -> str:
+def weights(count: int | None) -> str:
     """A number of weights: ``6.74 B``, ``303 M``, or ``12,512`` where there are few."""
+    if count is None:
+        return NONE
     if count < 1e6:
         return f"{count:,}"
     return f"{giga(count)} B" if count >= 1e9 else f"{mega(count)} M"
 
 
-def mega(value: float) -> str:
+def mega(value: float | None) -> str:
     """Units of 10⁶."""
-    return significant(value / 1e6)
+    return NONE if value is None else significant(value / 1e6)

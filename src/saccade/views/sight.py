@@ -14,7 +14,7 @@ from PIL import Image
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Sight
+from saccade.core.request import Request, Sight
 from saccade.core.size import Size
 from saccade.core.view import View
 
@@ -73,6 +73,19 @@ def source(sight: Sight, box: Box, size: Size) -> Box:
 def placed(sight: Sight, view: View, size: Size) -> View:
     """A view of what is shown as a view of the picture, of ``size``, itself."""
     return replace(view, source=source(sight, view.source, size))
+
+
+def plain(request: Request, size: Size) -> Request:
+    """A request without its reason, and without sides that shrink nothing: where two are equal, the same is shown and
+    asked.
+    """
+    return replace(request, reason="", sights=tuple(_needed(sight, size) for sight in request.sights))
+
+
+def _needed(sight: Sight, size: Size) -> Sight:
+    part = extent(sight, size)
+    enough = sight.side is None or sight.side >= max(part.width, part.height)
+    return replace(sight, side=None) if enough else sight
 
 
 def _onto(box: Box, part: Box, out: Size) -> Box:

@@ -19,7 +19,7 @@ from saccade.models.endpoint import verdict, wire
 from saccade.models.endpoint.found import LIMIT, Found, found
 from saccade.models.endpoint.line import Line, RefusedError
 from saccade.models.endpoint.reply import Reply, parsed, read
-from saccade.views.sight import extent, shown_size
+from saccade.views.sight import extent, plain, shown_size
 
 WORDS = 8
 """Tokens that yes or no may take in words, where a server tells no probabilities."""
@@ -85,6 +85,10 @@ class Endpoint:
         """Nobody knows what a server computes; visual tokens are known once it has told them of equal sights."""
         self._check(request)
         return Price(self._visual.get((size, shown(request))), None, None, None)
+
+    def same(self, size: Size, request: Request) -> Hashable:
+        """See ``Backend``."""
+        return plain(request, size)
 
     def bucket(self, size: Size, request: Request) -> Hashable:
         """All alike: each is a call of its own."""

@@ -113,6 +113,10 @@ class Hosted:
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         return Price(plans[0].visual_tokens, sum(lengths), flops, held)
 
+    def same(self, size: Size, request: Request) -> Hashable:
+        """See ``Backend``."""
+        return sights.plain(request, size)
+
     def bucket(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
         limits = ()

@@ -12,15 +12,17 @@ from saccade.models.bench import embedded_model
 from saccade.policies.catalogue import EMBEDDED, policy
 from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once
-from saccade.study.again import look_again, twin
+from saccade.study.again import look_again, trained, twin
 from saccade.study.compare import compare as run
 from saccade.study.looking import look
+from saccade.study.looking import row as row_of
 from saccade.study.policies import Policies
 from saccade.study.policies_table import cascade_table, drawing, policies_markdown, policies_table
 from saccade.study.results import Results
+from saccade.study.rows import questions
 from saccade.study.sheets import Entrant
 from saccade.tasks.exam import is_right
-from saccade.tasks.scenes import Scenes
+from saccade.tasks.scenes import RESOLVABLE, Scenes
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,22 @@ def compared(tmp_path_factory: pytest.TempPathFactory):
 
 def test_one_look_through_the_loop_is_the_readers_own_row(compared) -> None:
     found, _ = compared
-    rows = [row for row in found.results.rows if (row.reader, row.policy) == ("llava", "once")]
-    reader, loop = rows
+    (reader,) = [row for row in found.results.rows if (row.reader, row.policy) == ("llava", "once")]
+    exam, llava = Scenes("test", 8), embedded_model("llava")
+    one = look(exam, {"llava": llava}, "once", Once())
+    loop = row_of(one, exam, one.right, questions(exam, llava.reader.spec), RESOLVABLE, trained(one))
     assert (loop.visual_tokens, loop.slots) == (reader.visual_tokens, reader.slots) == (256, 256)
     assert (loop.detail, loop.gist, loop.kinds) == (reader.detail, reader.gist, reader.kinds)
-    assert loop.flops.predicted == reader.flops.predicted == reader.flops.counted
+    assert loop.flops == reader.flops
+    assert loop.flops.predicted == loop.flops.counted
     assert loop.difference.detail is not None
     assert loop.difference.detail.mean == 0
+
+
+def test_looks_are_predicted_and_counted_alike(compared) -> None:
+    found, _ = compared
+    for row in found.results.rows:
+        assert row.flops.counted == pytest.approx(row.flops.predicted, rel=1e-9), (row.reader, row.policy)
 
 
 def test_policies_are_rows_beside_their_twin(compared) -> None:

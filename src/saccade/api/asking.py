@@ -11,7 +11,7 @@ from PIL import Image
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
-from saccade.core.request import shown
+from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
 from saccade.models.bench import opened
@@ -136,13 +136,29 @@ def read(trace: Trace) -> str:
 
 def told(look: Look) -> str:
     """A look in a few words: why, and what was said."""
-    said = "" if look.said is None else f": {look.said.text!r}"
-    sure = "" if look.confidence is None else f", {look.confidence:.0%} sure"
-    return f"{look.request.reason}{said}{sure}"
+    said, certain = answer(look), sure(look)
+    outcome = f"{said}, {certain} sure" if certain else said
+    return f"{look.request.reason}: {outcome}" if said else look.request.reason
+
+
+def answer(look: Look) -> str:
+    """What a model said at a look, "" where it was watched alone."""
+    if isinstance(look.request, YesNo) and look.confidence is not None:
+        return "yes" if look.confidence >= 0.5 else "no"
+    return "" if look.said is None else repr(look.said.text)
+
+
+def sure(look: Look) -> str:
+    """How sure of what it said, "" where nothing tells."""
+    if look.confidence is None:
+        return ""
+    return f"{max(look.confidence, 1 - look.confidence) if isinstance(look.request, YesNo) else look.confidence:.0%}"
 
 
 def place(look: Look, picture: Image.Image) -> str:
     """The part that a look shows, in words."""
+    if not shown(look.request):
+        return "words alone"
     box = _box(look, Size(*picture.size))
     return "all of it" if box is None else "({:.0f}, {:.0f}) to ({:.0f}, {:.0f})".format(*box.sides)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from rich.table import Table
+from rich.text import Text
 from tyro.conf import Positional, UseAppendAction, arg
 
 from saccade.api import asking as api
@@ -61,10 +62,10 @@ def _table(asked: api.Asked) -> Table:
         tokens = look.visual_tokens
         flops = look.predicted.flops
         table.add_row(
-            look.request.reason,
+            Text(look.request.reason),
             api.place(look, asked.picture),
-            "" if look.said is None else look.said.text,
-            "" if look.confidence is None else f"{look.confidence:.0%}",
+            Text(api.answer(look)),
+            api.sure(look),
             "unknown" if tokens is None else f"{tokens:,}",
             "unknown" if flops is None else f"{flops / 1e9:.2f}",
             f"{look.ms:.0f}",

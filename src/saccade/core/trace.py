@@ -27,7 +27,7 @@ class Look:
     and what was measured: visual tokens and positions as the model read them, and its share of the batch's
     milliseconds.
 
-    ``said`` is the answer, where it was one; ``confidence`` what the policy made of it.
+    ``said`` is the answer, where it was one; ``confidence`` how sure that is, or how likely yes where that was asked.
     """
 
     request: Request

@@ -274,6 +274,7 @@ class _Running:
         said: Observation = found.observation
         model = self.scheduler.model(one.request.model).name
         answer = said if isinstance(one.request, Ask) and isinstance(said, Answer) else None
+        likely = said if isinstance(said, float) else None
         return Look(
             request=one.request,
             model=model,
@@ -283,7 +284,7 @@ class _Running:
             tokens=found.tokens,
             ms=ms,
             said=answer,
-            confidence=None if answer is None else certainty(answer),
+            confidence=likely if answer is None else certainty(answer),
         )
 
     def _finish(self, one: _Waiting, result: Result) -> None:

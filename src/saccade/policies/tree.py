@@ -70,7 +70,7 @@ class Tree(Policy):
 
     def _search(self, asked: Asked, target: str) -> Step[Box | None]:
         """The first part in which ``target`` is seen well enough; None where the whole picture will do or none does."""
-        sure = yield from self._chance(asked, None, wording().enough.format(question=asked.question))
+        sure = yield from self._enough(asked, None)
         if sure >= self.enough:
             return None
         queue: list[tuple[float, int, int, Box]] = []
@@ -83,7 +83,7 @@ class Tree(Policy):
             while queue and seen < self.visits:
                 _, _, depth, box = heappop(queue)
                 seen += 1
-                sure = yield from self._chance(asked, box, wording().enough.format(question=asked.question))
+                sure = yield from self._enough(asked, box)
                 best = (sure, box) if best is None or sure > best[0] else best
                 if sure >= self.enough:
                     return box
@@ -99,14 +99,18 @@ class Tree(Policy):
 
     def _priority(self, asked: Asked, box: Box, target: str, depth: int) -> Step[float]:
         """How promising a part is: what is seen there, and what might be hidden there."""
-        seen = yield from self._chance(asked, box, wording().exists.format(target=target))
-        hidden = yield from self._chance(asked, box, wording().hidden.format(target=target))
+        seen = yield from self._chance(asked, box, wording().exists.format(target=target), f"is {target} there?")
+        hidden = yield from self._chance(asked, box, wording().hidden.format(target=target), f"is {target} hidden?")
         levels = max(1.0, max(asked.size.width, asked.size.height) / self.least)
         weight = self.balance + (1 - self.balance) * min(1.0, 2.0**depth / levels) ** 2
         return weight * seen + (1 - weight) * hidden
 
-    def _chance(self, asked: Asked, box: Box | None, question: str) -> Step[float]:
-        reason = f"{'all of it' if box is None else 'a part'}: {question}"
+    def _enough(self, asked: Asked, box: Box | None) -> Step[float]:
+        question = wording().enough.format(question=asked.question)
+        return (yield from self._chance(asked, box, question, "is that enough?"))
+
+    def _chance(self, asked: Asked, box: Box | None, question: str, why: str) -> Step[float]:
+        reason = f"{'the whole picture' if box is None else 'a part'}: {why}"
         look = YesNo(sights=self._sights(asked, box), question=question, model=asked.model, reason=reason)
         return (yield from chance(look))
 

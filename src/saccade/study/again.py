@@ -78,13 +78,12 @@ def look_again(
     singles: list[Looked] = []
     cascades: list[Cascade] = []
     ladders: dict[str, Ladder] = {}
+    twice = {title: policy for title, policy in policies.items() if title != "once"}  # every model has looked once
     for name, model in models.items():
         bench = {name: model, **beside}
         whole = look(exam, bench, "once", Once(), progress) if name in alone else None
         mine: list[Looked] = []
-        for title, policy in policies.items():
-            if whole is not None and title == whole.policy:
-                continue
+        for title, policy in twice.items():
             if title != LADDER or not isinstance(policy, Ladder) or calibration is None:
                 mine.append(look(exam, bench, title, policy, progress))
                 continue

@@ -6,6 +6,8 @@ Loses   videos: the parts of processors that read them need torchvision, and are
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,14 +36,15 @@ def load_hosted(
     kind = str(config_of(folder).get("model_type"))
     processor = _known(folder, kind) if kind in KINDS else _other(folder, kind)
     try:
-        model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
+        with _quietly():
+            model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
+                folder,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                output_loading_info=True,
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise SaccadeError(
             f"{folder} does not load as a model of type {kind!r} that reads pictures: {_first(error)}; get its "
@@ -54,6 +57,19 @@ def load_hosted(
             "checkpoint again"
         )
     return Hosted(model.to(device), processor, name=Path(folder).name if Path(path_or_id).is_dir() else str(path_or_id))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the library's progress bars, which it draws for machines too."""
+    bars = transformers.utils.logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def _known(folder: Path, kind: str) -> Any:  # noqa: ANN401 (the library's base class says nothing of what is taken here)

@@ -1,9 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
-from saccade.policies.calibrate import Raw
+from saccade.core.trace import Trace
+from saccade.policies.base import Outcome, Result
+from saccade.policies.calibrate import Logistic, Platt, Raw
 from saccade.policies.certify import Certificate, Refusal
+from saccade.policies.confidence import Features
 from saccade.policies.ladder import Ladder, Level
 from saccade.policies.once import Once
 from saccade.study.cascade import NEVER, Labelled, calibrated, certified, cheapest, expected
@@ -76,6 +82,57 @@ def test_the_calibrator_is_the_one_that_holds_on_the_other_half() -> None:
     assert not isinstance(found, Raw)
     assert found(np.asarray([0.6]))[0] > 0.8
     assert found(np.asarray([0.4]))[0] < 0.2
+
+
+def told(count: int, seed: int = 0) -> Labelled:
+    """Answers whose margin says more of whether they are right than their certainty."""
+    rng = np.random.default_rng(seed)
+    margin = rng.random(count)
+    right = rng.random(count) < margin
+    sure = np.clip(rng.normal(0.5, 0.2, count), 0.01, 0.99)
+    features = tuple(
+        Features(np.log(s), np.log(s), np.log(s), m, 0.5, 1, 0.0, 1.0) for s, m in zip(sure, margin, strict=True)
+    )
+    return Labelled(sure, right, np.ones(count), features)
+
+
+def test_features_that_tell_more_than_certainty_are_weighed() -> None:
+    labelled = told(2000)
+    found = calibrated(labelled)
+    assert isinstance(found, Logistic)
+    fresh = told(2000, seed=1)
+    scores = fresh.scored(found)
+    assert scores[fresh.right].mean() - scores[~fresh.right].mean() > 0.25
+
+
+def test_what_is_certified_keeps_answers_in_the_order_of_their_certainty() -> None:
+    labelled = told(2000)
+    found = calibrated(labelled, ordered=True)
+    assert isinstance(found, Raw | Platt)
+    stepped = Labelled(labelled.sure, labelled.sure > 0.5, labelled.took)
+    assert isinstance(calibrated(stepped, ordered=True), Raw | Platt)
+    ladder, _ = certified(Ladder(levels=LADDER.levels[:2]), [labelled, labelled], risk=0.4)
+    assert all(isinstance(one.scorer, Raw | Platt) for one in ladder.levels)
+
+
+def test_a_scorer_of_features_needs_features() -> None:
+    found = calibrated(told(400))
+    with pytest.raises(SaccadeError, match="these answers have none"):
+        level(0, 10, 0.5, 1).scored(found)
+
+
+def test_features_are_taken_with_the_answer_of_the_level_below() -> None:
+    def results(*answers: Answer) -> list[Result]:
+        return [Result(Outcome(one, 0.5), Trace()) for one in answers]
+
+    low, high = Answer("a", (1,), (np.log(0.2),)), Answer("a", (1,), (np.log(0.7),))
+    found = Labelled.of(results(high, high), [True, False], results(low, replace(low, text="b")))
+    assert found.features is not None
+    assert [(round(one.change, 6), one.agrees) for one in found.features] == [(0.5, 1.0), (0.5, 0.0)]
+    assert Labelled.of(results(high, Answer("a")), [True, True]).features is None
+    half = found.part(np.asarray([False, True]))
+    assert half.features == found.features[1:]
+    assert half.right.tolist() == [False]
 
 
 def test_a_certified_ladder_keeps_its_promise_on_fresh_answers() -> None:

@@ -113,10 +113,12 @@ def shorter(tokens: Sequence[float], whole: float) -> list[float]:
 
 def fit(exam: Exam, bench: Mapping[str, Backend], ladder: Ladder, progress: Progress | None = None) -> Fitted:
     """Calibrate a ladder on an exam that is not the one it will be compared on."""
-    labelled = []
+    labelled: list[Labelled] = []
+    before: Looked | None = None
     for place, level in enumerate(ladder.levels, 1):
         found = look(exam, _led(bench, level.model), f"calibrating level {place}", level.policy, progress)
-        labelled.append(Labelled.of(found.results, found.right.tolist()))
+        labelled.append(Labelled.of(found.results, found.right.tolist(), before and before.results))
+        before = found
     cheap, expected = cheapest(ladder, labelled)
     safe, proofs = certified(ladder, labelled, risk=RISK)
     return Fitted(cheap, safe, expected, proofs, len(labelled[0].right))

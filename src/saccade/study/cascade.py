@@ -1,43 +1,65 @@
 """Fitting a ladder to labelled answers: how sure each level really is, and from where on its answer may stand.
 
 Every level answers every question once; all settings are then tried on what it said, and nothing is run again.
+
+A certificate holds for thresholds on a score that does not itself hang on the labels. Where one is wanted, certainties
+are therefore only ever stretched (by a temperature, or Platt's line), which leaves their order as it is; where none is,
+all that an answer's features tell may be weighed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import compress, product
 
 import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.policies.base import Result
-from saccade.policies.calibrate import Isotonic, Platt, Raw, fit_isotonic, fit_platt, fit_temperature
+from saccade.policies.calibrate import Logistic, Raw, fit_isotonic, fit_logistic, fit_platt, fit_temperature
 from saccade.policies.certify import Certificate, Refusal, certify
-from saccade.policies.ladder import Ladder, Level
+from saccade.policies.confidence import Features
+from saccade.policies.ladder import Ladder, Level, Scorer
 
 STEPS = 16
 """Thresholds that are tried at each level."""
 NEVER = 2.0
 """A threshold that no answer reaches."""
-Fit = Raw | Platt | Isotonic
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """What one level said to every question: how ``sure`` (0 where nothing tells), whether ``right``, and what of a
-    budget it ``took``, in visual tokens.
+    budget it ``took``, in visual tokens; ``features`` of its answers, None where the model does not tell all of them.
     """
 
     sure: np.ndarray
     right: np.ndarray
     took: np.ndarray
+    features: tuple[Features, ...] | None = None
 
     @classmethod
-    def of(cls, results: Sequence[Result], right: Sequence[bool]) -> "Labelled":
-        """From a policy's results."""
+    def of(cls, results: Sequence[Result], right: Sequence[bool], before: Sequence[Result] | None = None) -> "Labelled":
+        """From a policy's results; ``before`` are those of the level below."""
         sure = [0.0 if one.outcome.confidence is None else one.outcome.confidence for one in results]
         took = [one.trace.taken for one in results]
-        return cls(np.asarray(sure), np.asarray(right, dtype=bool), np.asarray(took, dtype=float))
+        earlier = [None] * len(results) if before is None else [one.outcome.answer for one in before]
+        found = [Features.of(one.outcome.answer, other) for one, other in zip(results, earlier, strict=True)]
+        known = tuple(one for one in found if one is not None)
+        features = known if len(known) == len(found) else None
+        return cls(np.asarray(sure), np.asarray(right, dtype=bool), np.asarray(took, dtype=float), features)
+
+    def part(self, chosen: np.ndarray) -> "Labelled":
+        """What was said to some of the questions."""
+        kept = None if self.features is None else tuple(compress(self.features, chosen))
+        return Labelled(self.sure[chosen], self.right[chosen], self.took[chosen], kept)
+
+    def scored(self, scorer: Scorer) -> np.ndarray:
+        """How sure the level is of each, as ``scorer`` tells."""
+        if not isinstance(scorer, Logistic):
+            return scorer(self.sure)
+        if self.features is None:
+            raise SaccadeError("a logistic scorer weighs features, and these answers have none; fit another scorer")
+        return scorer(self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +71,40 @@ class Expected:
     reached: tuple[float, ...]
 
 
-def calibrated(labelled: Labelled) -> Fit:
-    """Whichever of the raw score, a temperature, Platt's line and isotonic steps has the least log-loss on the half
-    that it was not fitted to, the halves taking turns; fitted to all in the end.
+def calibrated(labelled: Labelled, *, ordered: bool = False) -> Scorer:
+    """Whichever of the raw score, a temperature, Platt's line, isotonic steps and a logistic regression on all features
+    has the least log-loss on the half that it was not fitted to, the halves taking turns; fitted to all in the end.
+    ``ordered`` are the first three alone, which keep answers in the order of their certainty.
     """
     halves = [np.arange(len(labelled.right)) % 2 == turn for turn in (0, 1)]
+    able = {**ORDERED} if ordered else {**ORDERED, **OTHERS}
+    if labelled.features is None:
+        able.pop("logistic", None)
 
     def loss(name: str) -> float:
         total = 0.0
         for half in halves:
-            fitted = FITS[name](labelled.sure[~half].tolist(), labelled.right[~half].tolist())
-            chances = np.clip(fitted(labelled.sure[half]), 1e-3, 1 - 1e-3)
+            fitted = able[name](labelled.part(~half))
+            chances = np.clip(labelled.part(half).scored(fitted), 1e-3, 1 - 1e-3)
             total -= float(np.where(labelled.right[half], np.log(chances), np.log1p(-chances)).sum())
         return total
 
-    best = min(FITS, key=loss)
-    return FITS[best](labelled.sure.tolist(), labelled.right.tolist())
+    best = min(able, key=loss)
+    return able[best](labelled)
 
 
-FITS = {
-    "raw": lambda sure, right: Raw(),
-    "temperature": fit_temperature,
-    "platt": fit_platt,
-    "isotonic": fit_isotonic,
+Fit = Callable[[Labelled], Scorer]
+ORDERED: Mapping[str, Fit] = {
+    "raw": lambda labelled: Raw(),
+    "temperature": lambda labelled: fit_temperature(labelled.sure.tolist(), labelled.right.tolist()),
+    "platt": lambda labelled: fit_platt(labelled.sure.tolist(), labelled.right.tolist()),
 }
-"""Ways to calibrate, by name."""
+"""Ways to calibrate that leave the order of answers as it is, by name."""
+OTHERS: Mapping[str, Fit] = {
+    "isotonic": lambda labelled: fit_isotonic(labelled.sure.tolist(), labelled.right.tolist()),
+    "logistic": lambda labelled: fit_logistic(labelled.features or (), labelled.right.tolist()),
+}
+"""Ways that look at more, or level differences."""
 
 
 def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -> tuple[Ladder, Expected]:
@@ -82,7 +113,7 @@ def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -
     """
     _check(ladder, labelled)
     scorers = [calibrated(one) for one in labelled]
-    sure = [scorer(one.sure) for scorer, one in zip(scorers, labelled, strict=True)]
+    sure = [one.scored(scorer) for scorer, one in zip(scorers, labelled, strict=True)]
     grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, STEPS))), NEVER] for values in sure[:-1]]
     wanted = float(labelled[-1].right.mean()) - slack
     best: tuple[float, tuple[float, ...], Expected] | None = None
@@ -103,12 +134,12 @@ def certified(
     asked, and never stands.
     """
     _check(ladder, labelled)
-    scorers = [calibrated(one) for one in labelled]
+    scorers = [calibrated(one, ordered=True) for one in labelled]
     reaching = np.ones(len(labelled[0].right), dtype=bool)
     thresholds: list[float] = []
     proofs: list[Certificate | Refusal] = []
     for scorer, one in zip(scorers, labelled, strict=True):
-        sure = scorer(one.sure)
+        sure = one.scored(scorer)
         proof = certify(
             sure[reaching].tolist(), one.right[reaching].tolist(), risk=risk, doubt=doubt / len(ladder.levels)
         )
@@ -132,7 +163,7 @@ def expected(sure: Sequence[np.ndarray], labelled: Sequence[Labelled], threshold
     return Expected(right / count, took / count, tuple(reached))
 
 
-def _with(ladder: Ladder, thresholds: Sequence[float], scorers: Sequence[Fit]) -> Ladder:
+def _with(ladder: Ladder, thresholds: Sequence[float], scorers: Sequence[Scorer]) -> Ladder:
     levels: tuple[Level, ...] = tuple(
         replace(level, threshold=threshold, scorer=scorer)
         for level, threshold, scorer in zip(ladder.levels, thresholds, scorers, strict=True)

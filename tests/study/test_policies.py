@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -84,6 +85,22 @@ def test_the_report_draws_where_policies_looked(compared) -> None:
     _, out = compared
     page = (out / "report.html").read_text()
     assert "llava · zoom-attention" in page
+
+
+def test_the_report_judges_policies_in_words_and_in_a_figure(compared) -> None:
+    found, out = compared
+    page = ElementTree.fromstring((out / "report.html").read_text().removeprefix("<!DOCTYPE html>"))
+    section = next(one for one in page.iter("section") if one.findtext("h2") == "Looking again")
+    lines = section.findall(".//tbody/tr")
+    assert len(lines) == sum((one.resize is not None) + (one.best is not None) for one in found.policies.verdicts)
+    first, verdict = ["".join(cell.itertext()) for cell in lines[0]], found.policies.verdicts[0]
+    assert first[0].startswith(verdict.policy)
+    assert first[3].startswith(verdict.resize.reader)
+    assert first[5].startswith(f"{100 * verdict.resize.detail.mean:+.1f}")
+    heads = section.findall(".//thead/tr/th")
+    assert {len(line) for line in lines} == {len(heads)}
+    assert len(section.findall(".//figure/svg")) == len(found.policies.cascades) == 1
+    assert "labels cannot certify" in "".join(section.itertext())
 
 
 def test_tables_and_drawing_say_what_was_found(compared) -> None:

@@ -227,7 +227,7 @@ def _stored(compared: Comparison, out: str | Path | None) -> Compared:
     if out is None:
         return Compared(results, (), judged, compared.faults)
     folder = Path(out)
-    page = render(results, compared.shown)
+    page = render(results, compared.shown, judged)
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / "results.json", folder / "report.html"]
     results.save(files[0])

@@ -38,7 +38,7 @@ def rows_table(results: Results) -> str:
             words.mega(row.params),
         ]
         lines.append(_line(results, row, cells, above, plain(row.fidelity)))
-    return _scroll("All rows", _table([*heads, "fidelity"], lines))
+    return scroll("All rows", _table([*heads, "fidelity"], lines))
 
 
 def kinds_table(results: Results) -> str:
@@ -49,7 +49,7 @@ def kinds_table(results: Results) -> str:
         _line(results, row, [words.tokens(row.visual_tokens), *(_score(row.kinds.get(kind)) for kind in kinds)], above)
         for row, above in zip(ranked, (None, *ranked[:-1]), strict=True)
     ]
-    return _scroll("By kind of question", _table(["tokens", *map(plain, kinds)], lines))
+    return scroll("By kind of question", _table(["tokens", *map(plain, kinds)], lines))
 
 
 def _table(heads: list[str], lines: list[str]) -> str:
@@ -84,6 +84,6 @@ def _change(change: Change | None) -> str:
     return tag("span", words.signed(change.mean), " ", spread, title=f"95 % interval {words.ends(change)}")
 
 
-def _scroll(name: str, inside: str) -> str:
-    """Scrolls sideways on narrow screens, also by keyboard."""
+def scroll(name: str, inside: str) -> str:
+    """What scrolls sideways on narrow screens, also by keyboard."""
     return tag("div", inside, class_="scroll", tabindex="0", role="region", aria_label=name)

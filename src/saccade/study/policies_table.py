@@ -1,5 +1,7 @@
 """What is said of policies, as tables for the terminal and as a drawing."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from saccade.study.markdown import pipes
@@ -42,30 +44,43 @@ def cascade_table(found: Cascade) -> Table:
     )
     made.add_column("what", overflow="fold")
     made.add_column("found", overflow="fold")
-    shares = " → ".join(f"{share:.0%}" for share in found.reached)
-    made.add_row("questions that reach each level", shares)
-    for name, one in (("as the model says", found.raw), ("calibrated", found.calibrated)):
-        made.add_row(f"first level, {name}", _told(one))
-    for proof in found.proofs:
-        made.add_row(f"level {proof.level}, promise of {found.promised:.0%}", _proof(proof))
-    risk = "nothing was answered" if found.risk is None else f"{found.risk:.1%} of the answers wrong"
-    made.add_row("certified ladder on the exam", f"{found.coverage:.0%} of the questions answered, {risk}")
+    for what, said in facts(found):
+        made.add_row(what, said)
     return made
 
 
+def facts(found: Cascade) -> list[tuple[str, str]]:
+    """What is to be said of a fitted ladder, in order."""
+    shares = " → ".join(f"{share:.0%}" for share in found.reached)
+    scored = (("as the model says", found.raw), ("calibrated", found.calibrated))
+    risk = "nothing was answered" if found.risk is None else f"{found.risk:.1%} of the answers wrong"
+    return [
+        ("questions that reach each level", shares),
+        *((f"first level, {name}", _told(one)) for name, one in scored),
+        *((f"level {proof.level}, promise of {found.promised:.0%}", _proof(proof)) for proof in found.proofs),
+        ("certified ladder on the exam", f"{found.coverage:.0%} of the questions answered, {risk}"),
+    ]
+
+
 def drawing(found: Policies) -> str:
-    """An SVG: for each fitted ladder, its first level's reliability and its risk against coverage, raw and fitted."""
+    """An SVG file: for each fitted ladder, its first level's reliability and its risk against coverage, raw and
+    fitted.
+    """
+    return figure(found.cascades, xmlns="http://www.w3.org/2000/svg")
+
+
+def figure(cascades: Sequence[Cascade], **attributes: str) -> str:
+    """The same as a part of a page."""
     panels: list[str] = []
-    for place, one in enumerate(found.cascades):
+    for place, one in enumerate(cascades):
         down = place * (SIDE + EDGE + GAP)
         panels.append(tag("g", *_reliable(one), transform=f"translate(0 {number(down)})"))
         panels.append(tag("g", *_risky(one), transform=f"translate({number(SIDE + EDGE + GAP)} {number(down)})"))
-    wide, tall = 2 * (SIDE + EDGE + GAP), max(1, len(found.cascades)) * (SIDE + EDGE + GAP) + 20
+    wide, tall = 2 * (SIDE + EDGE + GAP), max(1, len(cascades)) * (SIDE + EDGE + GAP) + 20
     ground = leaf("rect", width="100%", height="100%", fill="#fcfcfb")
     style = "font-family: system-ui, sans-serif; font-size: 11px"
     return tag(
-        "svg", ground, *panels, xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {number(wide)} {number(tall)}",
-        width=wide, style=style,
+        "svg", ground, *panels, viewBox=f"0 0 {number(wide)} {number(tall)}", width=wide, style=style, **attributes,
     )  # fmt: skip
 
 
@@ -140,16 +155,21 @@ def _proof(proof: Proof) -> str:
 
 
 def _changed(against: Against | None, scale: Scale) -> str:
-    return "" if against is None else _points(against.change(scale))
+    change = None if against is None else against.change(scale)
+    return f"[bold]{points(change)}[/bold]" if better(change) else points(change)
 
 
-def _points(change: Change | None) -> str:
+def points(change: Change | None) -> str:
+    """Percentage points with both ends of their interval; nothing for what was not asked."""
     if change is None:
         return ""
-    low, high = change.ci95 or (None, None)
-    ends = "" if low is None or high is None else f" ({100 * low:+.1f}, {100 * high:+.1f})"
-    text = f"{100 * change.mean:+.1f}{ends}"
-    return f"[bold]{text}[/bold]" if low is not None and low > 0 else text
+    ends = "" if change.ci95 is None else " ({:+.1f}, {:+.1f})".format(*(100 * end for end in change.ci95))
+    return f"{100 * change.mean:+.1f}{ends}"
+
+
+def better(change: Change | None) -> bool:
+    """Whether the whole interval is above 0."""
+    return change is not None and change.ci95 is not None and change.ci95[0] > 0
 
 
 def policies_markdown(found: Policies) -> str:
@@ -160,10 +180,6 @@ def policies_markdown(found: Policies) -> str:
         for other in (one.resize, one.best):
             if other is not None:
                 name = f"{other.reader}, {other.policy}, {other.visual_tokens:.0f} tokens"
-                cells = [_plain(other.change(scale)) for scale in found.scales]
+                cells = [points(other.change(scale)) for scale in found.scales]
                 rows.append((one.reader, one.policy, f"{one.visual_tokens:.0f}", f"{one.looks:.2f}", *cells, name))
     return pipes(heads, rows, right=range(2, len(heads) - 1)) + "\n"
-
-
-def _plain(change: Change | None) -> str:
-    return _points(change).removeprefix("[bold]").removesuffix("[/bold]")

@@ -10,7 +10,9 @@ from saccade.study import words
 from saccade.study.frontier import frontier
 from saccade.study.gallery import gallery
 from saccade.study.grid import kinds_table, rows_table
+from saccade.study.judged import judged
 from saccade.study.markup import leaf, plain, tag
+from saccade.study.policies import Policies
 from saccade.study.results import Results
 from saccade.study.shown import Shown
 
@@ -24,11 +26,12 @@ INTRO_OWN = (
     "A language model reads a picture as a run of visual tokens. Each reader here spends a different number of them, "
     "or spends them on different places, and all answer your questions."
 )
-BASELINES = (
-    "The resize rows are the honest baseline: the reader is given a smaller picture, and nothing else is done. "
-    "Random and uniform keep some of its tokens, by chance or evenly spread. A method earns its place where it stands "
-    "above them at the same number of tokens."
-)
+BASELINES = {
+    "resize": "The resize rows are the honest baseline: the reader is given a smaller picture, and nothing else is "
+    "done.",
+    "random": "Random and uniform keep some of its tokens, by chance or evenly spread.",
+}
+EARNED = "A method earns its place where it stands above them at the same number of tokens."
 DEFINITIONS = (
     ("Visual token", "a vector with picture content that the language model reads."),
     ("Slot", "a position that the picture takes in the language model's sequence: tokens, separators and markers."),
@@ -48,19 +51,21 @@ DEFINITIONS = (
     (
         "Fidelity",
         "exact: gives the published implementation's outputs on the same weights; faithful: built from the paper, with "
-        "nothing to test against; survey: a variant known to differ from the published system.",
+        "nothing to test against; survey: a variant known to differ from the published system; hosted: a model in its "
+        "own code or behind a server, untouched.",
     ),
 )
 
 
-def render(results: Results, shown: Sequence[Shown]) -> str:
-    """The whole page. ``shown`` may be empty."""
+def render(results: Results, shown: Sequence[Shown], policies: Policies | None = None) -> str:
+    """The whole page. ``shown`` may be empty; ``policies`` is what is said of those that looked again."""
     pictures = tag("section", tag("h2", "What each reader saw"), _how_to_look(), gallery(shown)) if shown else ""
     body = tag(
         "main",
         _head(results),
         tag("section", tag("h2", "Accuracy against tokens"), frontier(results)),
         tag("section", tag("h2", "All rows"), rows_table(results), _kinds(results)),
+        "" if policies is None else judged(policies),
         pictures,
         _measured(results),
     )
@@ -85,9 +90,16 @@ def _head(results: Results) -> str:
         "header",
         tag("p", plain(line), class_="quiet"),
         tag("h1", TITLE),
-        tag("p", plain(f"{intro} {BASELINES} {lead}"), class_="intro"),
+        tag("p", plain(" ".join((intro, *_baselines(results), lead))), class_="intro"),
         class_="page",
     )
+
+
+def _baselines(results: Results) -> list[str]:
+    """Of the baselines that there are."""
+    ran = {row.policy for row in results.rows}
+    told = [sentence for policy, sentence in BASELINES.items() if policy in ran]
+    return [*told, EARNED] if told else []
 
 
 def _kinds(results: Results) -> str:

@@ -1,6 +1,5 @@
 """Asking as a function: any model, any looking policy, and where it looked."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,8 @@ from typing import Any
 
 from PIL import Image
 
+from saccade.api.png import png_path as png_path
+from saccade.api.png import write_png
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
@@ -62,11 +63,7 @@ class Asked:
 
     def draw(self, target: str | Path) -> Path:
         """The scan path as a PNG; the file appears whole or not at all."""
-        path = Path(target)
-        if path.suffix.lower() != ".png":
-            raise SaccadeError(f"--show writes a PNG, got {path}; name a file that ends in .png")
-        if not path.absolute().parent.is_dir():
-            raise SaccadeError(f"there is no folder {path.absolute().parent}; make it first")
+        path = png_path(target)
         made = draw_path(
             self.picture,
             [Glance(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
@@ -74,13 +71,7 @@ class Asked:
             title=f"{self.question}  {self.result.outcome.answer.text}",
             lines=(f"{self.model} · {self.policy} · {read(self.result.trace)} read in all",),
         )
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        try:
-            made.save(draft, format="PNG")
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        return path
+        return write_png(made, path)
 
 
 def ask(

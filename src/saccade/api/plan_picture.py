@@ -1,10 +1,10 @@
 """One model's views and token boxes, drawn on the picture that was planned."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from saccade.api.planning import Planned, Planning, Refused
+from saccade.api.png import png_path, write_png
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.units import DPI, scaled
@@ -22,10 +22,7 @@ def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int
         raise SaccadeError(f"--show draws one model, {len(planning.rows)} were planned; name it with --models")
     if not paths:
         raise SaccadeError("--show draws on a picture; give its path instead of --size")
-    if target.suffix.lower() != ".png":
-        raise SaccadeError(f"--show writes a PNG, got {target}; name a file that ends in .png")
-    if not target.absolute().parent.is_dir():
-        raise SaccadeError(f"there is no folder {target.absolute().parent}; make it first")
+    path = png_path(target)
     (row,) = planning.rows
     plan = row.plans[0]
     if isinstance(plan, Refused):
@@ -37,13 +34,7 @@ def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int
         title=_title(row, plan, shown.name),
         lines=(plan.why[0], *plan.notes),
     )
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
-    try:
-        made.save(draft, format="PNG")
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
-    return target
+    return write_png(made, path)
 
 
 def _drawn(row: Planned, plan: Plan, planning: Planning) -> list[Drawn]:

@@ -38,6 +38,8 @@ def ask(
         show: A PNG to draw the looks into.
         json: Print the answer and its trace as JSON.
     """
+    if show is not None:
+        api.png_path(show)
     asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget, max_tokens=max_tokens)
     drawn = None if show is None else asked.draw(show)
     if json:

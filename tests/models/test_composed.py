@@ -9,6 +9,7 @@ from saccade.core.backend import Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.keep import Keep
 from saccade.core.request import Ask, Request, Sight, Talk, Turn, Watch, YesNo
 from saccade.core.size import Size
 from saccade.language.hub import Decoder, pad_left
@@ -45,6 +46,24 @@ def test_answers_are_the_readers_own(llava: Composed) -> None:
             == (price.visual_tokens, price.tokens)
             == (256, 256 + reader.positions(text))
         )
+
+
+@pytest.mark.parametrize("name", ["llava", "flamingo", "blip2", "llava-uhd"])
+def test_some_tokens_are_read_and_the_others_are_not(name: str) -> None:
+    model, keep = embedded_model(name), Keep("uniform", 0.25)
+    texts = [question.text for question in DETAIL.questions]
+    found = model.run(jobs(*(Ask(question=text, top=0, keep=keep) for text in texts)))
+    encoded = model.reader.encode([DETAIL.image()])
+    cells = [encoded[0].ledger.bounds(token) for token in range(encoded[0].count)]
+    kept = keep.chosen(np.asarray([(0.0,) * 4 if box is None else box.sides for box in cells]), DETAIL.name)
+    (said,) = model.reader.ask(encoded, [texts], keep=[torch.from_numpy(kept)])
+    for one, answer, text in zip(found, said, texts, strict=True):
+        assert isinstance(one.observation, Answer)
+        assert one.observation.text == answer.text
+        np.testing.assert_allclose(one.observation.logprobs, answer.logprobs, atol=1e-5)
+        price = model.price(DETAIL.size, Ask(question=text, keep=keep))
+        assert (one.visual_tokens, one.tokens) == (price.visual_tokens, price.tokens)
+        assert one.visual_tokens == len(kept) < encoded[0].count
 
 
 def test_alternatives_begin_with_what_was_said(llava: Composed) -> None:

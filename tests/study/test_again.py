@@ -15,6 +15,7 @@ from saccade.core.trace import Price
 from saccade.core.view import View
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
+from saccade.models.hosted import Hosted
 from saccade.policies.ladder import sides
 from saccade.policies.once import Once
 from saccade.policies.scales import Scales
@@ -78,6 +79,22 @@ def test_a_server_is_its_own_reference_with_smaller_pictures_beside_it() -> None
     assert (scales.resize.policy, scales.best.policy) == ("once", "once")
     assert scales.best.detail.mean == 0
     assert found.faults == ()
+
+
+def test_where_tokens_can_be_dropped_chance_and_even_rows_stand_too() -> None:
+    from tests.models.hosted.families import made
+
+    model, processor = made("qwen2_5_vl")
+    found = run(Scenes("test", 2), {}, reference="far", looking={"far": Hosted(model, processor)}, seed=3)
+    rows = {(row.policy, round(row.visual_tokens, 3)): row for row in found.results.rows}
+    whole = next(row for row in found.results.rows if row.policy == "once")
+    assert {policy for policy, _ in rows} == {"once", "resize", "random", "uniform"}
+    for rule in ("random", "uniform"):
+        kept = sorted(tokens for policy, tokens in rows if policy == rule)
+        assert kept == [pytest.approx(whole.visual_tokens / share, abs=0.5) for share in (16, 4)]
+    assert whole.params == sum(weight.numel() for weight in model.parameters())
+    assert whole.bytes > 4 * whole.params
+    assert whole.flops.predicted > 0
 
 
 def test_tables_and_report_leave_open_what_a_server_does_not_tell() -> None:

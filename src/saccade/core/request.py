@@ -8,6 +8,7 @@ from saccade.core.answer import Answer
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.keep import Keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,14 @@ class Request:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(Request):
     """Answer ``question`` in at most ``max_tokens``, greedily, and tell ``top`` alternatives for each token where the
-    model can: observed as an ``Answer``. A text question has no sights.
+    model can: observed as an ``Answer``. A text question has no sights; ``keep`` says which of their tokens are read,
+    None for all.
     """
 
     question: str
     max_tokens: int = 8
     top: int = 5
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +148,18 @@ def shown(request: Request) -> tuple[Sight, ...]:
     return request.sights
 
 
+def kept(request: Request) -> Keep | None:
+    """Which visual tokens a request reads, None for all."""
+    return request.keep if isinstance(request, Ask) else None
+
+
 def needs(request: Request) -> Cap:
     """What a request takes of a model."""
     many = Cap.MULTI_IMAGE if len(shown(request)) > 1 else Cap(0)
     match request:
-        case Ask():
-            return many | Cap.GENERATE | (Cap(0) if request.sights else Cap.INSTRUCT)
+        case Ask(keep=keep):
+            some = Cap(0) if keep is None else Cap.KEEP | Cap.POSITIONS
+            return many | some | Cap.GENERATE | (Cap(0) if request.sights else Cap.INSTRUCT)
         case YesNo():
             return many | Cap.GENERATE | Cap.INSTRUCT
         case Talk():

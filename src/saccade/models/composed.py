@@ -13,11 +13,13 @@ from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
 from saccade.core.backend import Job, Observation, Seen
+from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
+from saccade.core.keep import Keep
 from saccade.core.plan import Plan
-from saccade.core.request import Ask, Request, Sight, Watch, YesNo, needs, shown
+from saccade.core.request import Ask, Request, Sight, Watch, YesNo, kept, needs, shown
 from saccade.core.size import Size
 from saccade.core.trace import Price
 from saccade.language.generate import Prefix
@@ -27,7 +29,7 @@ from saccade.language.prompt import PLACEHOLDER
 from saccade.language.verdict import chance_of_yes
 from saccade.models.asking import Begun, Row, answered, begun
 from saccade.models.base import Reader
-from saccade.models.encoded import Encoded
+from saccade.models.encoded import Encoded, Kept
 from saccade.nn.values import alike
 from saccade.specs.reader import SINGLE, ReaderSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
@@ -79,7 +81,8 @@ class Composed:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
         check("this request", needs(request), self.name, self.caps)
         pictures, texts = self.reads(size, request)
-        plans = [self._plan(pictures, self._side(request), text) for text in texts]
+        side, keep = self._side(request), kept(request)
+        plans = [self._plan(pictures, side, text, keep) for text in texts]
         seen = plans[0]
         read = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
@@ -111,17 +114,18 @@ class Composed:
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """See ``Backend``."""
         encoded = self._encoded(jobs)
+        keeps = _kept(jobs, encoded)
         rows, of = [], []
-        for number, (job, pictures) in enumerate(zip(jobs, encoded, strict=True)):
+        for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             for text in _texts(job.request):
                 several = PLACEHOLDER * len(pictures)
-                rows.append(Row(pictures, self.reader.text(text).replace(PLACEHOLDER, several)))
+                rows.append(Row(pictures, self.reader.text(text).replace(PLACEHOLDER, several), keep))
                 of.append(number)
         found = begun(self.reader, rows)
         lengths = found.lengths
         said = self._observed(jobs, rows, found)
         made = []
-        for number, (job, pictures) in enumerate(zip(jobs, encoded, strict=True)):
+        for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             mine = [row for row, job_number in enumerate(of) if job_number == number]
             size = Size(*job.image.size)
             views = tuple(
@@ -130,8 +134,10 @@ class Composed:
                 for view in picture.layout.views
             )
             observation = self._told(job, [said[row] for row in mine], pictures)
-            tokens = sum(picture.count for picture in pictures)
-            made.append(Seen(observation, views, tokens, sum(lengths[row] for row in mine)))
+            whole = sum(picture.count for picture in pictures)
+            tokens = whole if keep is None else sum(map(len, keep))
+            gone = 0 if self.reader.spec.cross is not None else whole - tokens
+            made.append(Seen(observation, views, tokens, sum(lengths[row] - gone for row in mine)))
         return made
 
     def _observed(self, jobs: Sequence[Job], rows: Sequence[Row], found: Begun) -> list[Observation | Tensor]:
@@ -157,12 +163,7 @@ class Composed:
         (sight,), (picture,) = job.request.sights, pictures
         size = Size(*job.image.size)
         cut = self._cut(sight)
-        boxes = np.asarray(
-            [
-                sights.source(cut, bounds, size).sides if (bounds := picture.ledger.bounds(token)) else (0.0,) * 4
-                for token in range(picture.count)
-            ]
-        )
+        boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in _cells(picture).tolist()])
         return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
     def _attended(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
@@ -235,8 +236,32 @@ class Composed:
     def _seeing(self, side: int | None) -> Reader:
         return self.reader if side is None else self.reader.seeing(framed(self.reader.spec, side).views)
 
-    def _planned(self, pictures: tuple[Size, ...], side: int | None, text: int) -> Plan:
-        return self._reader(side).spec.path.plan(pictures, text, SINGLE)
+    def _planned(self, pictures: tuple[Size, ...], side: int | None, text: int, keep: Keep | None = None) -> Plan:
+        path = self._reader(side).spec.path
+        read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in pictures)
+        return path.plan(pictures, text, SINGLE, keep=read)
+
+
+def _kept(jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[list[Kept] | None]:
+    """The tokens of each job's pictures that are read, None for all; equal choices are one object, and so read once."""
+    known: dict[Hashable, Kept] = {}
+
+    def chosen(keep: Keep, key: Hashable, picture: Encoded) -> Kept:
+        named = keep, key, id(picture)
+        if named not in known:
+            known[named] = torch.from_numpy(keep.chosen(_cells(picture), key))
+        return known[named]
+
+    return [
+        None if (keep := kept(job.request)) is None else [chosen(keep, job.key, picture) for picture in pictures]
+        for job, pictures in zip(jobs, encoded, strict=True)
+    ]
+
+
+def _cells(picture: Encoded) -> np.ndarray:
+    """Where each token stands in what was shown; nowhere, with no area, where it stands for padding."""
+    bounds = (picture.ledger.bounds(token) for token in range(picture.count))
+    return np.asarray([(0.0,) * 4 if box is None else box.sides for box in bounds]).reshape(-1, 4)
 
 
 def _texts(request: Request) -> tuple[str, ...]:

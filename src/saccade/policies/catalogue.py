@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saccade.core.errors import SaccadeError, unknown
+from saccade.core.keep import Keep
 from saccade.core.recipe import from_dict, override, read, to_dict
 from saccade.policies.base import Policy
 from saccade.policies.boxes import Windows
@@ -25,6 +26,7 @@ from saccade.policies.zoom import Attention, Values
 
 TYPES: dict[str, type] = {
     "once": Once,
+    "keep": Keep,
     "ladder": Ladder,
     "level": Level,
     "zoom-attention": Attention,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.keep import Keep
 from saccade.core.request import Sight
 from saccade.core.size import Size
 from saccade.policies.base import Asked, Outcome, Policy, Run, ask
@@ -18,7 +19,7 @@ TRIM = 0.04
 @dataclass(frozen=True, kw_only=True)
 class Once(Policy):
     """All of the picture once, its longer side at most ``side`` pixels and at most a ``share`` of itself: one forward
-    pass.
+    pass. With ``keep`` some of its visual tokens are read and the others dropped.
 
     Of a model without log-probabilities nothing tells how sure it is; with ``agree`` it is then shown a little less
     once more, and is sure (1) if it says the same and not (0) if not.
@@ -27,6 +28,7 @@ class Once(Policy):
     side: int | None = None
     share: float = 1.0
     agree: bool = False
+    keep: Keep | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -35,12 +37,12 @@ class Once(Policy):
     @property
     def requires(self) -> Mapping[str, Cap]:
         """See ``Policy``."""
-        return {"": Cap.GENERATE}
+        return {"": Cap.GENERATE | (Cap(0) if self.keep is None else Cap.KEEP | Cap.POSITIONS)}
 
     def run(self, asked: Asked) -> Run:
         """See ``Policy``."""
         side = self._side(asked.size)
-        look = asked.look(Sight(side=side), reason="the whole picture")
+        look = replace(asked.look(Sight(side=side), reason="the whole picture"), keep=self.keep)
         answer = yield from ask(look)
         sure = certainty(answer)
         if sure is None and self.agree:

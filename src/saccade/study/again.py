@@ -7,6 +7,8 @@ from math import ceil, isqrt, sqrt
 import numpy as np
 
 from saccade.core.backend import Backend
+from saccade.core.caps import Cap
+from saccade.core.keep import Keep
 from saccade.policies.base import Policy
 from saccade.policies.certify import Certificate, Refusal
 from saccade.policies.ladder import Ladder
@@ -25,7 +27,10 @@ RISK = 0.05
 """The share of wrong answers that the certified ladder promises to stay below."""
 LADDER, CERTIFIED = "ladder", "ladder-certified"
 SHARES = (0.5, 0.25)
-"""Lengths of the smaller pictures that a model which is not ours is shown, in shares of the picture's."""
+"""Lengths of the smaller pictures that a model which is not ours is shown, in shares of the picture's; where it can, it
+reads as few of the whole picture's tokens as well.
+"""
+KEEPS = Cap.KEEP | Cap.POSITIONS
 ROOM = 1.05
 """Since models round lengths, a smaller picture is allowed a little more than the tokens that it should take."""
 
@@ -64,11 +69,13 @@ def look_again(
     policies: Mapping[str, Policy],
     progress: Progress | None = None,
     alone: Collection[str] = (),
+    seed: int = 0,
 ) -> Again:
     """Every policy on every model, ``beside`` those that ladders may name as well.
 
     Ladders are fitted to ``calibration`` first, and their certified twin runs too; without it a ladder runs as it is.
-    The models ``alone`` have no sheets, so that they look once and at smaller pictures here. Raises SaccadeError,
+    The models ``alone`` have no sheets, so that they look once, at smaller pictures, and at some tokens (by chance from
+    ``seed``, or evenly) here. Raises SaccadeError,
     before anything runs, where a model cannot do what a policy takes.
     """
     for name, model in models.items():
@@ -97,8 +104,11 @@ def look_again(
             ladders[name] = fitted.ladder
         if whole is not None:
             shares = shorter([one.visual_tokens for one in mine], whole.visual_tokens)
-            smaller = [look(exam, bench, "resize", Once(share=share), progress) for share in shares]
-            singles += [whole, *smaller]
+            plainer = [("resize", Once(share=share)) for share in shares]
+            if model.caps & KEEPS == KEEPS:
+                kept = [Keep(rule, share**2, seed) for rule in ("random", "uniform") for share in SHARES]
+                plainer += [(keep.rule, Once(keep=keep)) for keep in kept]
+            singles += [whole, *(look(exam, bench, title, policy, progress) for title, policy in plainer)]
         looked += mine
     return Again(tuple(looked), tuple(singles), tuple(cascades), ladders)
 

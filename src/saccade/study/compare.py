@@ -23,7 +23,7 @@ from saccade.study.again import Again, look_again, trained, twin, verdict
 from saccade.study.looking import Looked, samples, seen
 from saccade.study.looking import row as row_of
 from saccade.study.policies import Policies
-from saccade.study.results import Environment, ExamFacts, Results, Row
+from saccade.study.results import BASELINES, Environment, ExamFacts, Results, Row
 from saccade.study.rows import Asked, questions, row
 from saccade.study.sheets import Entrant, Progress, Sheet, sit
 from saccade.study.shown import Shown
@@ -79,7 +79,7 @@ def compare(
     asked = questions(exam, None if lead is None else lead.spec)
     showing = _picks(asked)
     alone = looking.keys() - entrants.keys()
-    again = look_again(exam, calibration, looking, beside or {}, policies or {}, progress, alone)
+    again = look_again(exam, calibration, looking, beside or {}, policies or {}, progress, alone, seed)
     sheets = [] if lead is None else _sat(exam, entrants, lead, budgets, seed, showing, again, progress)
     base = next((sheet for sheet in sheets if (sheet.name, sheet.policy) == (reference, "once")), None)
     right = (
@@ -171,8 +171,8 @@ def _shown(exam: Exam, showing: Mapping[str, int], sheets: Sequence[Sheet], agai
 
 
 def _drawn(again: Again) -> list[Looked]:
-    """Everything but the smaller pictures."""
-    return [one for one in (*again.singles, *again.looked) if one.policy != "resize"]
+    """Everything but the baselines."""
+    return [one for one in (*again.singles, *again.looked) if one.policy not in BASELINES]
 
 
 def _twin(sheet: Sheet) -> bool:

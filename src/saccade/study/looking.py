@@ -20,14 +20,14 @@ from saccade.models.hosted import Hosted
 from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.scheduler import Scheduler
 from saccade.study.flops import Counter
-from saccade.study.results import Flops, Milliseconds, Row
+from saccade.study.results import BASELINES, Flops, Milliseconds, Row
 from saccade.study.rows import Asked, scored
 from saccade.study.sheets import Progress
 from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
 from saccade.views.sight import extent
 
-SINGLE = ("once", "resize")
+SINGLE = ("once", *BASELINES)
 """Policies that look once."""
 LEAST = 8
 """Tokens that every answer may take; more where the exam's own are longer."""
@@ -226,7 +226,9 @@ def _counted(looked: Looked, answered: Sequence[tuple[Size, Result]]) -> float |
             if model is None:
                 return None
             reader, (pictures, texts) = model.seeing(each.request), model.reads(size, each.request)
-            total += counter(reader).look([reader.spec.views.layout(one) for one in pictures], texts)
+            layouts = [reader.spec.views.layout(one) for one in pictures]
+            whole = sum(sum(reader.spec.tokens(layout)) for layout in layouts)
+            total += counter(reader).look(layouts, texts, whole - (each.visual_tokens or 0))
     return total / len(answered)
 
 

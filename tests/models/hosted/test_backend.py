@@ -13,10 +13,12 @@ from saccade.core.backend import Backend, Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.keep import Keep
 from saccade.core.request import WHOLE, Ask, Call, Sight, Talk, Tool, Turn, Watch, YesNo
 from saccade.core.size import Size
 from saccade.models.hosted import Hosted
 from saccade.models.hosted.backend import _said
+from saccade.models.hosted.shorten import Row
 from tests.models.hosted.families import FAMILIES, made
 from tests.models.hosted.test_inside import hosted, inputs
 from tests.parts import picture
@@ -34,6 +36,25 @@ def same(one, other):
     assert (one.text, one.tokens) == (other.text, other.tokens)
     np.testing.assert_allclose(one.logprobs, other.logprobs, atol=1e-4)
     assert [[name for name, _ in place[:2]] for place in one.top] == [[n for n, _ in place[:2]] for place in other.top]
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+@pytest.mark.parametrize("rule", ["random", "uniform"])
+def test_some_tokens_are_read_where_they_stood(kind, rule):
+    """What dropping them equals is held in ``test_inside``; here it is that the right ones are dropped."""
+    host, keep = hosted(kind), Keep(rule, 0.5)
+    asks = [Ask(question=text, max_tokens=4, keep=keep) for text in ("What is it?", "Where?")]
+    found = host.run([job(ask) for ask in asks])
+    (image,) = host.eyes.encode([picture(70, 52)])
+    kept = torch.from_numpy(keep.chosen(image.cells, (0, (70, 52))))
+    for seen, ask in zip(found, asks, strict=True):
+        row = Row(host.prompts.prompt(host.prompts.texts(ask)[0], [image.spelt]), (image,), (kept,))
+        prefix, of, tails, _ = host.begun([row])
+        (alone,) = host._answers(prefix.take(of), tails, 4, 5)
+        same(seen.observation, alone)
+        price = host.price(Size(70, 52), ask)
+        assert (seen.visual_tokens, seen.tokens) == (price.visual_tokens, price.tokens)
+        assert seen.visual_tokens == len(kept) < image.count
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

@@ -19,7 +19,7 @@ from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
 from saccade.core.plan import Setting
-from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Watch, YesNo, needs, shown
+from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Watch, YesNo, kept, needs, shown
 from saccade.core.size import Size
 from saccade.core.trace import Price
 from saccade.core.view import View
@@ -107,11 +107,13 @@ class Hosted:
             language, (length,) = self.eyes.path.language, lengths
             held = language.kv_bytes(length, setting.number) + language.peak([length], setting.number, eager=False)
             return Price(0, length, language.cost(length).flops, held)
-        slots = self.eyes.path.plan(sizes, 0, setting).slots
-        plans = [self.eyes.path.plan(sizes, max(0, length - slots), setting) for length in lengths]
+        path, keep = self.eyes.path, kept(request)
+        slots = path.plan(sizes, 0, setting).slots
+        read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in sizes)
+        plans = [path.plan(sizes, max(0, length - slots), setting, keep=read) for length in lengths]
         flops = plans[0].vision.flops + plans[0].connector.flops + sum(plan.language.flops for plan in plans)
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
-        return Price(plans[0].visual_tokens, sum(lengths), flops, held)
+        return Price(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held)
 
     def same(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
@@ -145,14 +147,16 @@ class Hosted:
                 for view in picture.views
             )
             told = _told(job, [next(found) for _ in mine], seen)
-            tokens = sum(len(line.row.prompt.ids) for line in mine)
-            made.append(Seen(told, views, sum(picture.count for picture in seen), tokens))
+            visual = sum(map(len, mine[0].row.kept))
+            made.append(Seen(told, views, visual, sum(len(line.row.places) for line in mine)))
         return made
 
     def _lines(self, job: Job, seen: Sequence[Picture]) -> list[_Line]:
         spelt = [picture.spelt for picture in seen]
         texts = self.prompts.texts(job.request)
-        rows = [Row(self.prompts.prompt(text, spelt), tuple(seen)) for text in texts]
+        keep = kept(job.request)
+        read = None if keep is None else tuple(torch.from_numpy(keep.chosen(one.cells, job.key)) for one in seen)
+        rows = [Row(self.prompts.prompt(text, spelt), tuple(seen), read) for text in texts]
         if not isinstance(job.request, Watch):
             return [_Line(*pair) for pair in zip(texts, rows, strict=True)]
         return [_Line(*one) for one in zip(texts, rows, job.request.questions, job.request.words, strict=True)]

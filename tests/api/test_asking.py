@@ -144,6 +144,11 @@ def test_every_policy_travels_as_data(known: dict, name: str, tmp_path: Path) ->
     assert policy(str(tmp_path / "mine.yaml")) == known[name]
 
 
+def test_a_policy_in_json_is_read_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(to_dict(POLICIES["zoom-tree"], TYPES)))
+    assert policy(str(tmp_path / "mine.json")) == POLICIES["zoom-tree"]
+
+
 def test_changes_reach_inside() -> None:
     made = policy("ladder", ("levels.0.threshold=0.25", "levels.1.policy.gate=0.5"), embedded=True)
     assert isinstance(made, Ladder)

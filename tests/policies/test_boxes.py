@@ -78,6 +78,42 @@ def test_numbers_that_are_none_do_not_win() -> None:
     assert box.top <= 125 <= box.bottom
 
 
+def test_heat_below_zero_counts_as_none() -> None:
+    weights = np.full((16, 16), 0.01)
+    weights[0] = -5.0
+    weights[12, 12] = 5.0
+    (box,) = windows(grid(Size(160, 160), weights), Windows())
+    assert box.left <= 125 <= box.right
+    assert box.top <= 125 <= box.bottom
+
+
+def test_even_heat_in_a_third_of_the_picture_is_a_peak() -> None:
+    weights = np.zeros((24, 24))
+    weights[:, :8] = 1.0
+    (box,) = windows(grid(Size(240, 240), weights), Windows(shares=(0.25,), aspects=(1.0,)))
+    assert box.right <= 80 + 1e-6
+
+
+def test_between_shapes_the_steepest_fall_wins_and_not_the_most_heat_per_pixel() -> None:
+    weights = np.zeros((24, 24))
+    weights[8:16, 8:16] = 1.0
+    weights[11:13, 11:13] = 1.1
+    (box,) = windows(grid(Size(240, 240), weights), Windows(shares=(1 / 8, 1 / 3), aspects=(1.0,)))
+    assert box.sides == pytest.approx((80, 80, 160, 160))
+
+
+def test_a_window_reaches_the_last_pixel() -> None:
+    weights = np.zeros((48, 48))
+    weights[-1, -1] = 1.0
+    (box,) = windows(grid(Size(480, 480), weights), Windows(shares=(0.25,), aspects=(1.0,)))
+    assert (box.right, box.bottom) == pytest.approx((480, 480))
+
+
+def test_a_window_wider_than_the_picture_keeps_its_area() -> None:
+    (box,) = windows(peak(Size(300, 1500), 0.5, 0.5), Windows(shares=(0.5,), aspects=(4.0,), peak=0))
+    assert (box.width, box.height) == pytest.approx((300, 375))
+
+
 def test_a_long_peak_gets_a_long_box() -> None:
     weights = np.full((32, 32), 0.01)
     weights[16, 4:28] = 1.0

@@ -50,6 +50,13 @@ def test_isotonic_steps_are_those_of_isotonic_regression() -> None:
     assert (np.diff(values) >= 0).all()
 
 
+def test_a_step_stands_at_the_mean_of_its_scores() -> None:
+    found = fit_isotonic([0.1, 0.2, 0.4, 0.9], [True, False, False, True])
+    assert found.scores == pytest.approx((0.7 / 3, 0.9))
+    assert found.chances == pytest.approx((1 / 3, 1))
+    assert found(np.asarray([(0.7 / 3 + 0.9) / 2]))[0] == pytest.approx(2 / 3)
+
+
 def test_calibration_leaves_no_gap_in_the_mean() -> None:
     scores, right = drawn(4000, 0.5, -0.7)
     for fit in (fit_platt, fit_isotonic):
@@ -68,6 +75,7 @@ def test_scores_that_run_the_wrong_way_are_not_turned_around() -> None:
     scores = np.linspace(0.01, 0.99, 200).tolist()
     right = [score < 0.5 for score in scores]
     assert fit_platt(scores, right).slope > 0
+    assert fit_temperature(scores, right).slope > 0
     assert len(set(fit_isotonic(scores, right).chances)) == 1
 
 
@@ -110,6 +118,15 @@ def test_features_are_those_of_the_log_probabilities() -> None:
     assert (found.tokens, found.agrees) == (2, 0.0)
     assert found.change == pytest.approx(0.05)
     assert certainty(answer) == pytest.approx(0.3)
+
+
+def test_the_first_look_agrees_and_a_later_one_may_be_less_sure() -> None:
+    sure, unsure = (Answer("a", (1,), (math.log(chance),)) for chance in (0.7, 0.2))
+    first, later = Features.of(sure), Features.of(unsure, sure)
+    assert first is not None
+    assert later is not None
+    assert (first.agrees, later.agrees) == (1, 1)
+    assert (first.change, later.change) == pytest.approx((0.7, -0.5))
 
 
 def test_without_log_probabilities_nothing_is_known() -> None:

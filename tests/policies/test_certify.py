@@ -54,6 +54,27 @@ def test_the_lowest_threshold_that_holds_is_given() -> None:
     assert proof.bound <= 0.05 < upper(proof.wrong + 60, proof.accepted, 0.05)
 
 
+def test_answers_that_are_all_right_are_all_accepted() -> None:
+    proof = certify(np.linspace(0, 1, 300).tolist(), [True] * 300, risk=0.05)
+    assert isinstance(proof, Certificate)
+    assert (proof.threshold, proof.coverage, proof.accepted, proof.wrong) == (0, 1, 300, 0)
+
+
+def test_the_walk_ends_at_the_first_share_that_fails() -> None:
+    scores = np.linspace(0, 1, 1000)
+    right = (scores < 0.98).tolist()  # 20 wrong: a tenth of the surest fifth, a fiftieth of all
+    proof = certify(scores.tolist(), right, risk=0.05)
+    assert isinstance(proof, Refusal)
+    assert "of the 200 surest answers 20 are wrong" in proof.why
+
+
+@pytest.mark.parametrize(("labels", "needed"), [(100, 295), (294, 295), (295, 590), (2000, 4000)])
+def test_a_refusal_asks_for_a_first_share_that_is_large_enough_or_for_twice_as_many(labels: int, needed: int) -> None:
+    proof = certify(np.linspace(0, 1, labels).tolist(), [False] * labels, risk=0.05)
+    assert isinstance(proof, Refusal)
+    assert proof.needed == needed
+
+
 def test_too_few_labels_are_refused_with_how_many_it_takes() -> None:
     proof = certify([0.9] * 58, [True] * 58, risk=0.05)
     assert isinstance(proof, Refusal)

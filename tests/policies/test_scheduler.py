@@ -3,14 +3,17 @@ import time
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 
 import pytest
 from PIL import Image
 
+from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, Sight
 from saccade.core.size import Size
+from saccade.policies import scheduler
 from saccade.policies.base import Asked, Outcome, Policy, Run, Sample, Spent, ask
 from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
@@ -89,6 +92,58 @@ def test_only_requests_of_one_bucket_share_a_batch() -> None:
     assert kinds in ([{"a"}, {"b"}], [{"b"}, {"a"}])
 
 
+def test_the_largest_group_runs_first() -> None:
+    fake = Fake()
+    fake.bucket = lambda size, request: request.question
+    Scheduler({"fake": fake}).run(Once(), [replace(one, question="abb"[i]) for i, one in enumerate(samples(3))])
+    assert fake.batches == [2, 1]
+
+
+def test_batches_of_two_buckets_are_full_too() -> None:
+    fake = Fake()
+    fake.bucket = lambda size, request: request.question
+    queue = [replace(one, question="ab"[i % 2]) for i, one in enumerate(samples(16))]
+    Scheduler({"fake": fake}, at_once=4).run(Once(), queue)
+    assert fake.batches == [4] * 4
+
+
+@dataclass(frozen=True)
+class Named(Several):
+    """Asks the model that the question names, as often as the second word says."""
+
+    def run(self, asked: Asked) -> Run:
+        name, often = asked.question.split()
+        for number in range(int(often)):
+            said = yield from ask(asked.on(name).look(Sight(side=50 + number), reason=""))
+        return Outcome(said)
+
+
+def test_two_models_share_no_batch() -> None:
+    bench = {name: Fake(asked=lambda *_, name=name: answer(name), name=name) for name in "ab"}
+    questions = ["a 1", "b 1", "a 1", "b 1"]
+    results = Scheduler(bench).run(Named(), [Sample(Blank(), one, i) for i, one in enumerate(questions)])
+    assert [one.outcome.answer.text for one in results] == ["a", "b", "a", "b"]
+
+
+def test_no_name_means_the_first_model() -> None:
+    first, second = Fake(name="first"), Fake(name="second")
+    Scheduler({"first": first, "second": second}).run(Once(), samples(2))
+    assert (len(first.log), len(second.log)) == (2, 0)
+
+
+def test_each_sample_is_told_as_it_is_done() -> None:
+    told = {}
+    results = Scheduler({"fake": Fake()}).run(Several(), samples(9), told.__setitem__)
+    assert list(told) != sorted(told)
+    assert [told[number] for number in range(9)] == results
+
+
+def test_the_time_of_a_batch_is_shared_among_its_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "perf_counter", iter([5.0, 5.8]).__next__)
+    results = Scheduler({"fake": Fake()}).run(Once(), samples(4))
+    assert [one.trace.looks[0].ms for one in results] == pytest.approx([200] * 4)
+
+
 def test_every_look_is_traced_with_what_was_predicted_and_measured() -> None:
     fake = Fake(asked=lambda request, size: answer("yes", 0.25))
     (result,) = Scheduler({"fake": fake}).run(Once(), samples(1))
@@ -141,6 +196,50 @@ def test_a_budget_ends_a_policy_that_has_something_to_say() -> None:
     (result,) = Scheduler({"fake": Fake()}).run(Several(), [sample])
     assert len(result.trace.looks) == 2
     assert result.outcome.boxes
+
+
+def test_a_budget_may_be_spent_to_the_last_token() -> None:
+    (result,) = Scheduler({"fake": Fake()}).run(Several(), [replace(samples(4)[3], budget=300)])
+    assert result.trace.visual_tokens == 300
+
+
+def test_a_policy_that_looks_on_when_its_budget_is_spent_is_stopped() -> None:
+    @dataclass(frozen=True)
+    class Greedy(Several):
+        def run(self, asked: Asked) -> Run:
+            for side in count(50):
+                try:
+                    yield from ask(asked.look(Sight(side=side), reason="more"))
+                except Spent:
+                    continue
+            raise AssertionError("there is always one more")
+
+    with pytest.raises(SaccadeError, match="100 visual tokens and wants 100 more, the budget is 150"):
+        Scheduler({"fake": Fake()}).run(Greedy(), [replace(samples(1)[0], budget=150)])
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_picture_that_cannot_be_opened_fails_alone(remote: bool) -> None:
+    class Broken(Blank):
+        def image(self) -> Image.Image:
+            raise SaccadeError("it is no picture")
+
+    asked = [Sample(Blank(), "one", 1), Sample(Broken(), "two", 2), Sample(Blank(), "three", 3)]
+    results = Scheduler({"fake": Fake(remote=remote)}, keep_errors=True).run(Once(), asked)
+    assert [one.error for one in results] == [None, "it is no picture", None]
+    with pytest.raises(SaccadeError, match="it is no picture"):
+        Scheduler({"fake": Fake(remote=remote)}).run(Once(), asked)
+
+
+def test_what_a_model_refuses_in_a_batch_fails_alone() -> None:
+    def asked(request: Ask, size: Size) -> Answer:
+        if request.question == "q3":
+            raise SaccadeError("not this one")
+        return answer("yes")
+
+    results = Scheduler({"fake": Fake(asked=asked)}, keep_errors=True).run(Once(), samples(6))
+    assert [one.error for one in results] == [None, None, None, "not this one", None, None]
+    assert [one.outcome.answer.text for one in results] == ["yes", "yes", "yes", "", "yes", "yes"]
 
 
 def test_a_budget_below_the_first_look_is_refused_with_both_numbers() -> None:
@@ -206,6 +305,14 @@ def test_a_picture_is_opened_once_for_all_of_its_questions() -> None:
     assert len(opened) == 1
 
 
+def test_questions_about_one_picture_take_its_memory_once() -> None:
+    fake = Fake()
+    twice = 2 * 64 * 64 * 3
+    one, other = ([Sample(Drawn(), f"q{number}", key) for number in range(12)] for key in "ab")
+    Scheduler({"fake": fake}, memory=2 * twice - 2, at_once=12).run(Once(), [*one, *other])
+    assert fake.batches == [12, 12]
+
+
 def test_endpoints_are_asked_side_by_side() -> None:
     inside, most, lock = 0, 0, threading.Lock()
 
@@ -224,6 +331,21 @@ def test_endpoints_are_asked_side_by_side() -> None:
     results = Scheduler({"slow": Slow(remote=True)}, threads=4).run(Several(), samples(16))
     assert most == 4
     assert [len(one.trace.looks) for one in results] == [number % 4 + 1 for number in range(16)]
+
+
+def test_models_here_do_not_wait_for_endpoints() -> None:
+    done = threading.Event()
+
+    def asked(request: Ask, size: Size) -> Answer:
+        if len(near.log) == 4:
+            done.set()
+        return answer("near")
+
+    near = Fake(asked=asked, name="near")
+    far = Fake(asked=lambda *_: answer("in time" if done.wait(10) else "late"), name="far", remote=True)
+    queue = [Sample(Blank(), "far 1", 0), Sample(Blank(), "near 5", 1)]
+    results = Scheduler({"near": near, "far": far}).run(Named(), queue)
+    assert [one.outcome.answer.text for one in results] == ["in time", "near"]
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -247,6 +369,22 @@ def test_one_failure_stops_all_unless_errors_are_kept(remote: bool) -> None:
         Scheduler({"fake": fake}).run(Once(), samples(5))
     results = Scheduler({"fake": fake}, keep_errors=True).run(Once(), samples(5))
     assert [one.error for one in results] == [None, None, "it gave up", None, None]
+
+
+@pytest.mark.parametrize("where", ["asked", "price"])
+def test_a_failure_keeps_the_looks_before_it(where: str) -> None:
+    fake = Fake(remote=True)
+    rule = getattr(fake, where)
+
+    def failing(*given):
+        if any(isinstance(one, Ask) and one.reason == "look 2" for one in given):
+            raise SaccadeError("it gave up")
+        return rule(*given)
+
+    setattr(fake, where, failing)
+    (result,) = Scheduler({"fake": fake}, keep_errors=True).run(Several(), samples(4)[3:])
+    assert result.error == "it gave up"
+    assert [look.request.reason for look in result.trace.looks] == ["look 0", "look 1"]
 
 
 @pytest.mark.parametrize("wrong", [{"memory": 0}, {"at_once": 0}, {"threads": -1}])

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
 from saccade.core.request import Ask, Watch, YesNo
 from saccade.core.size import Size
-from saccade.policies.base import Policy, Sample
+from saccade.policies.base import Outcome, Policy, Sample
 from saccade.policies.boxes import Windows
+from saccade.policies.choose import surest
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
 from saccade.policies.scheduler import Scheduler
@@ -129,6 +131,9 @@ def test_attention_of_words_names_those_that_the_question_is_about() -> None:
     result = run(Attention(words=True, relative=False, layers=(0.0, 0.25)), fake)
     (watch,) = [look.request for look in result.trace.looks if isinstance(look.request, Watch)]
     assert (watch.targets, watch.layers) == (("red square",), (0.0, 0.25))
+    relative = run(Attention(words=True), Fake(asked=reads, look=looks, caps=ALONE))
+    (watch,) = [look.request for look in relative.trace.looks if isinstance(look.request, Watch)]
+    assert watch.targets == ("red square", "")
 
 
 def test_a_flat_map_keeps_the_whole_picture() -> None:
@@ -137,6 +142,51 @@ def test_a_flat_map_keeps_the_whole_picture() -> None:
     assert result.outcome.boxes == ()
     assert result.outcome.answer.text == "one"
     assert len(result.trace.looks) == 2
+
+
+@pytest.mark.parametrize("policy", [Attention(), Values(), Refine()])
+def test_the_heat_that_led_there_is_given(policy: Policy) -> None:
+    assert run(policy, Fake(asked=reads, look=plainly, chance=sees, caps=ALONE)).outcome.heat is not None
+
+
+@pytest.mark.parametrize("policy", [Attention(gate=1.0), Values(gate=1.0), Scales(gate=1.0), Refine(gate=1.0)])
+def test_as_sure_as_the_gate_is_enough(policy: Policy) -> None:
+    fake = Fake(asked=lambda *_: answer("sure"), look=plainly, chance=sees)
+    assert len(run(policy, fake).trace.looks) == 1
+
+
+@pytest.mark.parametrize("name", ZOOMS)
+@pytest.mark.parametrize("caps", [~Cap(0), ALONE], ids=["instructed", "alone"])
+def test_every_look_of_every_zoom_is_bounded(name: str, caps: Cap) -> None:
+    look = looks if name == "attention" else plainly
+    result = run(replace(ZOOMS[name], side=96), Fake(asked=reads, look=look, chance=sees, caps=caps))
+    sights = [sight for look in result.trace.looks for sight in look.request.sights]
+    assert len(sights) > 2
+    assert {sight.side for sight in sights} == {96}
+
+
+def test_a_neutral_request_may_be_ones_own() -> None:
+    fake = Fake(asked=reads, look=looks)
+    run(Attention(neutral="What colour is the sky?"), fake)
+    (watch,) = [request for request in fake.log if isinstance(request, Watch)]
+    assert watch.questions == (QUESTION, "What colour is the sky?")
+
+
+@pytest.mark.parametrize("policy", [Attention(both=True), Values(both=True), SelfBox(both=True), Tree(both=True)])
+def test_two_pictures_at_once_are_refused_before_anything_is_looked_at(policy: Policy) -> None:
+    fake = Fake(caps=~Cap.MULTI_IMAGE)
+    with pytest.raises(SaccadeError, match="needs MULTI_IMAGE"):
+        run(policy, fake)
+    assert not fake.log
+
+
+def test_with_trust_closer_looks_alone_decide_where_there_are_any() -> None:
+    def asked(request: Ask, size: Size) -> Answer:
+        return answer("whole", 0.6) if request.sights[-1].box is None else answer("crop", 0.3)
+
+    trusting = Attention(trust=True)
+    assert run(trusting, Fake(asked=asked, look=looks)).outcome.answer.text == "crop"
+    assert run(trusting, Fake(asked=asked, look=looks), budget=150).outcome.answer.text == "whole"
 
 
 def test_crops_stand_beside_the_whole_picture_where_several_are_read() -> None:
@@ -168,6 +218,70 @@ def test_values_verify_boxes_and_drop_those_where_no_is_likelier() -> None:
     assert any(map(holds, found.outcome.boxes))
 
 
+PLACES = [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8)]
+THREE = Windows(shares=(0.25,), aspects=(1.0,), count=3)
+
+
+def three(request: Watch, size: Size) -> tuple[Heat, ...]:
+    """Every question looks at three places, at the first one most."""
+    maps = [peak(size, *place, width=0.05) for place in PLACES]
+    weights = sum(share * one.weights for share, one in zip((1.0, 0.9, 0.8), maps, strict=True))
+    return (Heat(size, maps[0].boxes, weights),) * len(request.questions)
+
+
+def cup(request: Ask, size: Size) -> Answer:
+    """One thing has to be seen, and nothing is sure."""
+    return answer("a cup", 0.5)
+
+
+def test_a_closer_look_that_is_enough_is_the_last() -> None:
+    def asked(request: Ask, size: Size) -> Answer:
+        return answer("whole", 0.4) if request.sights[-1].box is None else answer("crop", 0.95)
+
+    fake = Fake(asked=asked, look=three, caps=ALONE)
+    assert len(run(Values(rule=THREE), fake).trace.looks) == 3
+    assert len(run(Values(rule=THREE, gate=2), fake).trace.looks) == 5
+
+
+def test_values_look_where_yes_is_likeliest_of_as_many_boxes_as_there_are_steps() -> None:
+    def likely(request: YesNo, size: Size) -> float:
+        return 0.9 if extent(request.sights[-1], size).center[0] > 250 else 0.6
+
+    fake = Fake(asked=cup, look=three, chance=likely)
+    (box,) = run(Values(rule=THREE, trust=True), fake).outcome.boxes
+    assert box.left < 320 < box.right
+    first = Fake(asked=cup, look=three, chance=likely)
+    run(Values(rule=THREE, steps=1), first)
+    assert sum(isinstance(request, YesNo) for request in first.log) == 1
+
+
+def test_a_model_that_follows_no_instructions_is_watched_over_the_question_itself() -> None:
+    fake = Fake(asked=reads, look=plainly, caps=ALONE)
+    run(Values(), fake)
+    (watch,) = [request for request in fake.log if isinstance(request, Watch)]
+    assert (watch.questions, watch.targets) == ((QUESTION,), ("red square",))
+
+
+def test_as_likely_as_not_is_looked_at() -> None:
+    fake = Fake(asked=cup, look=plainly, chance=lambda *_: 0.5)
+    run(Values(), fake)
+    assert isinstance(fake.log[-1], Ask)
+    assert fake.log[-1].sights[-1].box is not None
+
+
+def test_values_watch_each_thing_that_is_needed_once_and_four_at_most() -> None:
+    def asked(request: Ask, size: Size) -> Answer:
+        return (
+            reads(request, size) if request.sights else answer("a cup, a dog, a cup, 'a cat', , a cow, a hen.\nIt is")
+        )
+
+    fake = Fake(asked=asked, look=plainly, chance=sees)
+    run(Values(), fake)
+    (watch,) = [request for request in fake.log if isinstance(request, Watch)]
+    assert watch.targets == ("a cup", "a dog", "a cat", "a cow")
+    assert watch.by == "values"
+
+
 def test_values_join_the_boxes_of_several_targets() -> None:
     def two(request: Watch, size: Size) -> tuple[Heat, ...]:
         return peak(size, 0.1, 0.1), peak(size, 0.9, 0.9)
@@ -193,6 +307,82 @@ def test_the_tree_opens_the_likeliest_part_first() -> None:
     assert all(mark is not None for mark in marks)
 
 
+def opened(fake: Fake) -> list[Box]:
+    """The parts that a tree asked about whether they are enough, in order."""
+    asked = [request for request in fake.log if isinstance(request, YesNo) and "enough" in request.question]
+    return [request.sights[0].mark for request in asked[1:] if request.sights[0].mark is not None]
+
+
+def test_a_tree_opens_as_many_parts_as_it_has_visits() -> None:
+    fake = Fake(asked=cup, chance=lambda *_: 0.2)
+    run(Tree(visits=3, least=1), fake)
+    assert len(opened(fake)) == 3
+
+
+def test_parts_are_quartered_while_their_longer_side_allows() -> None:
+    fake = Fake(asked=cup, chance=lambda *_: 0.2)
+    run(Tree(visits=99, least=180), fake)
+    assert len(opened(fake)) == 4 + 16
+
+
+def test_a_part_that_is_just_enough_ends_the_search() -> None:
+    fake = Fake(asked=cup, chance=lambda request, size: float(request.sights[0].mark is not None))
+    run(Tree(enough=1.0), fake)
+    assert len(opened(fake)) == 1
+
+
+@pytest.mark.parametrize(("balance", "left"), [(1.0, True), (0.0, False)])
+def test_at_the_top_the_balance_weighs_what_is_seen_against_what_may_be_hidden(balance: float, left: bool) -> None:
+    def chance(request: YesNo, size: Size) -> float:
+        if "enough" in request.question or request.sights[0].mark is None:
+            return 0.1
+        in_left = request.sights[0].mark.center[0] < size.width / 2
+        return 0.9 if in_left == ("larger" not in request.question) else 0.1
+
+    fake = Fake(asked=cup, chance=chance)
+    run(Tree(visits=1, balance=balance), fake)
+    assert (opened(fake)[0].center[0] < SIZE.width / 2) is left
+
+
+def test_further_down_what_is_seen_counts_more() -> None:
+    def chance(request: YesNo, size: Size) -> float:
+        box = request.sights[0].mark
+        if "enough" in request.question or box is None or box.right > 200 or box.bottom > 150:
+            return 0.1
+        if box.width > 100:
+            return 0.95
+        return 0.9 if (box.left < 100) == ("larger" not in request.question) else 0.1
+
+    fake = Fake(asked=cup, chance=chance)
+    run(Tree(visits=2, balance=0.0), fake)
+    assert [box.right for box in opened(fake)] == [200, 100]
+
+
+def test_of_parts_that_are_not_enough_the_best_is_looked_at() -> None:
+    def chance(request: YesNo, size: Size) -> float:
+        box = request.sights[0].mark
+        return 0.8 if box is not None and box.right <= 200 and box.bottom <= 150 else 0.6
+
+    result = run(Tree(visits=4, least=400), Fake(asked=cup, chance=chance))
+    assert result.outcome.boxes == (Box(0, 0, 200, 150),)
+
+
+def test_a_tree_shows_all_that_it_found_at_once() -> None:
+    corners = {"a cup": (20, 20), "a dog": (380, 280)}
+
+    def chance(request: YesNo, size: Size) -> float:
+        box = extent(request.sights[-1], size)
+        here = {name for name, (x, y) in corners.items() if box.left <= x <= box.right and box.top <= y <= box.bottom}
+        if "enough" in request.question:
+            return 0.95 if here and box.area < 0.4 * size.area else 0.1
+        return 0.9 if any(name in request.question for name in here) else 0.1
+
+    fake = Fake(asked=lambda *_: answer("a cup, a dog", 0.5), chance=chance)
+    result = run(Tree(), fake)
+    assert result.outcome.boxes == (Box(0, 0, 200, 150), Box(200, 150, 400, 300))
+    assert result.trace.looks[-1].request.sights[-1].box == Box.of(SIZE)
+
+
 def test_a_tree_that_finds_nothing_answers_from_the_whole_picture() -> None:
     result = run(Tree(visits=4), Fake(asked=reads, chance=lambda *_: 0.2))
     assert result.outcome.boxes == ()
@@ -210,6 +400,20 @@ def test_a_guessing_tree_stops_at_its_visits_and_at_small_parts() -> None:
     never = Fake(asked=lambda *_: answer("?", 0.1), caps=ALONE)
     assert len(run(Tree(visits=6), never).trace.looks) == 7
     assert len(run(Tree(visits=100, least=200), never).trace.looks) == 5
+    untold = Fake(asked=lambda *_: answer("?", None), caps=ALONE)
+    assert len(run(Tree(visits=6), untold).trace.looks) == 7
+
+
+def test_a_guessing_tree_opens_the_surest_part_first() -> None:
+    def asked(request: Ask, size: Size) -> Answer:
+        x, y = extent(request.sights[-1], size).center
+        return answer("?", 0.1 if request.sights[-1].box is None else 0.4 if x > 200 and y > 150 else 0.2)
+
+    fake = Fake(asked=asked, caps=ALONE)
+    run(Tree(visits=5), fake)
+    x, y = fake.log[-1].sights[0].box.center
+    assert x > 200
+    assert y > 150
 
 
 @pytest.mark.parametrize(("box", "columns", "rows"), [
@@ -239,6 +443,22 @@ def test_scales_ask_every_part_and_may_vote() -> None:
     assert [(round(crop.left), round(crop.top)) for crop in crops] == [(0, 0), (160, 0), (0, 120), (160, 120)]
 
 
+def test_every_scale_is_asked() -> None:
+    assert len(run(Scales(parts=(2, 3)), Fake(caps=ALONE)).trace.looks) == 1 + 4 + 9
+
+
+def said(*pairs: tuple[str, float | None]) -> list[Outcome]:
+    return [Outcome(Answer(text), sure) for text, sure in pairs]
+
+
+def test_votes_weigh_as_much_as_they_are_sure_and_none_counts_whole() -> None:
+    assert surest(said(("a", 0.1), ("a", 0.1), ("a", 0.1), ("b", 0.8))).answer.text == "b"
+    assert surest(said(("blue", 0.6), ("Red.", 0.4), ("red", 0.4))).answer.text == "Red."
+    assert surest(said(("a", 0.7), ("b", None))).answer.text == "b"
+    assert surest(said(("a", 0.5), ("b", 0.5))).answer.text == "a"
+    assert surest(said(("a", 0.4), ("a", 0.4), ("b", 0.5)), vote=False).answer.text == "b"
+
+
 def test_refinement_stops_at_a_fixed_point() -> None:
     still = Fake(asked=lambda *_: answer("x", 0.5), look=lambda r, size: (peak(size, 0.5, 0.5),), caps=ALONE)
     result = run(Refine(passes=9), still)
@@ -259,14 +479,60 @@ def test_refinement_stops_at_a_fixed_point() -> None:
     assert len(run(Refine(passes=4), same).trace.looks) == 5  # said again closer up
 
 
+def test_where_nothing_tells_how_sure_it_is_the_closest_look_answers() -> None:
+    places = iter([(0.2, 0.2), (0.8, 0.8)])
+    words = iter("abc")
+    fake = Fake(
+        asked=lambda *_: answer(next(words), None),
+        look=lambda request, size: (peak(size, *next(places), width=0.05),),
+        caps=ALONE,
+    )
+    assert run(Refine(passes=2), fake).outcome.answer.text == "c"
+
+
+def test_two_boxes_in_a_row_that_are_the_same_end_refinement() -> None:
+    words = iter("abcdefghijk")
+    fake = Fake(asked=lambda *_: answer(next(words), 0.5), look=lambda r, size: (peak(size, 0.5, 0.5),), caps=ALONE)
+    assert len(run(Refine(passes=9), fake).trace.looks) == 4
+
+
+def test_each_pass_looks_from_where_the_one_before_looked() -> None:
+    places = iter([(0.2, 0.2), (0.8, 0.8)])
+    words = iter("abc")
+    fake = Fake(
+        asked=lambda *_: answer(next(words), 0.5),
+        look=lambda request, size: (peak(size, *next(places), width=0.05),),
+        caps=ALONE,
+    )
+    run(Refine(passes=2), fake)
+    _, first, closer, second, _ = fake.log
+    assert first.sights[0].box is None
+    assert second.sights == closer.sights
+    assert second.sights[0].box is not None
+
+
+def test_what_is_said_twice_in_a_row_closer_up_ends_refinement() -> None:
+    places = iter([(0.2, 0.2), (0.8, 0.8), (0.2, 0.8), (0.8, 0.2)])
+    words = iter("abbcd")
+    fake = Fake(
+        asked=lambda *_: answer(next(words), 0.5),
+        look=lambda request, size: (peak(size, *next(places), width=0.05),),
+        caps=ALONE,
+    )
+    assert len(run(Refine(passes=4), fake).trace.looks) == 5
+
+
 @pytest.mark.parametrize(("text", "box"), [
     ("[250, 100, 500, 400]", Box(100, 30, 200, 120)),
     ('{"bbox": [0.25, 0.1, 0.5, 0.4]}', Box(100, 30, 200, 120)),
     ("it is at 0 0 1000 1000.", Box(0, 0, 400, 300)),
     ("[250, 100, 500]", None),
     ("[500, 100, 250, 400]", None),
+    ("[250, 400, 500, 100]", None),
+    ("[-250, 100, 500, 400]", None),
     ("[250, 100, 500, 1400]", None),
     ("[250, 100, 250.5, 400]", None),
+    ("[250, 100, 500, 100.5]", None),
     ("nowhere", None),
 ])  # fmt: skip
 def test_a_box_is_read_from_what_is_said(text: str, box: Box | None) -> None:
@@ -289,6 +555,7 @@ def test_self_box_looks_where_the_model_says() -> None:
 
 @pytest.mark.parametrize(("question", "about"), [
     (QUESTION, "red square"), ("What color is the background?", "background"), ("Is there an elephant?", "elephant"),
+    ("What is on the roof of a house?", "house"),
     ("How many?", "How many"), ("Where is the", "Where is the"),
 ])  # fmt: skip
 def test_what_a_question_is_about(question: str, about: str) -> None:
@@ -309,3 +576,18 @@ def test_an_unknown_language_gets_a_hint() -> None:
 def test_parameters_that_make_no_sense_are_refused(make, match: str) -> None:
     with pytest.raises(SaccadeError, match=match):
         make()
+
+
+@pytest.mark.parametrize(("budget", "looks"), [(150, 1), (2100, 10)])
+def test_a_tree_leaves_room_for_its_answer(budget: int, looks: int) -> None:
+    result = run(Tree(visits=100, least=1), Fake(chance=lambda *_: 0.6), budget=budget)
+    assert result.outcome.answer.text == "?"
+    assert isinstance(result.trace.looks[-1].request, Ask)
+    assert result.trace.looks[-1].request.sights
+    assert result.trace.visual_tokens <= budget
+    assert len(result.trace.looks) >= looks
+
+
+def test_a_budget_below_a_trees_answer_is_refused_with_both_numbers() -> None:
+    with pytest.raises(SaccadeError, match="0 visual tokens and wants 100 more, the budget is 50"):
+        run(Tree(), Fake(), budget=50)

@@ -5,7 +5,8 @@ import pytest
 
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
-from saccade.core.trace import Trace
+from saccade.core.request import Ask
+from saccade.core.trace import Look, Price, Trace
 from saccade.policies.base import Outcome, Result
 from saccade.policies.calibrate import Logistic, Platt, Raw
 from saccade.policies.certify import Certificate, Refusal
@@ -58,6 +59,32 @@ def test_levels_that_only_guess_are_asked_and_never_stand() -> None:
     assert found.visual_tokens == pytest.approx(16 + 256, rel=0.02)
     assert found.accuracy >= 0.88
     assert ladder.levels[0].threshold > 0.3
+
+
+def test_a_level_that_is_always_wrong_never_stands_though_it_is_surest() -> None:
+    sure = np.linspace(0, 1, 60)
+    wrong = Labelled(sure, np.zeros(60, dtype=bool), np.full(60, 16.0))
+    best = Labelled(sure, np.ones(60, dtype=bool), np.full(60, 256.0))
+    ladder, found = cheapest(Ladder(levels=LADDER.levels[:2]), [wrong, best])
+    assert (found.accuracy, found.visual_tokens) == (1, 16 + 256)
+    assert ladder.levels[0].threshold == NEVER
+
+
+def test_slack_is_taken_off_the_accuracy_as_it_is() -> None:
+    sure = np.full(10, 0.5)
+    cheap = Labelled(sure, np.arange(10) < 3, np.full(10, 1.0))
+    dear = Labelled(sure, np.arange(10) < 5, np.full(10, 100.0))
+    _, found = cheapest(Ladder(levels=LADDER.levels[:2]), [cheap, dear], slack=0.2)
+    assert (found.accuracy, found.visual_tokens) == (0.3, 1)
+
+
+def test_answers_that_nothing_tells_of_are_not_sure() -> None:
+    def result(sure: float | None) -> Result:
+        looks = tuple(Look(Ask(question="q"), "fake", (), Price(0, 0, 0, 0), tokens, 9, 1.0) for tokens in (16, 64))
+        return Result(Outcome(Answer("a"), sure), Trace(looks))
+
+    found = Labelled.of([result(0.7), result(None)], [True, False])
+    assert (found.sure.tolist(), found.right.tolist(), found.took.tolist()) == ([0.7, 0], [True, False], [80, 80])
 
 
 def test_slack_buys_tokens() -> None:
@@ -135,6 +162,12 @@ def test_features_are_taken_with_the_answer_of_the_level_below() -> None:
     assert half.right.tolist() == [False]
 
 
+def test_steps_that_fit_chance_are_not_taken() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.random(200)
+    assert calibrated(Labelled(sure, rng.random(200) < sure, np.ones(200))) == Raw()
+
+
 def test_a_certified_ladder_keeps_its_promise_on_fresh_answers() -> None:
     broken = answered = 0
     for seed in range(40):
@@ -152,6 +185,16 @@ def test_a_certified_ladder_keeps_its_promise_on_fresh_answers() -> None:
         answered += accepted > 0
     assert answered > 30
     assert broken <= 2
+
+
+def test_each_level_is_certified_on_the_questions_that_reach_it() -> None:
+    labelled = three(2000)
+    ladder, proofs = certified(LADDER, labelled, risk=0.1)
+    waiting = np.ones(2000, dtype=bool)
+    for one, part, proof in zip(ladder.levels, labelled, proofs, strict=True):
+        assert proof.labels == waiting.sum()
+        waiting &= one.scorer(part.sure) < one.threshold
+    assert proofs[2].labels < proofs[1].labels < proofs[0].labels
 
 
 def test_too_few_labels_certify_nothing_and_the_ladder_abstains_from_all() -> None:

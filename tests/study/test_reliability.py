@@ -42,6 +42,20 @@ def test_the_gap_of_three_answers_by_hand() -> None:
     assert [one.count for one in found.bins] == [1, 1, 1]
 
 
+def test_answers_that_are_certain_count_and_cost_a_finite_amount() -> None:
+    found = reliability([1.0, 1.0, 0.0, 0.0], [True, False, False, True])
+    assert found.ece == 0.5 == found.adaptive
+    assert found.nll == pytest.approx(-np.log(1e-6) / 2)
+
+
+def test_a_gap_smaller_than_chance_would_make_it_is_none() -> None:
+    assert reliability([0.5] * 60, [True, False] * 30).debiased == 0
+
+
+def test_exactly_as_many_wrong_as_allowed_are_covered() -> None:
+    assert reliability(np.linspace(0.1, 1, 10).tolist(), [False, *[True] * 9]).coverage == (0.9, 0.9, 1)
+
+
 def test_risk_rises_with_coverage_and_ends_at_the_mean() -> None:
     found = reliability(*drawn(5000))
     shares, risks = zip(*found.curve, strict=True)

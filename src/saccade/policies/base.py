@@ -133,7 +133,7 @@ def _step(request: Request, kind: type[T]) -> Step[T]:
 
 
 class Spent(Exception):
-    """Thrown into a policy whose next look would exceed its budget: it answers with what it has."""
+    """Thrown into a policy whose next look would exceed its budget: it answers with what it has, or looks at less."""
 
 
 class Policy(ABC):

@@ -107,7 +107,7 @@ def _shapes(size: Size, rule: Windows) -> Iterator[tuple[float, float]]:
     for share in rule.shares:
         for aspect in rule.aspects:
             area = share**2 * size.area
-            width = min(size.width, max(math.sqrt(area * aspect), rule.least))
+            width = min(size.width, max(math.sqrt(area * aspect), area / size.height, rule.least))
             height = min(size.height, max(area / width, rule.least))
             if (width, height) not in known:
                 known.add((width, height))

@@ -9,7 +9,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.keep import Keep
 from saccade.core.request import Sight
 from saccade.core.size import Size
-from saccade.policies.base import Asked, Outcome, Policy, Run, ask
+from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask
 from saccade.policies.confidence import certainty, same
 
 TRIM = 0.04
@@ -48,7 +48,10 @@ class Once(Policy):
         if sure is None and self.agree:
             x, y = asked.size.width * TRIM, asked.size.height * TRIM
             less = Sight(box=Box(x, y, asked.size.width - x, asked.size.height - y), side=side)
-            again = yield from ask(replace(look, sights=(less,), reason="a little less: is it said again?"))
+            try:
+                again = yield from ask(replace(look, sights=(less,), reason="a little less: is it said again?"))
+            except Spent:
+                return Outcome(answer)
             sure = float(same(answer, again))
         return Outcome(answer, sure)
 

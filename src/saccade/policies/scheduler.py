@@ -18,7 +18,7 @@ from saccade.core.answer import Answer
 from saccade.core.backend import Backend, Job, Observation, Seen
 from saccade.core.caps import check
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.request import Ask, Request, needs
+from saccade.core.request import Ask, Request, Talk, needs, shown
 from saccade.core.trace import Look, Price, Trace
 from saccade.policies.base import Asked, Outcome, Policy, Result, Run, Sample, Spent
 from saccade.policies.confidence import certainty
@@ -29,6 +29,8 @@ AT_ONCE = 64
 """Requests in a batch: large enough to fill two cores."""
 THREADS = 8
 """Requests that wait for endpoints side by side."""
+PATIENCE = 16
+"""Times that a policy may want more than its budget before it is stopped."""
 CHANNELS = 3
 NOTHING, FREE = Request(), Price(0, 0, 0, 0)
 
@@ -95,7 +97,7 @@ class _Waiting:
     bucket: Hashable = None
     looks: list[Look] = field(default_factory=list)
     known: dict[Hashable, Observation] = field(default_factory=dict)
-    spent: bool = False
+    spent: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -171,13 +173,17 @@ class _Running:
         except StopIteration as stop:
             self._finish(one, Result(stop.value, Trace(tuple(one.looks))))
             return
+        except Spent:
+            self._failed(one, self._overspent(one))
+            return
         except SaccadeError as error:
-            if not self.scheduler.keep_errors:
-                raise
-            self._finish(one, Result(Outcome(Answer("")), Trace(tuple(one.looks)), str(error)))
+            self._failed(one, error)
             return
         if self._beyond(one):
-            one.spent = True
+            one.spent += 1
+            if one.spent > PATIENCE:
+                self._failed(one, self._overspent(one))
+                return
             self._advance(one, lambda: one.run.throw(Spent()))
             return
         self._submit(one)
@@ -193,30 +199,38 @@ class _Running:
         one.bucket = (model.name, None if model.remote else model.bucket(size, request))
 
     def _beyond(self, one: _Waiting) -> bool:
-        budget = one.sample.budget
+        """Whether a request exceeds what is left. Who only searches, and has no answer yet, leaves room for one more
+        look of that size, in which it is given.
+        """
+        budget, more = one.sample.budget, one.price.visual_tokens or 0
         if budget is None:
             return False
-        so_far, more = Trace(tuple(one.looks)).taken, one.price.visual_tokens or 0
-        if so_far + more <= budget:
-            return False
-        if one.spent or not one.looks:
-            raise SaccadeError(
-                f"{type(self.policy).__name__} has looked at {so_far} visual tokens and wants {more} more, the budget "
-                f"is {budget}; raise it, or take a policy that looks at less"
-            )
-        return True
+        answers = isinstance(one.request, Ask | Talk) or any(look.said and shown(look.request) for look in one.looks)
+        return Trace(tuple(one.looks)).taken + (more if answers else 2 * more) > budget
+
+    def _overspent(self, one: _Waiting) -> SaccadeError:
+        return SaccadeError(
+            f"{type(self.policy).__name__} has looked at {Trace(tuple(one.looks)).taken} visual tokens and wants "
+            f"{one.price.visual_tokens or 0} more, the budget is {one.sample.budget}; raise it, or take a policy that "
+            "looks at less"
+        )
 
     def _submit(self, one: _Waiting) -> None:
         model = self.scheduler.model(one.request.model)
-        if model.remote:
-            self.remote[self.pool.submit(_timed, model, [self._job(one)])] = one
-        else:
+        if not model.remote:
             self.local.append(one)
+        elif (job := self._job(one)) is not None:
+            self.remote[self.pool.submit(_timed, model, [job])] = one
 
-    def _job(self, one: _Waiting) -> Job:
+    def _job(self, one: _Waiting) -> Job | None:
+        """The job to run; none, and the sample is done, where its picture cannot be opened."""
         picture = self.pictures[one.sample.key]
         if picture.image is None:
-            picture.image = one.sample.picture.image()
+            try:
+                picture.image = one.sample.picture.image()
+            except SaccadeError as error:
+                self._failed(one, error)
+                return None
         return Job(one.sample.key, picture.image, one.request)
 
     def _batch(self) -> None:
@@ -227,8 +241,23 @@ class _Running:
         chosen = self._fitting(max(groups.values(), key=len))
         numbers = {one.number for one in chosen}
         self.local = [one for one in self.local if one.number not in numbers]
-        model = self.scheduler.model(chosen[0].request.model)
-        self._answer(chosen, *_timed(model, [self._job(one) for one in chosen]))
+        self._ran([(one, job) for one in chosen if (job := self._job(one)) is not None])
+
+    def _ran(self, batch: list[tuple[_Waiting, Job]]) -> None:
+        """Run a batch; one that a model refuses is run one by one, so that whoever is at fault fails alone."""
+        if not batch:
+            return
+        ones, jobs = [one for one, _ in batch], [job for _, job in batch]
+        try:
+            seen, took = _timed(self.scheduler.model(jobs[0].request.model), jobs)
+        except SaccadeError as error:
+            if len(batch) == 1 or not self.scheduler.keep_errors:
+                self._failed(ones[0], error)
+                return
+            for pair in batch:
+                self._ran([pair])
+            return
+        self._answer(ones, seen, took)
 
     def _fitting(self, group: list[_Waiting]) -> list[_Waiting]:
         room = self.scheduler.memory - self.held
@@ -260,6 +289,7 @@ class _Running:
             self._answer([one], seen, took)
 
     def _failed(self, one: _Waiting, error: SaccadeError) -> None:
+        """Note what stopped a sample; raises it where errors are not kept."""
         if not self.scheduler.keep_errors:
             raise error
         self._finish(one, Result(Outcome(Answer("")), Trace(tuple(one.looks)), str(error)))

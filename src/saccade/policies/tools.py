@@ -46,9 +46,9 @@ class ToolLoop(Policy):
         turns = [Turn("user", asked.question, (Sight(side=self.side),))]
         boxes: list[Box] = []
         said = yield from talk(self._talk(asked, turns, "the whole picture, with a tool to look closer"))
+        last = False
         try:
-            while said.call is not None:
-                last = len(boxes) + 1 >= self.calls
+            while said.call is not None and not last:
                 turns.append(Turn("assistant", said.answer.text, (), said.call))
                 box = wanted(said.call, asked.size)
                 if isinstance(box, str):
@@ -57,7 +57,7 @@ class ToolLoop(Policy):
                     boxes.append(box)
                     crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
                     turns.append(Turn("tool", "", (crop,), said.call))
-                last = last or sum(turn.role == "tool" for turn in turns) >= self.calls
+                last = sum(turn.role == "tool" for turn in turns) >= self.calls
                 said = yield from talk(self._talk(asked, turns, "closer, where it wanted to look", tools=not last))
         except Spent:
             pass
@@ -90,7 +90,7 @@ def wanted(call: Call, size: Size) -> Box | str:
     try:
         given = json.loads(call.arguments)
         left, top, right, bottom = (float(given[name]) / 1000 for name in SIDES)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return f"{NAME} takes the numbers {', '.join(SIDES)}, got {call.arguments}"
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         return f"{NAME} takes 0 ≤ left < right ≤ 1000 and 0 ≤ top < bottom ≤ 1000, got {call.arguments}"

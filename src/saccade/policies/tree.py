@@ -7,9 +7,11 @@ Used with any model that answers, endpoints too.
 Source  ZoomEye, arXiv:2411.16044. Its thresholds hold for one model each; here they are parameters, to be calibrated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from heapq import heappop, heappush
+from itertools import count
 
 from saccade.core.box import Box
 from saccade.core.caps import Cap
@@ -20,6 +22,9 @@ from saccade.policies.boxes import around
 from saccade.policies.confidence import certainty
 from saccade.policies.wording import wording
 from saccade.policies.zoom import needed
+
+_Part = tuple[float, int, int, Box]
+"""How promising a part is (less is more), its number, how deep it lies, and where."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,41 +66,41 @@ class Tree(Policy):
             box = yield from self._search(asked, target)
             if box is not None:
                 found.append(box)
-        union = found[0] if found else None
-        for box in found[1:]:
-            union = box if union is None else union.union(box)
+        union = reduce(Box.union, found) if found else None
         reason = "closer, where it was found" if found else "the whole picture: looking closer found nothing"
         answer = yield from ask(self._look(asked, union, reason))
         return Outcome(answer, certainty(answer), tuple(found))
 
     def _search(self, asked: Asked, target: str) -> Step[Box | None]:
         """The first part in which ``target`` is seen well enough; None where the whole picture will do or none does."""
-        sure = yield from self._enough(asked, None)
-        if sure >= self.enough:
-            return None
-        queue: list[tuple[float, int, int, Box]] = []
+        queue: list[_Part] = []
         best: tuple[float, Box] | None = None
-        number, seen = 0, 0
-        for child in quarters(asked.whole):
-            number += 1
-            heappush(queue, (-(yield from self._priority(asked, child, target, 1)), number, 1, child))
+        numbers = count()
         try:
-            while queue and seen < self.visits:
+            if (yield from self._enough(asked, None)) >= self.enough:
+                return None
+            yield from self._open(asked, queue, numbers, asked.whole, target, 1)
+            for _ in range(self.visits):
+                if not queue:
+                    break
                 _, _, depth, box = heappop(queue)
-                seen += 1
                 sure = yield from self._enough(asked, box)
                 best = (sure, box) if best is None or sure > best[0] else best
                 if sure >= self.enough:
                     return box
-                if max(box.width, box.height) <= self.least:
-                    continue
-                for child in quarters(box):
-                    number += 1
-                    rank = yield from self._priority(asked, child, target, depth + 1)
-                    heappush(queue, (-rank, number, depth + 1, child))
+                if max(box.width, box.height) > self.least:
+                    yield from self._open(asked, queue, numbers, box, target, depth + 1)
         except Spent:
             pass
         return None if best is None or best[0] < 0.5 else best[1]
+
+    def _open(
+        self, asked: Asked, queue: list[_Part], numbers: Iterator[int], parent: Box, target: str, depth: int
+    ) -> Step[None]:
+        """Put the quarters of a part where they belong; of equals the first comes first."""
+        for child in quarters(parent):
+            rank = yield from self._priority(asked, child, target, depth)
+            heappush(queue, (-rank, next(numbers), depth, child))
 
     def _priority(self, asked: Asked, box: Box, target: str, depth: int) -> Step[float]:
         """How promising a part is: what is seen there, and what might be hidden there."""

@@ -63,7 +63,8 @@ def _main(picture: Image.Image, glances: Sequence[Glance], heat: Heat | None) ->
     for number, glance in enumerate(glances, 1):
         box = (Box.of(Size(*picture.size)) if glance.box is None else glance.box).scale(scale, scale)
         ink = colour(number)
-        inset = 2 * number if glance.box is None else 0
+        # Frames around all of it lie inside each other, as far as there is room.
+        inset = min(2 * number, 0.45 * min(box.width, box.height)) if glance.box is None else 0
         left, top, right, bottom = box.grow(-inset).sides
         pen.rectangle((left, top, right, bottom), outline=ink, width=4)
         if glance.box is not None:

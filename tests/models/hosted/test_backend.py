@@ -40,6 +40,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("kind", FAMILIES)
 @pytest.mark.parametrize("rule", ["random", "uniform"])
+@torch.inference_mode()
 def test_some_tokens_are_read_where_they_stood(kind, rule):
     """What dropping them equals is held in ``test_inside``; here it is that the right ones are dropped."""
     host, keep = hosted(kind), Keep(rule, 0.5)

@@ -21,7 +21,7 @@ from saccade.policies.once import Once
 from saccade.policies.scales import Scales
 from saccade.study.again import shorter
 from saccade.study.compare import compare as run
-from saccade.study.looking import GIVE_UP, LEAST, look, samples
+from saccade.study.looking import GIVE_UP, LEAST, further, look, samples
 from saccade.study.report import render
 from saccade.study.sheets import Entrant
 from saccade.study.table import table
@@ -221,3 +221,14 @@ def test_a_reference_has_to_take_part_as_a_reader_where_there_are_readers() -> N
     entrant = Entrant(embedded("llava"), "faithful", "x", baseline=True)
     with pytest.raises(SaccadeError, match="'far' takes no part; known: llava"):
         run(EXAM, {"llava": entrant}, reference="far", looking={"far": Server(asked=right)})
+
+
+def test_a_level_takes_nothing_for_what_a_level_below_was_shown() -> None:
+    exam, server = Scenes("test", 2), Server(asked=lambda request, size: answer("?", 0.5))
+    low, same, high = (look(exam, {"far": server}, "x", policy) for policy in (Once(), Once(), Scales(gate=2)))
+    whole = [one.trace.taken for one in low.results]
+    assert further(low, [], exam) == whole
+    assert further(same, [low], exam) == [0] * len(whole)
+    assert further(high, [low], exam) == [
+        one.trace.taken - first for one, first in zip(high.results, whole, strict=True)
+    ]

@@ -5,8 +5,7 @@ import pytest
 
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask
-from saccade.core.trace import Look, Price, Trace
+from saccade.core.trace import Trace
 from saccade.policies.base import Outcome, Result
 from saccade.policies.calibrate import Logistic, Platt, Raw
 from saccade.policies.certify import Certificate, Refusal
@@ -79,12 +78,9 @@ def test_slack_is_taken_off_the_accuracy_as_it_is() -> None:
 
 
 def test_answers_that_nothing_tells_of_are_not_sure() -> None:
-    def result(sure: float | None) -> Result:
-        looks = tuple(Look(Ask(question="q"), "fake", (), Price(0, 0, 0, 0), tokens, 9, 1.0) for tokens in (16, 64))
-        return Result(Outcome(Answer("a"), sure), Trace(looks))
-
-    found = Labelled.of([result(0.7), result(None)], [True, False])
-    assert (found.sure.tolist(), found.right.tolist(), found.took.tolist()) == ([0.7, 0], [True, False], [80, 80])
+    results = [Result(Outcome(Answer("a"), sure), Trace()) for sure in (0.7, None)]
+    found = Labelled.of(results, [True, False], [16, 64])
+    assert (found.sure.tolist(), found.right.tolist(), found.took.tolist()) == ([0.7, 0], [True, False], [16, 64])
 
 
 def test_slack_buys_tokens() -> None:
@@ -132,6 +128,17 @@ def test_features_that_tell_more_than_certainty_are_weighed() -> None:
     assert scores[fresh.right].mean() - scores[~fresh.right].mean() > 0.25
 
 
+def test_features_compete_where_they_save_more() -> None:
+    low, high = told(800), level(1, 800, 0.9, 256)
+    short = Ladder(levels=LADDER.levels[:2])
+    ladder, found = cheapest(short, [low, high])
+    plain, dearer = cheapest(short, [replace(low, features=None), high])
+    assert isinstance(ladder.levels[0].scorer, Logistic)
+    assert not isinstance(plain.levels[0].scorer, Logistic)
+    assert found.visual_tokens < dearer.visual_tokens
+    assert found.accuracy >= high.right.mean()
+
+
 def test_what_is_certified_keeps_answers_in_the_order_of_their_certainty() -> None:
     labelled = told(2000)
     found = calibrated(labelled, ordered=True)
@@ -153,10 +160,10 @@ def test_features_are_taken_with_the_answer_of_the_level_below() -> None:
         return [Result(Outcome(one, 0.5), Trace()) for one in answers]
 
     low, high = Answer("a", (1,), (np.log(0.2),)), Answer("a", (1,), (np.log(0.7),))
-    found = Labelled.of(results(high, high), [True, False], results(low, replace(low, text="b")))
+    found = Labelled.of(results(high, high), [True, False], [3, 4], results(low, replace(low, text="b")))
     assert found.features is not None
     assert [(round(one.change, 6), one.agrees) for one in found.features] == [(0.5, 1.0), (0.5, 0.0)]
-    assert Labelled.of(results(high, Answer("a")), [True, True]).features is None
+    assert Labelled.of(results(high, Answer("a")), [True, True], [3, 4]).features is None
     half = found.part(np.asarray([False, True]))
     assert half.features == found.features[1:]
     assert half.right.tolist() == [False]

@@ -66,7 +66,9 @@ ZOOM = Attention(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, ma
 
 EMBEDDED: Mapping[str, Policy] = {
     **POLICIES,
-    "ladder": Ladder(levels=(Level(policy=Once(side=64), model="llava-thin"), Level(policy=ZOOM))),
+    "ladder": Ladder(
+        levels=(Level(policy=Once(side=64), model="llava-thin"), Level(policy=Once()), Level(policy=ZOOM))
+    ),
     "survey-ladder": survey(Once(side=32), Once(side=64), Once()),
     "zoom-attention": ZOOM,
     "zoom-values": Values(rule=HALVES, margin=0.1),

@@ -15,7 +15,7 @@ from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
 from saccade.study.cascade import Expected, Labelled, certified, cheapest
-from saccade.study.looking import SINGLE, Looked, look
+from saccade.study.looking import SINGLE, Looked, further, look
 from saccade.study.policies import Against, Cascade, Proof, Verdict
 from saccade.study.reliability import reliability
 from saccade.study.results import Row
@@ -124,11 +124,12 @@ def shorter(tokens: Sequence[float], whole: float) -> list[float]:
 def fit(exam: Exam, bench: Mapping[str, Backend], ladder: Ladder, progress: Progress | None = None) -> Fitted:
     """Calibrate a ladder on an exam that is not the one it will be compared on."""
     labelled: list[Labelled] = []
-    before: Looked | None = None
+    below: list[Looked] = []
     for place, level in enumerate(ladder.levels, 1):
         found = look(exam, _led(bench, level.model), f"calibrating level {place}", level.policy, progress)
-        labelled.append(Labelled.of(found.results, found.right.tolist(), before and before.results))
-        before = found
+        took = further(found, below, exam)
+        labelled.append(Labelled.of(found.results, found.right.tolist(), took, below[-1].results if below else None))
+        below.append(found)
     cheap, expected = cheapest(ladder, labelled)
     safe, proofs = certified(ladder, labelled, risk=RISK)
     return Fitted(cheap, safe, expected, proofs, len(labelled[0].right))

@@ -20,8 +20,8 @@ from saccade.policies.certify import Certificate, Refusal, certify
 from saccade.policies.confidence import Features
 from saccade.policies.ladder import Ladder, Level, Scorer
 
-STEPS = 16
-"""Thresholds that are tried at each level."""
+TRIALS = 4096
+"""Settings that are tried at most with each choice of scorers: 64 thresholds a level where there are three levels."""
 NEVER = 2.0
 """A threshold that no answer reaches."""
 
@@ -29,7 +29,8 @@ NEVER = 2.0
 @dataclass(frozen=True, eq=False)
 class Labelled:
     """What one level said to every question: how ``sure`` (0 where nothing tells), whether ``right``, and what of a
-    budget it ``took``, in visual tokens; ``features`` of its answers, None where the model does not tell all of them.
+    budget it ``took`` in visual tokens, beside what the levels below had; ``features`` of its answers, None where the
+    model does not tell all of them.
     """
 
     sure: np.ndarray
@@ -38,10 +39,15 @@ class Labelled:
     features: tuple[Features, ...] | None = None
 
     @classmethod
-    def of(cls, results: Sequence[Result], right: Sequence[bool], before: Sequence[Result] | None = None) -> "Labelled":
+    def of(
+        cls,
+        results: Sequence[Result],
+        right: Sequence[bool],
+        took: Sequence[int],
+        before: Sequence[Result] | None = None,
+    ) -> "Labelled":
         """From a policy's results; ``before`` are those of the level below."""
         sure = [0.0 if one.outcome.confidence is None else one.outcome.confidence for one in results]
-        took = [one.trace.taken for one in results]
         earlier = [None] * len(results) if before is None else [one.outcome.answer for one in before]
         found = [Features.of(one.outcome.answer, other) for one, other in zip(results, earlier, strict=True)]
         known = tuple(one for one in found if one is not None)
@@ -108,14 +114,32 @@ OTHERS: Mapping[str, Fit] = {
 
 
 def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -> tuple[Ladder, Expected]:
-    """The thresholds that take fewest visual tokens and still answer at least as well as the last level alone, less
-    ``slack``. Levels that nothing speaks for are asked all the same, and never stand.
+    """The scorers and thresholds that take fewest visual tokens and still answer at least as well as the last level
+    alone, less ``slack``. Levels that nothing speaks for are asked all the same, and never stand.
+
+    Below the last level, features compete with the calibrated certainty: the one of less log-loss need not be the one
+    that tells right from wrong where it matters.
     """
     _check(ladder, labelled)
-    scorers = [calibrated(one) for one in labelled]
-    sure = [one.scored(scorer) for scorer, one in zip(scorers, labelled, strict=True)]
-    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, STEPS))), NEVER] for values in sure[:-1]]
     wanted = float(labelled[-1].right.mean()) - slack
+    able = [[calibrated(one), *_weighed(one)] for one in labelled[:-1]]
+    ways = [_thresholds(ladder, labelled, (*below, calibrated(labelled[-1])), wanted) for below in product(*able)]
+    return min(ways, key=lambda way: way[1].visual_tokens)
+
+
+def _weighed(labelled: Labelled) -> list[Scorer]:
+    """What weighs the features, where there are any."""
+    return [] if labelled.features is None else [OTHERS["logistic"](labelled)]
+
+
+def _thresholds(
+    ladder: Ladder, labelled: Sequence[Labelled], scorers: Sequence[Scorer], wanted: float
+) -> tuple[Ladder, Expected]:
+    """The thresholds that take fewest visual tokens with these scorers, at an accuracy of at least ``wanted``."""
+    sure = [one.scored(scorer) for scorer, one in zip(scorers, labelled, strict=True)]
+    steps = max(2, int(TRIALS ** (1 / max(1, len(labelled) - 1))))
+    steps = min(steps, len(labelled[0].right))
+    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, steps))), NEVER] for values in sure[:-1]]
     best: tuple[float, tuple[float, ...], Expected] | None = None
     for thresholds in product(*grids):
         found = expected(sure, labelled, (*thresholds, 0.0))

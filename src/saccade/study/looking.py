@@ -1,6 +1,6 @@
 """Policies at the exam: every question's looks, on any model, and the row that they make."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import cast
@@ -123,6 +123,21 @@ def look(
         for result, (_, picture, place) in zip(results, everything, strict=True)
     ]
     return Looked(reader, name, dict(bench), tuple(results), np.asarray(right, dtype=bool))
+
+
+def further(looked: Looked, below: Sequence[Looked], exam: Exam) -> list[int]:
+    """What each question took beside the looks of the levels ``below``, since nothing is asked twice."""
+    models = {model.name: model for one in (looked, *below) for model in one.bench.values()}
+    taken = []
+    for number, (_, picture, _) in enumerate(samples(exam)):
+
+        def asked(each: Look, size: Size = picture.size) -> Hashable:
+            return each.model, models[each.model].same(size, each.request)
+
+        known = {asked(each) for one in below for each in one.results[number].trace.looks}
+        mine = looked.results[number].trace.looks
+        taken.append(sum(each.taken for each in mine if asked(each) not in known))
+    return taken
 
 
 def row(

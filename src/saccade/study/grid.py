@@ -4,6 +4,9 @@ from saccade.study import words
 from saccade.study.markup import plain, tag
 from saccade.study.results import Change, Results, Row, Score
 
+LAST = "fidelity"
+"""The column of words."""
+
 
 def rows_table(results: Results) -> str:
     """Every row with its scores and costs, most tokens first."""
@@ -38,7 +41,7 @@ def rows_table(results: Results) -> str:
             words.mega(row.params),
         ]
         lines.append(_line(results, row, cells, above, plain(row.fidelity)))
-    return scroll("All rows", _table([*heads, "fidelity"], lines))
+    return scroll("All rows", _table([*heads, LAST], lines))
 
 
 def kinds_table(results: Results) -> str:
@@ -53,7 +56,7 @@ def kinds_table(results: Results) -> str:
 
 
 def _table(heads: list[str], lines: list[str]) -> str:
-    cells = [tag("th", head, scope="col") for head in ("reader", *heads)]
+    cells = [tag("th", head, scope="col", class_="word" if head == LAST else "number") for head in ("reader", *heads)]
     return tag("table", tag("thead", tag("tr", *cells)), tag("tbody", *lines))
 
 

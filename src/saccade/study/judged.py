@@ -30,7 +30,10 @@ def judged(found: Policies) -> str:
 
 
 def _verdicts(found: Policies) -> str:
-    heads = [tag("th", head, scope="col") for head in ("policy", "tokens", "looks", "against", "at", *found.scales)]
+    heads = [
+        tag("th", head, scope="col", class_="word" if head == "against" else "number")
+        for head in ("policy", "tokens", "looks", "against", "at", *found.scales)
+    ]
     lines = [
         _line(one, against, found.scales, above=place == 0)
         for one in found.verdicts

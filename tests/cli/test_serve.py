@@ -68,7 +68,7 @@ def test_listening_elsewhere_is_warned_of(monkeypatch: pytest.MonkeyPatch, capsy
 @pytest.mark.parametrize(
     ("host", "near"),
     [("127.0.0.1", True), ("::1", True), ("localhost", True), ("127.9.9.9", True), ("0.0.0.0", False), ("::", False),
-     ("192.168.0.7", False), ("example.org", False)],
+     ("192.168.0.7", False), ("example.org", False), ("localhost.example.org", False)],
 )  # fmt: skip
 def test_what_is_this_machine(host: str, near: bool):
     assert is_loopback(host) is near

@@ -1,5 +1,7 @@
 """Composed readers behind the contract of a backend, on the embedded family."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -15,10 +17,11 @@ from saccade.core.size import Size
 from saccade.language.hub import Decoder, pad_left
 from saccade.models.asking import Row, begun
 from saccade.models.bench import embedded_model, opened
-from saccade.models.composed import MEMO, Composed, caps_of, framed
+from saccade.models.composed import MEMO, Composed, _places, caps_of, framed
 from saccade.models.embedded import embedded
 from saccade.nn.values import alike
 from saccade.tasks.scenes import Scenes
+from saccade.views import sight as sights
 
 SCENES = list(Scenes("calibration", 6))
 DETAIL = next(scene for scene in SCENES if scene.questions[0].scale == "detail")
@@ -133,6 +136,116 @@ def test_pictures_are_encoded_once_and_the_memory_of_them_is_bounded(llava: Comp
         fresh.run([Job(number, DETAIL.image(), Ask(question=texts[0]))])
     assert len(fresh._memo) == 3
     assert MEMO > 2**20
+
+
+def test_what_was_asked_about_last_is_remembered(llava: Composed, monkeypatch) -> None:
+    fresh = Composed("llava", llava.reader)
+    monkeypatch.setattr("saccade.models.composed.MEMO", 3 * 256 * 128 * 4)
+    for number in (0, 1, 2, 0, 0, 0, 3):
+        fresh.run([Job(number, DETAIL.image(), Ask(question="What?", max_tokens=1))])
+    assert [key for key, _ in fresh._memo] == [2, 0, 3]
+
+
+def test_a_mark_is_seen(llava: Composed) -> None:
+    text, sight = DETAIL.questions[0].text, Sight(mark=Box(10, 10, 60, 60))
+    plain, marked = (
+        one.observation for one in llava.run(jobs(*(Ask(question=text, sights=(s,)) for s in (Sight(), sight))))
+    )
+    reader = llava.reader
+    ((said,),) = reader.ask(reader.encode([sights.shown(DETAIL.image(), sight)]), [[text]])
+    assert marked.logprobs == pytest.approx(said.logprobs, abs=1e-5)
+    assert marked.logprobs != pytest.approx(plain.logprobs, abs=1e-5)
+
+
+def test_only_what_is_read_alike_shares_a_batch(llava: Composed) -> None:
+    able = Composed("llava", llava.reader, llava.caps | Cap.INSTRUCT)
+    ask, watch = Ask(question="a?", sights=(Sight(side=112),)), Watch(questions=("a?",))
+    others = [
+        replace(ask, max_tokens=2), replace(ask, top=1), replace(ask, sights=(Sight(side=120),)), Ask(question="a?"),
+        YesNo(question="a?"), watch, replace(watch, by="values"), replace(watch, layers=(0.0, 0.5)),
+    ]  # fmt: skip
+    buckets = [able.bucket(DETAIL.size, one) for one in (ask, *others)]
+    assert len(set(buckets)) == len(buckets)
+    assert able.bucket(DETAIL.size, replace(ask, question="another?", reason="why")) == buckets[0]
+
+
+def test_the_same_look_is_known_and_a_smaller_frame_is_another(llava: Composed) -> None:
+    ask, small = Ask(question="?", reason="first"), Size(20, 20)
+    assert llava.same(small, ask) == llava.same(small, replace(ask, reason="again"))
+    assert llava.same(small, ask) != llava.same(small, replace(ask, sights=(Sight(side=64),)))
+
+
+def test_each_hears_how_likely_its_own_yes_is(llava: Composed, monkeypatch) -> None:
+    # The embedded readers' tokenizer says neither yes nor no.
+    monkeypatch.setattr("saccade.models.composed.chance_of_yes", lambda _, scores: scores.sigmoid().mean(dim=1))
+    able = Composed("llava", llava.reader, llava.caps | Cap.INSTRUCT)
+    asked = [job for scene in SCENES[:2] for job in jobs(YesNo(question="Is it?"), scene=scene)]
+    together = [one.observation for one in able.run(asked)]
+    assert together == pytest.approx([able.run([one])[0].observation for one in asked], abs=1e-6)
+    assert together[0] != pytest.approx(together[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("by", ["attention", "values"])
+@pytest.mark.parametrize("name", ["llava", "idefics"])
+def test_maps_are_the_same_in_any_batch(name: str, by: str) -> None:
+    """Of questions of several lengths, words in several places, and pictures of several numbers of tokens."""
+    able = embedded_model(name)
+    whole, strip = DETAIL.image(), DETAIL.image().crop((0, 0, 100, 40))
+    asked = [
+        Job("whole", whole, Watch(questions=("What kind of picture is this?",), targets=("picture",), by=by)),
+        Job("strip", strip, Watch(questions=("What color is the background?",), targets=("color",), by=by)),
+        Job("strip", strip, Watch(questions=("What?",), by=by)),
+    ]
+    for one, job in zip(able.run(asked), asked, strict=True):
+        ((alone,),) = (seen.observation for seen in able.run([job]))
+        assert one.observation[0].weights == pytest.approx(alone.weights, abs=1e-4)
+        assert (one.observation[0].boxes == alone.boxes).all()
+
+
+def test_each_question_of_a_watch_has_its_map_and_its_positions(llava: Composed) -> None:
+    texts = tuple(question.text for question in DETAIL.questions)[:2]
+    both, apart = Watch(questions=texts), [Watch(questions=(text,)) for text in texts]
+    (one,), several = llava.run(jobs(both)), llava.run(jobs(*apart))
+    for heat, alone in zip(one.observation, several, strict=True):
+        assert heat.weights == pytest.approx(alone.observation[0].weights, abs=1e-6)
+    price = llava.price(DETAIL.size, both)
+    assert one.tokens == sum(alone.tokens for alone in several) == price.tokens
+    plan = llava.reader.plan(DETAIL.size, texts[0])
+    seen = plan.vision.flops + plan.connector.flops
+    assert price.flops == sum(llava.price(DETAIL.size, alone).flops for alone in apart) - seen
+
+
+def test_values_are_those_of_the_layers_that_are_meant(llava: Composed) -> None:
+    question, reader = DETAIL.questions[0].text, llava.reader
+    (seen,) = llava.run(jobs(Watch(questions=(question,), by="values", layers=(0.5, 1.0))))
+    found = begun(reader, [Row(reader.encode([DETAIL.image()]), reader.text(question))])
+    found.reading.follow(*pad_left(found.tails))
+    values = [layer.values[0] for layer in found.reading.cache.layers[2:4]]
+    visual = torch.tensor([place for place, mark in enumerate(found.heads[0].visual) if mark])
+    expected = alike(values, torch.tensor([values[0].shape[1] - 1]), visual)
+    assert seen.observation[0].weights == pytest.approx(expected.detach().numpy(), abs=1e-6)
+
+
+def test_a_map_of_a_crop_lies_in_it(llava: Composed) -> None:
+    scene = max(SCENES, key=lambda one: one.size.area)
+    box = Box(20, 30, scene.size.width - 40, scene.size.height - 25)
+    (one,) = llava.run(jobs(Watch(questions=("What?",), sights=(Sight(box=box),)), scene=scene))
+    boxes = one.observation[0].boxes
+    drawn = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+    assert (*drawn[:, :2].min(axis=0), *drawn[:, 2:].max(axis=0)) == box.sides
+
+
+def test_words_are_meant_where_they_stand_last(llava: Composed) -> None:
+    def words(text: str, target: str) -> tuple[str, str]:
+        tail = llava.reader.tokenizer(text, add_special_tokens=False)["input_ids"]
+        found = _places(llava.reader, tail, target)
+        return tuple(llava.reader.tokenizer.decode(tail[:place]) for place in (found.start, found.stop))
+
+    assert words("What is the color, the color of it?", "color") == (
+        "What is the color, the",
+        "What is the color, the color",
+    )
+    assert words("What is it?", "What") == ("", "What")
 
 
 def test_attention_is_that_of_the_language_model(llava: Composed) -> None:

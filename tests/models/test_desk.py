@@ -96,6 +96,11 @@ def test_an_answer_that_is_cut_off(desk: Desk):
     assert len(told.spelt) == 1
 
 
+def test_an_answer_that_ends_with_its_last_token_is_not_cut_off(desk: Desk, whole: Reader):
+    length = len(alone(whole, question(WORDS[0])).tokens)
+    assert desk.ask(question(WORDS[0], max_tokens=length)).result(30).ended
+
+
 def test_what_waits_alike_is_read_at_once_in_order(desk: Desk, slow: Slow, whole: Reader):
     asked = [
         question("first"),
@@ -145,6 +150,12 @@ def test_there_is_room_for_so_many(desk: Desk):
             pass
     with desk.place():
         pass
+
+
+def test_a_place_is_given_back_by_whoever_fails_in_it(desk: Desk):
+    for _ in range(5):
+        with pytest.raises(ValueError, match="a bad picture"), desk.place():
+            raise ValueError("a bad picture")
 
 
 def test_closing_sends_those_away_who_wait(desk: Desk, slow: Slow):

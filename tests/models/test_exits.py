@@ -94,6 +94,16 @@ def test_a_shrinking_batch_says_what_the_whole_one_does(sure):
     assert found.flops.tolist() == [SPEC.upto(Grid(4, 4), number).flops for number in expected]
 
 
+def test_as_sure_as_the_threshold_is_sure_enough():
+    model = made()
+    told = shares(model, pixels())
+    sure = confidence(told[:, 0])
+    edge = float(sure.sort().values[6])
+    found = model.infer(pixels(), (edge, NEVER))
+    assert found.exit.tolist() == [0 if one >= edge else 2 for one in sure.tolist()]
+    assert (found.exit == 0).sum() == 6
+
+
 def test_company_does_not_matter():
     """Alone, in another order, or beside others: the same exit and the same answer."""
     model, pictures = made(), pixels()
@@ -140,6 +150,7 @@ def test_ways_of_being_sure():
     assert confidence(told).tolist() == pytest.approx([0.25, 1, 0.5, 0.7])
     entropy = -(told[3] * told[3].log()).sum() / torch.tensor(4.0).log()
     close(order(told), torch.tensor([0.0, 1.0, 0.5, 1 - float(entropy)]))
+    close(order(told[:3]), torch.tensor([0.0, 1.0, 0.5]))
 
 
 def test_other_sizes_are_read():

@@ -99,6 +99,39 @@ def test_an_exit_that_is_better_early_is_taken_early():
     assert left(sure, budgeted(sure, right, FLOPS, 1000)).tolist() == [0] * 200
 
 
+def test_of_equal_thresholds_the_cheapest_are_taken():
+    sure, _ = drawn()
+    right = np.ones((200, 3), dtype=bool)
+    assert left(sure, budgeted(sure, right, FLOPS, 200)).tolist() == [0] * 200
+
+
+def test_one_threshold_for_all_is_tried():
+    """Half is sure and right at once, the rest at the end alone: no factor leaves the exit between them out."""
+    early, ranks = np.arange(40) < 20, np.linspace(0, 0.1, 40)
+    sure = np.stack([np.where(early, 0.8, 0.1) + ranks, 0.1 + ranks, ranks], axis=1)
+    right = np.stack([early, np.zeros(40), np.ones(40)], axis=1).astype(bool)
+    exits = left(sure, budgeted(sure, right, FLOPS, 170))
+    assert right[np.arange(40), exits].all()
+
+
+def test_shares_of_exits_are_tried():
+    """The second exit is less sure of everything than the first, and right where that is not."""
+    ranks = np.linspace(0, 1, 40)
+    sure = np.stack([0.5 + ranks / 2, ranks / 4, np.zeros(40)], axis=1)
+    right = np.stack([ranks > 0.6, ranks > 0.2, np.ones(40)], axis=1).astype(bool)
+    exits = left(sure, budgeted(sure, right, FLOPS, 150))
+    assert right[np.arange(40), exits].mean() > 0.9
+    assert set(exits.tolist()) == {0, 1, 2}
+
+
+def test_shares_of_few_are_exact():
+    sure = np.linspace(0, 1, 9)[:, None].repeat(3, axis=1)
+    assert np.bincount(left(sure, _shared(sure, 1.0))).tolist() == [3, 3, 3]
+    assert np.bincount(left(sure[:7], _shared(sure[:7], 2.0))).tolist() == [1, 2, 4]
+    apart = np.random.default_rng(0).random((40, 4))
+    assert np.bincount(left(apart, _shared(apart, 1.0))).tolist() == [10, 10, 10, 10]
+
+
 def test_equal_sureness_is_no_trouble():
     sure = np.ones((10, 3))
     exits = left(sure, budgeted(sure, np.ones((10, 3), dtype=bool), FLOPS, 150))

@@ -1,9 +1,12 @@
 """Models that are not put together here, compared: what they say once, at smaller pictures, and looking again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from saccade.api.comparing import compare
 from saccade.core.answer import Answer
@@ -11,20 +14,30 @@ from saccade.core.backend import Job, Seen
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, Request, shown
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import Look, Price, Trace
 from saccade.core.view import View
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
 from saccade.models.hosted import Hosted
-from saccade.policies.ladder import sides
+from saccade.policies.base import Outcome, Result
+from saccade.policies.calibrate import Platt
+from saccade.policies.certify import Refusal
+from saccade.policies.confidence import Features
+from saccade.policies.ladder import Ladder, Level, sides
 from saccade.policies.once import Once
 from saccade.policies.scales import Scales
-from saccade.study.again import shorter
+from saccade.study import again
+from saccade.study.again import Fitted, Marked, cascade, fit, look_again, shorter, trained, verdict
+from saccade.study.cascade import Expected, Labelled
 from saccade.study.compare import compare as run
-from saccade.study.looking import GIVE_UP, LEAST, further, look, samples
+from saccade.study.looking import GIVE_UP, LEAST, Looked, further, look, samples, seen
+from saccade.study.reliability import reliability
 from saccade.study.report import render
+from saccade.study.results import Changes, Flops, Milliseconds, Row
+from saccade.study.rows import Asked
 from saccade.study.sheets import Entrant
 from saccade.study.table import table
+from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 from saccade.views.sight import extent, shown_size
 from tests.policies.fake import Fake, answer
@@ -78,6 +91,8 @@ def test_a_server_is_its_own_reference_with_smaller_pictures_beside_it() -> None
     scales = next(one for one in found.policies.verdicts if one.policy == "scales")
     assert (scales.resize.policy, scales.best.policy) == ("once", "once")
     assert scales.best.detail.mean == 0
+    assert {row.fidelity for row in found.results.rows if row.policy == "scales"} == {"faithful"}
+    assert any(row.ms.p50 < row.ms.p95 for row in found.results.rows)
     assert found.faults == ()
 
 
@@ -148,6 +163,40 @@ def test_a_server_that_answers_nothing_ends_the_comparison() -> None:
     assert len(server.log) < 3 * GIVE_UP
 
 
+def test_a_server_that_answers_nothing_of_a_short_exam_ends_the_comparison() -> None:
+    def fails(request: Ask, size: Size) -> Answer:
+        raise SaccadeError("far is gone")
+
+    exam = Scenes("test", 1)
+    with pytest.raises(SaccadeError, match=f"far left {len(samples(exam))} questions in a row without an answer"):
+        look(exam, {"far": Server(asked=fails)}, "once", Once())
+
+
+def test_a_server_that_answers_now_and_then_is_asked_on() -> None:
+    turns = count()
+
+    def fails(request: Ask, size: Size) -> Answer:
+        if next(turns) % 2:
+            raise SaccadeError("far is asked too much")
+        return answer("?", 0.5)
+
+    found = look(Scenes("test", 3 * GIVE_UP), {"far": Server(asked=fails)}, "once", Once())
+    assert len(found.results) - len(found.answered) > GIVE_UP
+
+
+def test_a_server_beside_a_model_on_this_machine_may_fail_as_well() -> None:
+    turns = count()
+
+    def fails(request: Ask, size: Size) -> Answer:
+        if next(turns) % 2:
+            raise SaccadeError("far is asked too much")
+        return answer("?", 0.5)
+
+    bench = {"near": Fake(), "far": Server(asked=fails, name="far")}
+    found = look(EXAM, bench, "ladder", Ladder(levels=(Level(policy=Once(), model="far"),)))
+    assert 0 < len(found.answered) < len(found.results)
+
+
 def test_errors_of_a_model_on_this_machine_are_not_passed_over() -> None:
     def fails(request: Ask, size: Size) -> Answer:
         raise SaccadeError("out of room")
@@ -162,6 +211,116 @@ def test_answers_may_be_as_long_as_the_longest_right_one() -> None:
     server = Server(asked=right)
     look(EXAM, {"far": server}, "once", Once())
     assert {request.max_tokens for request in server.log} == {max(LEAST, longest)}
+
+
+@dataclass(frozen=True)
+class Page:
+    """An exam of one picture."""
+
+    questions: tuple[Question, ...]
+    name: str = "page"
+    size: Size = field(default_factory=lambda: Size(9, 9))
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self):
+        return iter([self])
+
+    def image(self) -> Image.Image:
+        return Image.new("RGB", (9, 9))
+
+
+def test_letters_of_several_bytes_may_be_tokens_each() -> None:
+    page = Page((Question("?", ("é" * LEAST,), "word", "own"),))
+    assert [sample.max_tokens for sample, _, _ in samples(page)] == [2 * LEAST]
+
+
+def test_a_look_at_the_whole_is_no_place_on_the_path() -> None:
+    found = look(EXAM, {"far": Server(asked=right)}, "once", Once())
+    assert seen(found, next(iter(EXAM)), 0, found.results[0]).path == ()
+
+
+ASKED = [Asked(f"picture {number}", Question("?", ("a",), "k", "detail"), 0.0) for number in range(4)]
+
+
+def looked(marks: Sequence[int], outcomes: Sequence[Outcome | None] = (), tokens: int | None = 100) -> Looked:
+    """A policy by hand; no outcome is a fault."""
+    one = Look(Ask(question="?"), "far", (), Price(None, None, None, None), tokens, 120, 1.0)
+    made = [
+        Result(outcome or Outcome(Answer("")), Trace((one,)), None if outcome else "asked too much")
+        for outcome in outcomes or [Outcome(Answer("a"))] * len(marks)
+    ]
+    return Looked("far", "scales", {"far": Server(name="far")}, tuple(made), np.asarray(marks, dtype=bool))
+
+
+def marked(reader: str, policy: str, tokens: float, *marks: int) -> Marked:
+    row = Row(
+        reader=reader, policy=policy, budget=None, seed=0, visual_tokens=tokens, slots=None, detail=None, gist=None,
+        own=None, kinds={}, flops=Flops(None), ms=Milliseconds(1, 2), bytes=None, params=None, fidelity="hosted",
+        trained="", difference=Changes(),
+    )  # fmt: skip
+    return row, np.asarray(marks, dtype=bool)
+
+
+def test_a_policy_has_to_beat_the_next_larger_picture_and_the_best_look_that_takes_no_more() -> None:
+    whole, small = marked("far", "once", 400, 1, 1, 1, 1), marked("small", "once", 90, 0, 0, 0, 1)
+    rows = [
+        whole, small, marked("far", "resize", 120, 1, 1, 0, 0), marked("far", "resize", 110, 1, 0, 0, 0),
+        marked("far", "resize", 80, 1, 1, 1, 1), marked("other", "once", 100.5, 0, 1, 1, 0),
+        marked("late", "once", 101, 1, 1, 1, 1),
+    ]  # fmt: skip
+    found = verdict(looked([1, 1, 1, 0]), ASKED, rows)
+    assert (found.resize.visual_tokens, found.resize.detail.mean) == (110, 0.5)
+    assert (found.best.reader, found.best.detail.mean) == ("other", 0.25)
+    alone = verdict(looked([1, 1, 1, 0]), ASKED, [whole, small])
+    assert (alone.resize.visual_tokens, alone.resize.detail.mean) == (400, -0.25)
+    assert verdict(looked([1, 1, 1, 0]), ASKED, [whole]).best is None
+
+
+def test_a_cascade_by_hand() -> None:
+    said, sure = [Outcome(Answer("a"), 0.9, level=number) for number in (1, 1, 2, 1, 1)], [0.9, 0.8, 0.7, 0.6, 0.9]
+    refused, level = Refusal(0.05, 0.05, 9, 59, "too few"), Level(policy=Once(), scorer=Platt(0.5))
+    ladder = Ladder(levels=(level, Level(policy=Once())))
+    safe = looked([1, 1, 0, 0, 0], [*said[:3], Outcome(Answer("a"), 0.1, abstains=True), None])
+    first = looked([1, 1, 0, 1, 0], [Outcome(Answer("a"), one) for one in sure])
+    fitted = Fitted(ladder, ladder, Expected(0.5, 9.0, (1.0, 0.5)), (refused, refused), 7)
+    found = cascade(looked([1, 1, 1, 0, 0], said), safe, first, fitted, Scenes("calibration", 2))
+    assert found.reached == pytest.approx((1, 0.2))
+    assert (found.coverage, found.risk) == pytest.approx((0.6, 1 / 3))
+    assert found.raw == reliability(sure, [True, True, False, True, False])
+    assert found.calibrated == reliability(Platt(0.5)(np.asarray(sure)).tolist(), [True, True, False, True, False])
+    assert [one.level for one in found.proofs] == [1, 2]
+    assert (found.labels, found.calibration) == (7, Scenes("calibration", 2).name)
+
+
+def test_levels_are_labelled_on_their_own_models_and_after_the_level_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Labelled] = []
+    cheapest = again.cheapest
+    monkeypatch.setattr(
+        again, "cheapest", lambda ladder, labelled: (kept.extend(labelled), cheapest(ladder, labelled))[1]
+    )
+    near, thin = Fake(asked=lambda *_: answer("b", 0.8)), Fake(asked=lambda *_: answer("a", 0.6), name="thin")
+    levels = (Level(policy=Once(side=9), model="thin"), Level(policy=Once(side=99)), Level(policy=Once()))
+    fit(EXAM, {"near": near, "thin": thin}, Ladder(levels=levels))
+    assert (len(near.log), len(thin.log)) == (2 * len(samples(EXAM)), len(samples(EXAM)))
+    before = [None, answer("a", 0.6), answer("b", 0.8)]
+    for one, other, earlier in zip(kept, ("a", "b", "b"), before, strict=True):
+        assert one.features is not None
+        assert one.features[0] == Features.of(answer(other, 0.6 if other == "a" else 0.8), earlier)
+
+
+def test_ladders_are_fitted_to_the_calibration_exam() -> None:
+    calibration = Scenes("calibration", 2)
+    near = Fake(asked=lambda request, size: answer("a" if size.long % 2 else "b", 0.7))
+    found = look_again(EXAM, calibration, {"near": near}, {}, {"ladder": sides(64, None)})
+    assert found.cascades[0].labels == len(samples(calibration)) != len(samples(EXAM))
+
+
+def test_one_look_whose_pictures_are_not_told_apart_is_said() -> None:
+    mixed = replace(looked([1]), results=looked([1]).results + looked([1], tokens=None).results)
+    assert "whole prompts are counted" in trained(mixed)
+    assert "whole prompts" not in trained(looked([1]))
 
 
 def test_smaller_pictures_are_square_roots_of_tokens() -> None:

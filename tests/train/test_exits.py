@@ -14,9 +14,11 @@ from saccade.models.exits import ExitClassifier, confidence, order
 from saccade.specs.exits import ExitsSpec, budgeted, left
 from saccade.specs.vit import StemTowerSpec
 from saccade.study import exits as module
-from saccade.study.exits import ExitStudy, exits_curve, exits_markdown, exits_table, shares, study, table
+from saccade.study.exits import ExitStudy, Spared, exits_curve, exits_markdown, exits_table, shares, study, table
+from saccade.study.intervals import clustered
 from saccade.tasks.clutter import clutter
 from saccade.towers.stem import StemTower
+from saccade.train import exits as training
 from saccade.train.exits import (
     WAYS,
     ExitsJob,
@@ -157,6 +159,66 @@ def test_ways_learn_what_they_should():
     assert not whole.drawn(0).equal(whole.drawn(1))
 
 
+@pytest.mark.parametrize("rescaled", [True, False])
+def test_gradients_are_rescaled_where_exits_learn_and_nowhere_else(rescaled: bool):
+    for way in WAYS:
+        one = job(way, replace(SMALL, rescaled=rescaled, distil=0.0))
+        rows = one.drawn(0)
+        one.losses(0)["digit"].backward()
+        got = one.model.layers.blocks[0].qkv.weight.grad.clone()
+        one.model.zero_grad()
+        told = one.model.layers(one.maps[rows].float(), rescaled=rescaled and way == "exits")
+        if way == "exits":
+            exits_loss(told, one.digits[rows], SMALL.weights, 0.0)["digit"].backward()
+        else:
+            F.cross_entropy(told[:, -1], one.digits[rows]).backward()
+        close(got, one.model.layers.blocks[0].qkv.weight.grad)
+
+
+def test_seeds_begin_and_draw_apart_and_smaller_pictures_are_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    jobs: list[ExitsJob] = []
+    monkeypatch.setattr(training, "run", lambda one, *_, **__: jobs.append(one))
+    train_exits(SMALL, tower(), data(), tmp_path, quiet)
+    assert [(one.way, one.seed, one.maps.shape[2]) for one in jobs] == [
+        (way, seed, 5 if way == "resize" else 6) for seed in SMALL.seeds for way in WAYS
+    ]
+    assert not jobs[0].model.layers.blocks[2].qkv.weight.equal(jobs[3].model.layers.blocks[2].qkv.weight)
+    assert not jobs[0].drawn(0).equal(jobs[3].drawn(0))
+    assert jobs[0].drawn(0).equal(jobs[1].drawn(0))
+
+
+def test_smaller_pictures_lose_no_pixel():
+    drawn = torch.zeros(1, 48, 48, 3, dtype=torch.uint8)
+    drawn[0, 24, 24] = 255
+    dark = Pieces(torch.zeros_like(drawn), torch.zeros(1, dtype=torch.long))
+    assert float((Pieces(drawn, dark.digits).pixels(12) - dark.pixels(12)).sum()) == pytest.approx(3 * 2 / 16, rel=0.05)
+
+
+def test_a_piece_may_be_no_larger_than_what_is_asked():
+    box = clutter("train", 0).evidence
+    made, _ = cut("train", 0, 1, int(max(box.width, box.height)))
+    assert made.shape[1] == max(box.width, box.height)
+
+
+def test_layers_are_those_of_the_places():
+    spec = replace(SMALL, places=(1, 3), weights=(1.0, 1.0), budget=1).spec
+    taken = module._Taken(np.asarray([0, 1, 1]), np.asarray([True, True, False]), np.asarray([10, 30]))
+    point = module._point(spec, ["a", "b", "c"], 30, taken)
+    assert (point.layers, point.flops) == pytest.approx((7 / 3, 70 / 3))
+
+
+def test_threads_are_as_many_as_before():
+    model, before = begun(SMALL.spec, tower(), 0), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        module._spared(model, data(2).pixels(48), (0.0, 0.0))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_maps_are_the_stems():
     model = begun(SMALL.spec, tower(), 0)
     with torch.no_grad():
@@ -231,6 +293,8 @@ def test_the_study_counts_and_compares(tmp_path: Path, monkeypatch: pytest.Monke
             hits = torch.cat([one.shares.argmax(dim=1) == asked.digits for one in taken]).double()
             exits = torch.cat([one.exit for one in taken])
             assert (point.score.n, point.score.correct) == (24, int(hits.sum()))
+            names = [(seed, piece) for seed in SMALL.seeds for piece in range(12)]
+            assert point.score.ci95 == clustered(hits.numpy(), names).ends
             assert point.flops == pytest.approx(float(torch.cat([one.flops for one in taken]).double().mean()))
             assert point.leave == pytest.approx([float((exits == number).double().mean()) for number in range(3)])
             assert point.layers == pytest.approx(float((exits + 1).double().mean()))
@@ -250,6 +314,8 @@ def test_the_study_counts_and_compares(tmp_path: Path, monkeypatch: pytest.Monke
     assert [(gain.way, gain.over) for gain in found.gains] == [
         ("confidence", "one exit"), ("confidence", "resize"), ("confidence", "whole"), ("one exit", "whole"),
     ]  # fmt: skip
+    assert [gain.budget for gain in found.gains] == [costs[1], small, costs[1], costs[-1]]
+    assert (found.trained, found.calibrated, found.tested) == (10, 30, 12)
     for gain in found.gains:
         over = right[gain.over, there[gain.over] or gain.budget]
         assert gain.change.mean == pytest.approx(float((right[gain.way, gain.budget] - over).mean()))
@@ -260,6 +326,21 @@ def test_the_study_counts_and_compares(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(list(exits_table(found).columns[0].cells)) == sum(len(row.points) for row in found.rows)
     assert exits_markdown(found).count("\n|") == 1 + sum(len(row.points) for row in found.rows)
     assert all(row.way in exits_curve(found) for row in found.rows)
+
+
+def test_what_is_spared_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch):
+    models = {(way, seed): begun(SMALL.spec, tower(), seed).eval() for way in WAYS for seed in SMALL.seeds}
+    taken: list[tuple[float, ...]] = []
+
+    def spared(model: ExitClassifier, pixels: torch.Tensor, limits: tuple[float, ...]) -> Spared:
+        del model, pixels
+        taken.append(limits)
+        return Spared(batch=1, flops=0.0, time=0.0)
+
+    monkeypatch.setattr(module, "budgeted", lambda sure, right, costs, budget: (budget / 1e9, 2.0))
+    monkeypatch.setattr(module, "_spared", spared)
+    found = study(models, SMALL, data(8, seed=1), data(6, seed=2))
+    assert taken == [(found.budget / 1e9, 2.0)]
 
 
 def test_the_recipe_that_ships():

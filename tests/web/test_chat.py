@@ -40,6 +40,14 @@ def test_everything_that_is_understood():
     assert found == Chat(b"picture", "which colour?\nsay", 9, True, 20, True, True)
 
 
+def test_what_a_uri_is_spelt_with_and_a_question_of_full_length():
+    shouted = "DATA:Image/PNG;base64," + URI.partition(",")[2]
+    found = chat(
+        messages=user({"type": "image_url", "image_url": {"url": shouted}}, {"type": "text", "text": "x" * 50})
+    )
+    assert (found.picture, found.text) == (b"picture", "x" * 50)
+
+
 def test_either_name_of_the_limit():
     assert chat(max_completion_tokens=7).max_tokens == 7
     assert chat(max_tokens=7).max_tokens == 7
@@ -59,6 +67,8 @@ def uri(text: str) -> dict[str, Any]:
         ({"tools": []}, "unknown parameter 'tools'", "tools"),
         ({"temperature": 0.7}, "answers are greedy: temperature is 0, got 0.7; leave it out", "temperature"),
         ({"n": 2}, "n is 1, got 2", "n"),
+        ({"n": True}, "n is 1, got True", "n"),
+        ({"temperature": False}, "temperature is 0, got False", "temperature"),
         ({"top_p": 0.5}, "top_p is 1, got 0.5", "top_p"),
         ({"max_tokens": 0}, "max_tokens is a whole number from 1 to 100, got 0", "max_tokens"),
         ({"max_tokens": 101}, "from 1 to 100, got 101", "max_tokens"),
@@ -72,6 +82,11 @@ def uri(text: str) -> dict[str, Any]:
         ({"logprobs": True, "top_logprobs": 21}, "from 0 to 20, got 21", "top_logprobs"),
         ({"stream_options": {"include_usage": True}}, "beside stream=true", "stream_options"),
         ({"stream": True, "stream_options": {"other": True}}, "beside stream=true", "stream_options"),
+        (
+            {"stream": True, "stream_options": {"include_usage": True, "other": 1}},
+            "beside stream=true",
+            "stream_options",
+        ),
         ({"messages": []}, "one turn of the user, got none", "messages"),
         ({"messages": "hi"}, "one turn of the user, got none", "messages"),
         ({"messages": [{"role": "system", "content": "x"}, *user(IMAGE)]}, "got system, user", "messages"),
@@ -99,6 +114,7 @@ def uri(text: str) -> dict[str, Any]:
         (uri("data:image/png;base64"), "a data URI", "messages"),
         (uri("data:image/png;base64,@@@"), "no base64", "messages"),
         (uri("data:image/png;base64,AAA"), "no base64", "messages"),
+        (uri("data:image/png;base64,é"), "no base64", "messages"),
         ({"messages": user(IMAGE, {"type": "text", "text": "x" * 51})}, "at most 50 characters, got 51", "messages"),
         ({"messages": user(IMAGE, {"type": "text", "text": "\ud800"})}, "half a character is none", "messages"),
     ],

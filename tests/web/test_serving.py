@@ -23,9 +23,10 @@ from PIL import Image
 from saccade.api.serving import Limits, of_reader
 from saccade.core.answer import Answer
 from saccade.models.base import Reader
-from saccade.models.desk import Desk
+from saccade.models.desk import BusyError, Desk, Question, Told
 from saccade.models.embedded import embedded
 from saccade.tasks.scenes import Scene
+from saccade.web.shapes import completion
 from tests.servers import Running, served
 
 QUESTION = "What color is the background?"
@@ -158,6 +159,17 @@ def test_a_stream_adds_up_to_the_same(client: OpenAI, reader: Reader):
     assert not [chunk.usage for chunk in client.chat.completions.create(**told) if chunk.usage]
 
 
+def test_a_stream_that_is_cut_off_says_so(client: OpenAI):
+    chunks = client.chat.completions.create(**body(png(scene()), max_tokens=1, stream=True))
+    assert [choice.finish_reason for chunk in chunks for choice in chunk.choices] == [None, None, "length"]
+
+
+def test_tokens_are_spelt_in_bytes():
+    told = Told(Answer("é", (7,), (-0.5,), ()), ("é",), True, 9, 4)
+    (place,) = completion(told, "x", True)["choices"][0]["logprobs"]["content"]
+    assert place == {"token": "é", "logprob": -0.5, "bytes": [0xC3, 0xA9], "top_logprobs": []}
+
+
 def test_a_stream_by_hand(ours: Running):
     with wire(ours) as connection:
         data = json.dumps(body(png(scene()), stream=True)).encode()
@@ -235,6 +247,8 @@ def header(width: int, height: int) -> bytes:
         (sent(model="pool-16"), 404, "unknown model 'pool-16'; did you mean pool-4?"),
         (sent(max_tokens=21), 400, "max_tokens is a whole number from 1 to 20, got 21"),
         (sent(temperature=1), 400, "answers are greedy"),
+        (sent(**{"\ud800": 1}), 400, r"unknown parameter '\ud800'"),
+        (sent(messages=[{"role": "\ud800", "content": "x"}]), 400, "one turn of the user, got ?"),
         (sent(question="what is <image>?"), 400, "a question is plain text"),
         (sent(question="x" * 19_999), 400, "positions"),
         (picture(b"GIF89a no"), 400, "is not a picture that can be read"),
@@ -255,6 +269,24 @@ def test_bounds(bounded: Running, data: bytes, status: int, message: str):
 def test_within_the_bounds(bounded: Running):
     status, said, _ = post(bounded, picture(png(Image.new("RGB", (200, 200)))))
     assert (status, said["object"]) == (200, "chat.completion")
+
+
+def test_a_body_may_be_as_long_as_the_bound(bounded: Running):
+    assert post(bounded, sent().ljust(100_000))[0] == 200
+
+
+def test_a_body_far_beyond_the_bound_is_not_waited_for(bounded: Running):
+    with wire(bounded) as connection:
+        connection.putrequest("POST", "/v1/chat/completions")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "1000000")
+        connection.endheaders(b" " * 500_000)
+        assert connection.getresponse().status == 413
+
+
+@pytest.mark.parametrize("kind", ["Application/JSON", "application/json ; charset=utf-8"])
+def test_a_type_is_spelt_in_any_case(bounded: Running, kind: str):
+    assert post(bounded, sent(), kind)[0] == 200
 
 
 def test_nothing_is_fetched(bounded: Running):
@@ -303,6 +335,37 @@ def test_no_room(bounded: Running):
         assert said["error"] | {"message": ""} == {"message": "", "type": "server_error", "param": None, "code": "busy"}
         assert [connection.getresponse().status for connection in (first, second)] == [408, 408]
     assert post(bounded, sent())[0] == 200
+
+
+def test_no_room_beside_those_who_wait_for_answers(bounded: Running, monkeypatch: pytest.MonkeyPatch):
+    gate, read = threading.Event(), Desk._read
+
+    def slowly(desk: Desk, questions: Any) -> Any:
+        assert gate.wait(30)
+        return read(desk, questions)
+
+    monkeypatch.setattr(Desk, "_read", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(post, bounded, sent()) for _ in range(2)]
+        time.sleep(0.2)
+        status = post(bounded, b"{")[0]
+        gate.set()
+        assert [one.result()[0] for one in waiting] == [200, 200]
+    assert status == 503
+
+
+def test_a_method_that_is_not_there_hears_which_is(bounded: Running):
+    with wire(bounded) as connection:
+        connection.request("GET", "/v1/chat/completions")
+        assert connection.getresponse().headers["Allow"] == "POST"
+
+
+def test_the_desk_closes_with_the_server():
+    serving = of_reader("pool-4", embedded("pool-4"))
+    with served(serving):
+        pass
+    with pytest.raises(BusyError, match="closing"), serving.desk.place():
+        serving.desk.ask(Question(scene(), QUESTION, 1))
 
 
 @pytest.mark.parametrize(

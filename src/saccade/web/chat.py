@@ -5,7 +5,6 @@ picture, as a data URI: nothing is fetched for a client, from nowhere.
 """
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ def read(body: bytes, served: str, limits: Limits) -> Chat:
     for name, value in found.items():
         if name not in _KNOWN:
             raise RefusalError(str(unknown("parameter", name, _KNOWN)), param=name, code="unknown_parameter")
-        if value is not None and name in _NEUTRAL and value not in _NEUTRAL[name]:
+        if value is not None and name in _NEUTRAL and (isinstance(value, bool) or value not in _NEUTRAL[name]):
             expected = " or ".join(map(str, _NEUTRAL[name]))
             raise RefusalError(
                 f"answers are greedy: {name} is {expected}, got {_short(value)}; leave it out", param=name
@@ -142,7 +141,7 @@ def _data(uri: str) -> bytes:
         )
     try:
         return base64.b64decode(data, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's own, and the one for letters beyond ASCII
         raise RefusalError(f"a picture's data is no base64 ({error})", param="messages") from error
 
 

@@ -15,9 +15,13 @@ def models(name: str) -> dict[str, Any]:
 
 
 def error(said: str, status: int, param: str | None = None, code: str | None = None) -> dict[str, Any]:
-    """An error object."""
+    """An error object. Half characters that a client sent and is told of are replaced: no text holds them."""
     kind = "invalid_request_error" if status < 500 else "server_error"
-    return {"error": {"message": said, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": _whole(said), "type": kind, "param": param and _whole(param), "code": code}}
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def completion(told: Told, name: str, logprobs: bool) -> dict[str, Any]:

@@ -153,6 +153,23 @@ def test_yes_by_its_own_probability_where_no_others_are_listed(fake: Fake, endpo
     assert "top_logprobs" not in fake.seen[0]
 
 
+def test_yes_by_its_own_probability_where_the_first_place_lists_none(fake: Fake, endpoint: Make):
+    def late(body: dict) -> dict:
+        made = reply("Yes", body, {"Yes": 0.9})
+        places = made["choices"][0]["logprobs"]["content"]
+        places[:] = [{**places[0], "top_logprobs": []}, {**places[0], "top_logprobs": [{"token": "No", "logprob": -1}]}]
+        return made
+
+    fake.behave = late
+    assert one(endpoint(caps=ALL), YesNo(question="?")).observation == pytest.approx(0.9 / 0.95)
+
+
+def test_yes_in_words_where_probabilities_were_promised_and_are_missing(fake: Fake, endpoint: Make):
+    fake.behave = lambda body: reply("No, never.", {**body, "logprobs": False})
+    assert one(endpoint(caps=ALL), YesNo(question="?")).observation == 0.0
+    assert [(body["max_tokens"], "logprobs" in body) for body in fake.seen] == [(1, True), (8, False)]
+
+
 def test_a_conversation_with_calls(fake: Fake, endpoint: Make):
     call = Call("look", '{"box": [0, 0, 9, 9]}', "c1")
     turns = (
@@ -177,7 +194,7 @@ def test_a_conversation_with_calls(fake: Fake, endpoint: Make):
     assert body["max_tokens"] == 99
     (function,) = body["tools"]
     assert function["type"] == "function"
-    assert function["function"]["name"] == "look"
+    assert (function["function"]["name"], function["function"]["description"]) == ("look", "Shows a part.")
     assert function["function"]["parameters"]["properties"] == {"box": {"type": "array"}}
     assert isinstance(seen.observation, Said)
     assert seen.observation.call == Call("look", '{"box": [1, 2, 3, 4]}', "c2")
@@ -196,6 +213,39 @@ def test_pictures_of_tools_wait_for_the_other_answers(fake: Fake, endpoint: Make
     one(endpoint(caps=ALL, tools=True), Talk(turns=turns))
     assert [message["role"] for message in fake.seen[0]["messages"]] == ["user", "assistant", "tool", "tool", "user"]
     assert len(pictures(fake.seen[0])) == 2
+
+
+def test_answers_go_to_their_own_calls(fake: Fake, endpoint: Make):
+    first, second = Call("look", "{}", "c1"), Call("look", "{}", "c2")
+    turns = (
+        Turn("user", "?"),
+        Turn("assistant", "", call=first),
+        Turn("assistant", "", call=second),
+        Turn("tool", "a", call=first),
+        Turn("tool", "b", call=second),
+    )
+    one(endpoint(caps=ALL, tools=True), Talk(turns=turns))
+    answered = [(message["tool_call_id"], message["content"]) for message in fake.seen[0]["messages"][3:]]
+    assert answered == [("c1", "a"), ("c2", "b")]
+
+
+def test_calls_without_ids_are_told_apart_and_words_beside_them_kept(fake: Fake, endpoint: Make):
+    call = Call("look", "{}")
+    said = [turn for word in "ab" for turn in (Turn("assistant", word, call=call), Turn("tool", "here"))]
+    one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"), *said)))
+    messages = fake.seen[0]["messages"]
+    assert [messages[place]["content"] for place in (1, 3)] == ["a", "b"]
+    called = [messages[place]["tool_calls"][0]["id"] for place in (1, 3)]
+    assert [messages[place]["tool_call_id"] for place in (2, 4)] == called
+    assert len(set(called)) == 2
+
+
+def test_a_call_without_arguments_has_none(fake: Fake, endpoint: Make):
+    message = {"content": None, "tool_calls": [{"id": "c", "function": {"name": "look"}}]}
+    fake.behave = lambda body: reply(None, body, message=message)
+    found = one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"),), tools=(LOOK,))).observation
+    assert isinstance(found, Said)
+    assert found.call == Call("look", "{}", "c")
 
 
 def test_a_conversation_ends_in_words(fake: Fake, endpoint: Make):
@@ -317,6 +367,18 @@ def test_the_key_is_sent_and_never_shown(fake: Fake, endpoint: Make, monkeypatch
     assert [headers["authorization"] for headers in fake.headers] == [
         "Bearer sk-secret", "Bearer sk-environment", "Bearer none",
     ]  # fmt: skip
+
+
+def test_no_part_of_the_key_is_shown_where_words_are_cut_off(fake: Fake, endpoint: Make):
+    fake.behave = lambda body: said({"error": {"message": "x" * 290 + "sk-secret-of-many-letters"}}, 401)
+    with pytest.raises(SaccadeError, match="x…") as raised:
+        one(endpoint(caps=ALL, key="sk-secret-of-many-letters"), Ask(question="?"))
+    assert "sk-" not in str(raised.value)
+
+
+def test_a_box_around_everything_is_the_whole(endpoint: Make):
+    (view,) = one(endpoint(caps=ALL), Ask(question="?", sights=(Sight(Box(0, 0, 90, 60)),))).views
+    assert view == View(Box(0, 0, 90, 60), Size(90, 60), "whole")
 
 
 def test_a_password_in_the_url_is_not_shown():

@@ -158,6 +158,19 @@ def test_a_date_to_come_back_at(fake: Fake, endpoint: Make, naps: list[float]):
     assert naps[1] == 0.5
 
 
+def test_a_time_that_is_over_is_not_waited_for(fake: Fake, endpoint: Make, naps: list[float]):
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=20), usegmt=True)
+    fake.behave = then(said({}, 503, Retry_After=past), said({}, 503, Retry_After="-5"))
+    assert text(endpoint(caps=ALL)) == "red"
+    assert naps == [0, 0]
+
+
+def test_as_long_as_patience_is_waited(fake: Fake, endpoint: Make, naps: list[float]):
+    fake.behave = then(said({}, 429, Retry_After="7"))
+    assert text(endpoint(caps=ALL, patience=7)) == "red"
+    assert naps == [7]
+
+
 def test_a_wait_that_is_too_long_is_not_waited(fake: Fake, endpoint: Make, naps: list[float]):
     fake.behave = lambda body: said({"error": "quota"}, 429, Retry_After="3600")
     expected = (
@@ -253,7 +266,7 @@ def test_nobody_listens():
 # Faults that stay
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 413, 418, 422])
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 418, 422, 425])
 def test_what_is_refused_is_not_tried_again(fake: Fake, endpoint: Make, naps: list[float], status: int):
     fake.behave = lambda body: said({"error": {"message": "so not"}}, status)
     with pytest.raises(SaccadeError, match=rf"refused \({status}: so not\); "):
@@ -261,7 +274,7 @@ def test_what_is_refused_is_not_tried_again(fake: Fake, endpoint: Make, naps: li
     assert (len(fake.seen), naps) == (1, [])
 
 
-@pytest.mark.parametrize("body", [b"<html>welcome</html>", b'{"choices": [', b""])
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", b'{"choices": [', b"", b"[" * 100_000])
 def test_no_json(fake: Fake, endpoint: Make, body: bytes):
     fake.behave = lambda _: faking.Said(200, (body,))
     with pytest.raises(SaccadeError, match=r"tiny at http://127.* answered with what is no JSON: .*check that the URL"):
@@ -288,6 +301,10 @@ LISTED = {"content": [{"token": "a", "logprob": None}]}
         ({"choices": [{"message": {"content": ""}, "logprobs": LISTED}]}, "whose logprobs are no log-probabilities"),
         (
             {"choices": [{"message": {"content": ""}, "logprobs": {"content": [{"logprob": float("nan")}]}}]},
+            "whose logprobs are no log-probabilities",
+        ),
+        (
+            {"choices": [{"message": {"content": ""}, "logprobs": {"content": [{"logprob": -(10**400)}]}}]},
             "whose logprobs are no log-probabilities",
         ),
     ],

@@ -49,7 +49,7 @@ def parsed(body: bytes, who: str) -> dict[str, Any]:
     """The JSON object that a server answered with. Raises SaccadeError for anything else, errors in disguise too."""
     try:
         found = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         start = body[:_SHOWN].decode("utf-8", "replace")
         raise SaccadeError(
             f"{who} answered with what is no JSON: {start!r}; check that the URL is that of the API, such as "
@@ -97,7 +97,7 @@ def _chances(given: object, who: str, found: object) -> tuple[tuple[float, ...],
                          key=lambda pair: -pair[1]))
             for place in places
         )  # fmt: skip
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _strange(who, "whose logprobs are no log-probabilities", found) from error
     return chosen, top if any(top) else ()
 

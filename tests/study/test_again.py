@@ -197,6 +197,17 @@ def test_a_server_beside_a_model_on_this_machine_may_fail_as_well() -> None:
     assert 0 < len(found.answered) < len(found.results)
 
 
+def test_a_server_that_counts_nothing_is_given_up_at_its_first_answer() -> None:
+    class Silent(Server):
+        def run(self, jobs: Sequence[Job]) -> list[Seen]:
+            return [replace(one, visual_tokens=None, tokens=None) for one in super().run(jobs)]
+
+    server = Silent(asked=right)
+    with pytest.raises(SaccadeError, match="far answers, and says nothing of how many tokens it read"):
+        compared(server)
+    assert len(server.log) < 3 * GIVE_UP
+
+
 def test_errors_of_a_model_on_this_machine_are_not_passed_over() -> None:
     def fails(request: Ask, size: Size) -> Answer:
         raise SaccadeError("out of room")

@@ -75,8 +75,7 @@ def look_again(
 
     Ladders are fitted to ``calibration`` first, and their certified twin runs too; without it a ladder runs as it is.
     The models ``alone`` have no sheets, so that they look once, at smaller pictures, and at some tokens (by chance from
-    ``seed``, or evenly) here. Raises SaccadeError,
-    before anything runs, where a model cannot do what a policy takes.
+    ``seed``, or evenly) here. Raises SaccadeError, before anything runs, where a model cannot do what a policy takes.
     """
     for name, model in models.items():
         for policy in policies.values():
@@ -87,30 +86,48 @@ def look_again(
     ladders: dict[str, Ladder] = {}
     twice = {title: policy for title, policy in policies.items() if title != "once"}  # every model has looked once
     for name, model in models.items():
-        bench = {name: model, **beside}
+        bench, mine = {name: model, **beside}, list[Looked]()
         whole = look(exam, bench, "once", Once(), progress) if name in alone else None
-        mine: list[Looked] = []
         for title, policy in twice.items():
-            if title != LADDER or not isinstance(policy, Ladder) or calibration is None:
+            if title == LADDER and isinstance(policy, Ladder) and calibration is not None:
+                climbed, found, ladders[name] = _climbed(exam, calibration, bench, policy, progress)
+                mine += climbed
+                cascades.append(found)
+            else:
                 mine.append(look(exam, bench, title, policy, progress))
-                continue
-            fitted = fit(calibration, bench, policy, progress)
-            cheap = look(exam, bench, title, fitted.ladder, progress)
-            safe = look(exam, bench, CERTIFIED, fitted.certified, progress)
-            lowest = policy.levels[0]
-            first = look(exam, _led(bench, lowest.model), "the first level", lowest.policy, progress)
-            mine += [cheap, safe]
-            cascades.append(cascade(cheap, safe, first, fitted, calibration))
-            ladders[name] = fitted.ladder
         if whole is not None:
-            shares = shorter([one.visual_tokens for one in mine], whole.visual_tokens)
-            plainer = [("resize", Once(share=share)) for share in shares]
-            if model.caps & KEEPS == KEEPS:
-                kept = [Keep(rule, share**2, seed) for rule in ("random", "uniform") for share in SHARES]
-                plainer += [(keep.rule, Once(keep=keep)) for keep in kept]
-            singles += [whole, *(look(exam, bench, title, policy, progress) for title, policy in plainer)]
+            singles += [whole, *_plainer(exam, bench, whole, mine, seed, progress)]
         looked += mine
     return Again(tuple(looked), tuple(singles), tuple(cascades), ladders)
+
+
+def _climbed(
+    exam: Exam, calibration: Exam, bench: Mapping[str, Backend], ladder: Ladder, progress: Progress | None
+) -> tuple[list[Looked], Cascade, Ladder]:
+    """A ladder fitted to ``calibration``, and its certified twin, on the exam."""
+    fitted = fit(calibration, bench, ladder, progress)
+    cheap = look(exam, bench, LADDER, fitted.ladder, progress)
+    safe = look(exam, bench, CERTIFIED, fitted.certified, progress)
+    lowest = ladder.levels[0]
+    first = look(exam, _led(bench, lowest.model), "the first level", lowest.policy, progress)
+    return [cheap, safe], cascade(cheap, safe, first, fitted, calibration), fitted.ladder
+
+
+def _plainer(
+    exam: Exam,
+    bench: Mapping[str, Backend],
+    whole: Looked,
+    policies: Sequence[Looked],
+    seed: int,
+    progress: Progress | None,
+) -> list[Looked]:
+    """What ``policies`` have to beat: smaller pictures, and fewer tokens of the whole one where that can be."""
+    shares = shorter([one.visual_tokens for one in policies], whole.visual_tokens)
+    plainer = [("resize", Once(share=share)) for share in shares]
+    if whole.model.caps & KEEPS == KEEPS:
+        kept = [Keep(rule, share**2, seed) for rule in ("random", "uniform") for share in SHARES]
+        plainer += [(keep.rule, Once(keep=keep)) for keep in kept]
+    return [look(exam, bench, title, policy, progress) for title, policy in plainer]
 
 
 def shorter(tokens: Sequence[float], whole: float) -> list[float]:

@@ -19,7 +19,7 @@ from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES
 from saccade.policies.ladder import Ladder
 from saccade.specs.reader import PARTS, ReaderSpec
-from saccade.study.again import Again, look_again, trained, twin, verdict
+from saccade.study.again import Again, Marked, look_again, trained, twin, verdict
 from saccade.study.looking import Looked, samples, seen
 from saccade.study.looking import row as row_of
 from saccade.study.policies import Policies
@@ -101,17 +101,20 @@ def compare(
         rows=(*(one for one, _ in marked), *(one for one, _ in singles), *map(looked, again.looked)),
         seconds=time.perf_counter() - started,
     )
-    judged = Policies(
-        exam=exam.name,
-        verdicts=tuple(
-            verdict(one, asked, [each for each in singles if each[0].reader == one.reader] or marked)
-            for one in again.looked
-        ),
-        cascades=again.cascades,
-    )
-    faults = tuple(one.fault for one in (*again.singles, *again.looked) if one.fault is not None)
     shown = _shown(exam, showing, sheets, again)
-    return Comparison(results, tuple(shown), judged if again.looked else None, again.ladders, faults)
+    faults = tuple(one.fault for one in (*again.singles, *again.looked) if one.fault is not None)
+    return Comparison(results, tuple(shown), _judged(exam, again, asked, marked, singles), again.ladders, faults)
+
+
+def _judged(
+    exam: Exam, again: Again, asked: Sequence[Asked], marked: Sequence[Marked], singles: Sequence[Marked]
+) -> Policies | None:
+    """Each policy against single looks: of readers at the exam, or of its own model where that was alone."""
+    if not again.looked:
+        return None
+    own = {name: [one for one in singles if one[0].reader == name] for name in {row.reader for row, _ in singles}}
+    verdicts = tuple(verdict(one, asked, own.get(one.reader) or marked) for one in again.looked)
+    return Policies(exam.name, verdicts, again.cascades)
 
 
 def _sat(

@@ -101,8 +101,8 @@ def look(
 ) -> Looked:
     """One policy over the whole exam, on the first model of the bench.
 
-    A question that a server does not answer counts as wrong, and the others go on; where it answers none of ``GIVE_UP``
-    in a row, SaccadeError says why.
+    A question that a server does not answer counts as wrong, and the others go on. Raises SaccadeError where it answers
+    none of ``GIVE_UP`` in a row, and, at the first answer, where it counts no tokens.
     """
     everything = samples(exam)
     reader = next(iter(bench))
@@ -113,6 +113,11 @@ def look(
         done, silent = done + 1, 0 if result.error is None else silent + 1
         if silent == min(GIVE_UP, len(everything)):
             raise SaccadeError(f"{reader} left {silent} questions in a row without an answer; the last: {result.error}")
+        if any(each.visual_tokens is None and each.tokens is None for each in result.trace.looks):
+            raise SaccadeError(
+                f"{reader} answers, and says nothing of how many tokens it read (usage.prompt_tokens is missing or "
+                "does not add up), so that accuracy cannot be set against them; take a server that counts"
+            )
         if progress is not None:
             progress(f"{reader}, {name}", done, len(everything))
 

@@ -150,11 +150,11 @@ def test_a_policy_in_json_is_read_too(tmp_path: Path) -> None:
 
 
 def test_changes_reach_inside() -> None:
-    made = policy("ladder", ("levels.0.threshold=0.25", "levels.1.policy.gate=0.5"), embedded=True)
+    made = policy("ladder", ("levels.0.threshold=0.25", "levels.2.policy.gate=0.5"), embedded=True)
     assert isinstance(made, Ladder)
     assert made.levels[0].threshold == 0.25
-    assert isinstance(made.levels[1].policy, Attention)
-    assert made.levels[1].policy.gate == 0.5
+    assert isinstance(made.levels[2].policy, Attention)
+    assert made.levels[2].policy.gate == 0.5
 
 
 def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,6 @@ def same(one, other):
 
 @pytest.mark.parametrize("kind", FAMILIES)
 @pytest.mark.parametrize("rule", ["random", "uniform"])
-@torch.inference_mode()
 def test_some_tokens_are_read_where_they_stood(kind, rule):
     """What dropping them equals is held in ``test_inside``; here it is that the right ones are dropped."""
     host, keep = hosted(kind), Keep(rule, 0.5)
@@ -50,8 +49,9 @@ def test_some_tokens_are_read_where_they_stood(kind, rule):
     kept = torch.from_numpy(keep.chosen(image.cells, (0, (70, 52))))
     for seen, ask in zip(found, asks, strict=True):
         row = Row(host.prompts.prompt(host.prompts.texts(ask)[0], [image.spelt]), (image,), (kept,))
-        prefix, of, tails, _ = host.begun([row])
-        (alone,) = host._answers(prefix.take(of), tails, 4, 5)
+        with torch.inference_mode():
+            prefix, of, tails, _ = host.begun([row])
+            (alone,) = host._answers(prefix.take(of), tails, 4, 5)
         same(seen.observation, alone)
         price = host.price(Size(70, 52), ask)
         assert (seen.visual_tokens, seen.tokens) == (price.visual_tokens, price.tokens)

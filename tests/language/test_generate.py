@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.language.generate import answer, counted, read
 from saccade.language.hub import Decoder, pad_left
@@ -52,6 +53,22 @@ def test_answers_equal_the_plain_loop(decoder):
         assert one.text == str([token for token in tokens if token not in end])
         lengths.add(len(tokens))
     assert len(lengths) > 1
+
+
+@torch.no_grad()
+def test_every_token_is_heard_as_it_is_chosen(decoder):
+    heard: list[tuple[int, Answer]] = []
+    reading = prefix(decoder, HEADS).take(ROWS)
+    end = frozenset({slow(decoder, HEADS[0] + TAILS[0], set(), 5)[0][2]})
+    found = answer(
+        reading, TAILS, end=end, decode=str, max_tokens=5, top=2, heard=lambda *grown: heard.append(grown)
+    )  # fmt: skip
+    for row, whole in enumerate(found):
+        grown = [one for number, one in heard if number == row]
+        assert grown[-1] == whole
+        assert [one.tokens for one in grown] == [whole.tokens[: step + 1] for step in range(len(whole.tokens))]
+        assert [len(one.top) for one in grown] == [len(one.tokens) for one in grown]
+    assert [number for number, _ in heard][:4] == [0, 1, 2, 3]
 
 
 @torch.no_grad()

@@ -90,6 +90,16 @@ def test_one_is_told_all_that_is_known(desk: Desk, whole: Reader):
     assert told.tokens == len(whole.prompt(template, [encoded]).ids)
 
 
+def test_who_listens_hears_their_own_answer_grow(desk: Desk, whole: Reader):
+    heard: dict[str, list[Told]] = {text: [] for text in WORDS}
+    asked = [desk.ask(question(text, top=1), heard[text].append) for text in WORDS]
+    for text, future in zip(WORDS, asked, strict=True):
+        told = future.result(30)
+        assert heard[text][-1] == told
+        assert [one.spelt for one in heard[text]] == [told.spelt[: step + 1] for step in range(len(told.spelt))]
+        assert [one.ended for one in heard[text]] == [False] * (len(told.spelt) - 1) + [told.ended]
+
+
 def test_an_answer_that_is_cut_off(desk: Desk):
     told = desk.ask(question(WORDS[0], max_tokens=1)).result(30)
     assert not told.ended

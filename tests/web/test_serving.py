@@ -1,5 +1,6 @@
 """The server over real sockets: by OpenAI's client and by hand."""
 
+import asyncio
 import base64
 import http.client
 import json
@@ -8,7 +9,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import torch
-from openai import APIStatusError, OpenAI
+from openai import APIStatusError, BadRequestError, OpenAI
 from PIL import Image
 
 from saccade.api.serving import Limits, of_reader
@@ -26,7 +27,7 @@ from saccade.models.base import Reader
 from saccade.models.desk import BusyError, Desk, Question, Told
 from saccade.models.embedded import embedded
 from saccade.tasks.scenes import Scene
-from saccade.web.shapes import completion
+from saccade.web.shapes import completion, stream
 from tests.servers import Running, served
 
 QUESTION = "What color is the background?"
@@ -52,9 +53,9 @@ def bounded() -> Iterator[Running]:
 
 
 def png(image: Image.Image) -> bytes:
-    stream = BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
+    written = BytesIO()
+    image.save(written, "PNG")
+    return written.getvalue()
 
 
 def uri(data: bytes) -> str:
@@ -83,6 +84,13 @@ def wire(running: Running) -> Iterator[http.client.HTTPConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def raw(running: Running, data: bytes) -> bytes:
+    """What comes back, as it comes."""
+    with wire(running) as connection:
+        connection.request("POST", "/v1/chat/completions", data, {"Content-Type": "application/json"})
+        return connection.getresponse().read()
 
 
 def post(running: Running, data: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any], Any]:
@@ -149,10 +157,13 @@ def test_a_stream_adds_up_to_the_same(client: OpenAI, reader: Reader):
     choices = [choice for chunk in chunks for choice in chunk.choices]
     assert "".join(choice.delta.content or "" for choice in choices) == whole.choices[0].message.content
     assert choices[0].delta.role == "assistant"
-    assert [choice.finish_reason for choice in choices] == [None, None, "stop"]
     assert whole.choices[0].logprobs is not None
-    (chances,) = [choice.logprobs for choice in choices if choice.logprobs]
-    assert chances.model_dump() == whole.choices[0].logprobs.model_dump()
+    chances = [choice.logprobs.content for choice in choices if choice.logprobs]
+    assert [place.model_dump() for places in chances for place in places] == [
+        place.model_dump() for place in whole.choices[0].logprobs.content
+    ]
+    assert [len(places) for places in chances] == [1] * len(whole.choices[0].logprobs.content)
+    assert [choice.finish_reason for choice in choices] == [None] * (1 + len(chances)) + ["stop"]
     assert [chunk.usage for chunk in chunks if chunk.usage] == [whole.usage]
     assert len({chunk.id for chunk in chunks}) == 1
     told.pop("stream_options")
@@ -162,6 +173,82 @@ def test_a_stream_adds_up_to_the_same(client: OpenAI, reader: Reader):
 def test_a_stream_that_is_cut_off_says_so(client: OpenAI):
     chunks = client.chat.completions.create(**body(png(scene()), max_tokens=1, stream=True))
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices] == [None, None, "length"]
+
+
+def told(text: str, *spelt: str, ended: bool = False) -> Told:
+    """An answer so far."""
+    tokens = tuple(range(1, len(spelt) + 1))
+    return Told(Answer(text, tokens, (-0.5,) * len(spelt), ()), spelt, ended, 9, 4)
+
+
+def streamed(*parts: Told | Exception, logprobs: bool = False) -> list[dict[str, Any]]:
+    """The events of an answer that grows so."""
+
+    async def grown() -> AsyncIterator[Told]:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    async def events() -> list[str]:
+        return [event async for event in stream(grown(), "x", logprobs, False)]
+
+    found = asyncio.run(events())
+    return [json.loads(event.removeprefix("data: ")) for event in found if "[DONE]" not in event]
+
+
+def pieces(found: list[dict[str, Any]]) -> list[str]:
+    return [one["choices"][0]["delta"]["content"] for one in found[1:-1]]
+
+
+def test_a_stream_tells_every_token_as_it_comes():
+    whole = told("a red dog", "a", " red", " dog", "</s>", ended=True)
+    found = streamed(told("a", "a"), told("a red", "a", " red"), told("a red dog", "a", " red", " dog"), whole, whole)
+    assert pieces(found) == ["a", " red", " dog"]
+    assert found[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_half_a_character_is_told_once_it_is_whole():
+    half, whole = told("caf\ufffd", "caf", "\ufffd"), told("café", "caf", "\ufffd", "\ufffd")
+    found = streamed(told("caf", "caf"), half, whole, whole, logprobs=True)
+    assert pieces(found) == ["caf", "", "é"]
+    assert all(len(one["choices"][0]["logprobs"]["content"]) == 1 for one in found[1:-1])
+
+
+def test_what_is_half_a_character_at_the_end_is_told_as_it_is():
+    cut = told("caf\ufffd", "caf", "\ufffd")
+    assert "".join(pieces(streamed(told("caf", "caf"), cut, cut))) == "caf\ufffd"
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error():
+    found = streamed(told("a", "a"), RuntimeError("the reader failed"))
+    assert [one["choices"][0]["delta"] for one in found[:-1]] == [
+        {"role": "assistant", "content": ""}, {"content": "a"}
+    ]  # fmt: skip
+    assert found[-1]["error"]["message"] == "the reader failed"
+
+
+def test_a_stream_is_refused_before_it_begins(client: OpenAI):
+    with pytest.raises(BadRequestError, match="positions"):
+        client.chat.completions.create(**body(png(scene()), question="x" * 19_999, stream=True))
+
+
+def test_a_stream_keeps_its_place_until_it_is_answered(bounded: Running, monkeypatch: pytest.MonkeyPatch):
+    gate, read = threading.Event(), Desk._read
+
+    def slowly(desk: Desk, batch: Any) -> Any:
+        assert gate.wait(30)
+        return read(desk, batch)
+
+    monkeypatch.setattr(Desk, "_read", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(raw, bounded, sent(stream=True)) for _ in range(2)]
+        time.sleep(0.2)
+        status = post(bounded, sent())[0]
+        gate.set()
+        assert all(one.result().endswith(b"data: [DONE]\n\n") for one in waiting)
+    assert status == 503
+    assert post(bounded, sent())[0] == 200
 
 
 def test_tokens_are_spelt_in_bytes():
@@ -201,11 +288,11 @@ def test_many_at_once_get_their_own_answers(ours: Running, reader: Reader):
 
 def test_a_picture_in_the_words_of_a_camera(client: OpenAI, reader: Reader):
     """Turned by its EXIF, as everywhere."""
-    image, stream = scene(), BytesIO()
+    image, written = scene(), BytesIO()
     exif = Image.Exif()
     exif[0x0112] = 6
-    image.transpose(Image.Transpose.ROTATE_90).save(stream, "PNG", exif=exif)
-    found = client.chat.completions.create(**body(stream.getvalue(), logprobs=True)).choices[0]
+    image.transpose(Image.Transpose.ROTATE_90).save(written, "PNG", exif=exif)
+    found = client.chat.completions.create(**body(written.getvalue(), logprobs=True)).choices[0]
     answer = expected(reader, image)
     assert found.message.content == answer.text
     assert found.logprobs is not None

@@ -1,5 +1,6 @@
 """What a model says."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 Alternatives = tuple[tuple[str, float], ...]
@@ -23,3 +24,7 @@ class Answer:
     def logprob(self) -> float:
         """Log-probability of the whole answer."""
         return sum(self.logprobs)
+
+
+Heard = Callable[[int, Answer], None]
+"""Called with the number of a question and its answer so far, whenever that has grown by a token."""

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from saccade.core.answer import Alternatives, Answer
+from saccade.core.answer import Alternatives, Answer, Heard
 from saccade.language.cache import roomy
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.insert import Insert
@@ -151,11 +151,12 @@ def answer(
     decode: Callable[[list[int]], str],
     max_tokens: int = 8,
     top: int = 0,
+    heard: Heard | None = None,
 ) -> list[Answer]:
     """One greedy answer a row of ``reading``; each question's ids (at least one) follow the row.
 
     Rows stop at an ``end`` token; the loop stops when all have. Log-probabilities are of the chosen tokens, and of the
-    ``top`` likeliest in each one's place.
+    ``top`` likeliest in each one's place. ``heard`` hears of every token as it is chosen.
     """
     ids, real = pad_left(questions)
     reading.room([len(question) for question in questions], max_tokens - 1)
@@ -164,6 +165,11 @@ def answer(
     chances: list[list[float]] = [[] for _ in questions]
     others: list[list[Alternatives]] = [[] for _ in questions]
     waiting = set(range(len(questions)))
+
+    def said(row: int) -> Answer:
+        text = decode([token for token in tokens[row] if token not in end])
+        return Answer(text, tuple(tokens[row]), tuple(chances[row]), tuple(others[row]))
+
     for step in range(max_tokens):
         scores = scores.log_softmax(dim=-1)
         chance, chosen = scores.max(dim=-1)
@@ -176,14 +182,13 @@ def answer(
                 others[row].append(
                     tuple((decode([id_]), one) for one, id_ in zip(best[0][row], best[1][row], strict=True))
                 )
+            if heard is not None:
+                heard(row, said(row))
         waiting -= {row for row in waiting if token[row] in end}
         if not waiting or step == max_tokens - 1:
             break
         scores = reading.follow(chosen[:, None], torch.ones_like(chosen, dtype=torch.bool)[:, None])
-    return [
-        Answer(decode([token for token in row if token not in end]), tuple(row), tuple(values), tuple(best))
-        for row, values, best in zip(tokens, chances, others, strict=True)
-    ]
+    return [said(row) for row in range(len(questions))]
 
 
 def counted(real: Bool[Tensor, "batch length"]) -> Int[Tensor, "batch length"]:

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from saccade.core.answer import Answer
+from saccade.core.answer import Answer, Heard
 from saccade.language.generate import Reading, answer
 from saccade.language.prompt import Prompt
 from saccade.models.encoded import Encoded, Kept
@@ -82,19 +82,21 @@ def begun(reader: Reads, rows: Sequence[Row]) -> Begun:
     return Begun(reading, tuple(tails), tuple(heads[number] for number in of))
 
 
-def answers(reader: Reads, rows: Sequence[Row], *, max_tokens: int, top: int = 0) -> list[Answer]:
+def answers(
+    reader: Reads, rows: Sequence[Row], *, max_tokens: int, top: int = 0, heard: Heard | None = None
+) -> list[Answer]:
     """One greedy answer a row; see ``language.generate.answer``."""
-    return answered(reader, begun(reader, rows), max_tokens=max_tokens, top=top) if rows else []
+    return answered(reader, begun(reader, rows), max_tokens=max_tokens, top=top, heard=heard) if rows else []
 
 
-def answered(reader: Reads, found: Begun, *, max_tokens: int, top: int = 0) -> list[Answer]:
+def answered(reader: Reads, found: Begun, *, max_tokens: int, top: int = 0, heard: Heard | None = None) -> list[Answer]:
     """The same for rows that were begun, which are used up."""
     end = frozenset(reader.spec.language.ends)
 
     def decode(ids: list[int]) -> str:
         return str(reader.tokenizer.decode(ids)).strip()
 
-    return answer(found.reading, found.tails, end=end, decode=decode, max_tokens=max_tokens, top=top)
+    return answer(found.reading, found.tails, end=end, decode=decode, max_tokens=max_tokens, top=top, heard=heard)
 
 
 def _kept(rows: Sequence[Row]) -> list[Sequence[Kept]] | None:

@@ -18,7 +18,7 @@ from saccade.connectors.foveal import Foveal
 from saccade.connectors.linear import Linear
 from saccade.connectors.merge import Merge
 from saccade.connectors.qformer import QFormer
-from saccade.core.answer import Answer
+from saccade.core.answer import Answer, Heard
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
@@ -241,12 +241,13 @@ class Reader(nn.Module):
         shots: Sequence[Sequence[Shot]] | None = None,
         max_tokens: int = 8,
         top: int = 0,
+        heard: Heard | None = None,
     ) -> list[list[Answer]]:
         """Greedy answers to each picture's questions; each picture is read once for all of its own.
 
-        ``top`` is how many alternatives are told for each token. ``shots`` are examples for each picture, told before
-        it in their order: the most like it last. A template that puts the question before the picture has it read once
-        a question.
+        ``top`` is how many alternatives are told for each token; ``heard`` counts the questions of all pictures.
+        ``shots`` are examples for each picture, told before it in their order: the most like it last. A template that
+        puts the question before the picture has it read once a question.
         """
         shots = [()] * len(encoded) if shots is None else shots
         check_lists(encoded, questions, keep, shots)
@@ -258,7 +259,7 @@ class Reader(nn.Module):
             if keep is not None:
                 kept = [*(torch.arange(shot.encoded.count) for shot in told), keep[number]]
             rows += [Row(pictures, before + self.text(question), kept) for question in asked]
-        found = iter(answers(self, rows, max_tokens=max_tokens, top=top))
+        found = iter(answers(self, rows, max_tokens=max_tokens, top=top, heard=heard))
         return [[next(found) for _ in asked] for asked in questions]
 
     @overload

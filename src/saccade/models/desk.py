@@ -7,7 +7,7 @@ Refuses more than ``room`` questions at once. A question that the reader refuses
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -50,9 +50,14 @@ class Told:
     visual_tokens: int
 
 
+Listening = Callable[[Told], None]
+"""Called by the desk's thread with an answer so far, whenever it has grown by a token."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ticket:
     question: Question
+    heard: Listening | None = None
     told: Future[Told] = field(default_factory=Future)
 
 
@@ -83,9 +88,9 @@ class Desk:
             with self._lock:
                 self._taken -= 1
 
-    def ask(self, question: Question) -> Future[Told]:
+    def ask(self, question: Question, heard: Listening | None = None) -> Future[Told]:
         """Stand in line; the future raises SaccadeError for what the reader refuses."""
-        ticket = _Ticket(question)
+        ticket = _Ticket(question, heard)
         with self._lock:
             if self._closed:
                 raise BusyError(_CLOSING)
@@ -128,7 +133,7 @@ class Desk:
         if not batch:
             return
         try:
-            found = self._read([ticket.question for ticket in batch])
+            found = self._read(batch)
         except SaccadeError as error:
             if len(batch) == 1:
                 batch[0].told.set_exception(error)
@@ -140,22 +145,28 @@ class Desk:
             ticket.told.set_result(told)
 
     @torch.inference_mode()
-    def _read(self, questions: list[Question]) -> list[Told]:
-        reader = self._reader
+    def _read(self, batch: list[_Ticket]) -> list[Told]:
+        reader, questions = self._reader, [ticket.question for ticket in batch]
         encoded = reader.encode([question.image for question in questions])
+
+        def heard(number: int, answer: Answer) -> None:
+            listening = batch[number].heard
+            if listening is not None:
+                listening(self._told(questions[number], answer, encoded[number].count))
+
         said = reader.ask(
             encoded,
             [[question.text] for question in questions],
             max_tokens=questions[0].max_tokens,
             top=max(question.top for question in questions),
+            heard=heard if any(ticket.heard is not None for ticket in batch) else None,
         )
         return [
-            self._told(*row, picture.count)
-            for row, picture in zip(zip(questions, said, strict=True), encoded, strict=True)
+            self._told(question, answer, picture.count)
+            for question, (answer,), picture in zip(questions, said, encoded, strict=True)
         ]
 
-    def _told(self, question: Question, said: list[Answer], visual_tokens: int) -> Told:
-        (answer,) = said
+    def _told(self, question: Question, answer: Answer, visual_tokens: int) -> Told:
         answer = replace(answer, top=tuple(place[: question.top] for place in answer.top) if question.top else ())
         spelt = tuple(str(self._reader.tokenizer.decode([token])) for token in answer.tokens)
         ended = answer.tokens[-1] in self._reader.spec.language.ends

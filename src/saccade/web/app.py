@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
-from saccade.api.serving import BusyError, Limits, Question, Serving, open_picture
+from saccade.api.serving import BusyError, Limits, Question, Serving, Told, open_picture
 from saccade.core.errors import SaccadeError
 from saccade.web import chat, shapes
 from saccade.web.refusal import RefusalError
@@ -37,8 +37,9 @@ def app(serving: Serving) -> FastAPI:
 
     @made.post("/v1/chat/completions")
     async def complete(request: Request) -> Response:
-        with serving.desk.place():
-            return await _complete(serving, await _body(request, serving.limits))
+        with ExitStack() as place:
+            place.enter_context(serving.desk.place())
+            return await _complete(serving, await _body(request, serving.limits), place)
 
     made.add_exception_handler(SaccadeError, _refused)
     made.add_exception_handler(HTTPException, _no_route)
@@ -46,13 +47,44 @@ def app(serving: Serving) -> FastAPI:
     return made
 
 
-async def _complete(serving: Serving, body: bytes) -> Response:
+async def _complete(serving: Serving, body: bytes, place: ExitStack) -> Response:
     asked, question = await asyncio.to_thread(_question, serving, body)
-    told = await asyncio.wrap_future(serving.desk.ask(question))
-    if asked.stream:
-        events = shapes.stream(told, serving.name, asked.logprobs, asked.usage)
-        return StreamingResponse(events, media_type="text/event-stream")
-    return JSONResponse(shapes.completion(told, serving.name, asked.logprobs))
+    if not asked.stream:
+        told = await asyncio.wrap_future(serving.desk.ask(question))
+        return JSONResponse(shapes.completion(told, serving.name, asked.logprobs))
+    parts = await _parts(serving, question, place)
+    return StreamingResponse(
+        shapes.stream(parts, serving.name, asked.logprobs, asked.usage), media_type="text/event-stream"
+    )
+
+
+async def _parts(serving: Serving, question: Question, place: ExitStack) -> AsyncIterator[Told]:
+    """An answer as it grows, and the whole of it at last. It keeps its place until it is there, whoever listens; what
+    is refused before the first token is raised at once.
+    """
+    loop, heard = asyncio.get_running_loop(), asyncio.Queue[Told | None]()
+
+    def tell(told: Told | None) -> None:
+        with suppress(RuntimeError):  # the loop is gone, and nobody listens
+            loop.call_soon_threadsafe(heard.put_nowait, told)
+
+    asking = serving.desk.ask(question, tell)
+    kept = place.pop_all()
+    asking.add_done_callback(lambda _: kept.close())
+    asking.add_done_callback(lambda _: tell(None))
+    whole = asyncio.wrap_future(asking)
+    first = await heard.get()
+    if first is None:
+        await whole
+
+    async def parts() -> AsyncIterator[Told]:
+        part = first
+        while part is not None:
+            yield part
+            part = await heard.get()
+        yield await whole
+
+    return parts()
 
 
 def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, Question]:

@@ -3,10 +3,11 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from saccade.api.serving import Told
+from saccade.core.errors import SaccadeError
 
 
 def models(name: str) -> dict[str, Any]:
@@ -35,16 +36,37 @@ def completion(told: Told, name: str, logprobs: bool) -> dict[str, Any]:
     return {**_head("chat.completion", name), "choices": [choice], "usage": usage(told)}
 
 
-def stream(told: Told, name: str, logprobs: bool, counted: bool) -> Iterator[str]:
-    """The same as events. The answer is one piece, since it was made as a whole, in a batch with others."""
+async def stream(parts: AsyncIterator[Told], name: str, logprobs: bool, counted: bool) -> AsyncIterator[str]:
+    """The same as events, from an answer that grows: each of ``parts`` is all that was said so far, the last one the
+    whole. What breaks off in between ends with an error.
+    """
     head = _head("chat.completion.chunk", name)
-    chances = _chances(told) if logprobs else None
     yield _event(head, [_delta({"role": "assistant", "content": ""})])
-    yield _event(head, [{**_delta({"content": told.answer.text}), "logprobs": chances}])
+    told, said, tokens = None, "", 0
+    try:
+        async for part in parts:
+            piece, chances = _more(part, said), _chances(part)["content"][tokens:]
+            # Whether a character is whole is not known before its last token; what is whole at the end is all there is.
+            if told is not None and len(part.answer.tokens) == tokens:
+                piece = part.answer.text[len(said) :]
+            if piece or (logprobs and chances):
+                held = {"content": chances, "refusal": None} if logprobs else None
+                yield _event(head, [{**_delta({"content": piece}), "logprobs": held}])
+            told, said, tokens = part, said + piece, len(part.answer.tokens)
+    except (SaccadeError, RuntimeError) as broken:
+        yield f"data: {json.dumps(error(str(broken), 500), ensure_ascii=False)}\n\n"
+        return
+    assert told is not None
     yield _event(head, [{**_delta({}), "finish_reason": _finish(told)}])
     if counted:
         yield _event({**head, "usage": usage(told)}, [])
     yield "data: [DONE]\n\n"
+
+
+def _more(part: Told, said: str) -> str:
+    """What an answer says beyond ``said``; nothing yet where it ends inside a character."""
+    text = part.answer.text
+    return "" if text.endswith("\N{REPLACEMENT CHARACTER}") or not text.startswith(said) else text[len(said) :]
 
 
 def usage(told: Told) -> dict[str, Any]:

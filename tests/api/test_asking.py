@@ -92,6 +92,17 @@ def test_the_command_prints_an_answer_a_table_and_a_picture(
         assert len(drawn.resize((64, 64)).getcolors(4096)) > 50
 
 
+@pytest.mark.parametrize(("name", "several"), [("survey-ladder", False), ("ladder", True)])
+def test_the_table_names_models_where_several_looked(
+    picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, several: bool
+) -> None:
+    never = [f"levels.{level}.threshold=2" for level in range(2)]
+    assert run(monkeypatch, picture, QUESTION.text, "--policy", name, "--set", never[0], "--set", never[1]) == 0
+    out = capsys.readouterr().out
+    assert ("llava-thin" in out) == several
+    assert (" model " in out) == several
+
+
 def test_json_goes_to_standard_output_alone(
     picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,7 +56,8 @@ def ask(
 
 def _table(asked: api.Asked) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("look", "at", "said", "sure"):
+    several = len({look.model for look in asked.result.trace.looks}) > 1
+    for title in ("look", *(("model",) if several else ()), "at", "said", "sure"):
         table.add_column(title)
     for title in ("visual tokens", "GFLOPs predicted", "ms measured"):
         table.add_column(title, justify="right")
@@ -65,6 +66,7 @@ def _table(asked: api.Asked) -> Table:
         flops = look.predicted.flops
         table.add_row(
             Text(look.request.reason),
+            *((Text(look.model),) if several else ()),
             api.place(look, asked.picture),
             Text(api.answer(look)),
             api.sure(look),
@@ -75,5 +77,5 @@ def _table(asked: api.Asked) -> Table:
     trace = asked.result.trace
     seen = "unknown" if trace.visual_tokens is None else f"{trace.visual_tokens:,}"
     total = "unknown" if trace.flops is None else f"{trace.flops / 1e9:.2f}"
-    table.add_row("in all", "", "", "", seen, total, f"{trace.ms:.0f}", style="bold")
+    table.add_row("in all", *[""] * (4 if several else 3), seen, total, f"{trace.ms:.0f}", style="bold")
     return table

@@ -169,6 +169,17 @@ def test_cut_short(tmp_path: Path, suffix: str, codec: str, flags: str, part: fl
         probe(path)
 
 
+def test_cut_between_two_packets(tmp_path: Path):
+    path = video(tmp_path / "cut.avi", 150, rate=25, image=noise())
+    whole = path.read_bytes()
+    starts = [place for place in range(len(whole)) if whole.startswith(b"00dc", place)]
+    assert len(starts) > 150  # all frames, and the index of them
+    for start in (starts[20], starts[60], starts[100]):
+        path.write_bytes(whole[:start])
+        with pytest.raises(SaccadeError, match=r"cut\.avi is cut short: it ends after \d+ frames"):
+            probe(path)
+
+
 def test_what_is_missing_is_told(tmp_path: Path):
     path = video(tmp_path / "a.mp4", 100, rate=25, flags="faststart", image=noise())
     path.write_bytes(path.read_bytes()[:-3000])

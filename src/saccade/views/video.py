@@ -90,8 +90,7 @@ def probe(path: Path, *, limit: int = PIXEL_LIMIT) -> Clip:
             return Clip(size=size, frames=frames, fps=rate)
     with _opened(path) as (container, stream):  # from the start again
         seen = _packets(container, stream)
-        promised = (container.duration or 0) / av.time_base if "matroska" in container.format.name else 0
-        if not seen.whole or promised - seen.end > _SLACK:
+        if not seen.whole or _promised(container, stream) - seen.end > _SLACK:
             raise _cut(path, f"it ends after {seen.frames} frames")
     if rate is None or (seen.fps and abs(rate / seen.fps - 1) > _AGREE):
         rate = seen.fps
@@ -156,6 +155,17 @@ def _turn(frame: VideoFrame, path: Path) -> Image.Transpose | None:
     if (a, b, c, d) not in _TURNS:
         raise SaccadeError(f"{path} is to be shown slanted, and only quarter turns are known; encode it upright")
     return _TURNS[a, b, c, d]
+
+
+def _promised(container: InputContainer, stream: VideoStream) -> float:
+    """Seconds that the header speaks of, 0 where it is not to be believed: an AVI's duration is what is left of it, its
+    count of frames is not.
+    """
+    if "matroska" in container.format.name:
+        return (container.duration or 0) / av.time_base
+    if container.format.name == "avi" and stream.average_rate:
+        return float(stream.frames / stream.average_rate)
+    return 0.0
 
 
 def _header_count(stream: VideoStream) -> int:

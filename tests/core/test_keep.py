@@ -32,6 +32,14 @@ def test_as_many_as_said_each_once_and_padding_last(rule, share, rows, cols, pad
         assert found[0] >= padding
 
 
+def test_padding_is_not_even_kept_where_it_stands_best():
+    cells = grid(2, 2)
+    centers = np.concatenate([(cells[:, :2] + cells[:, 2:]) / 2] * 2, axis=1)
+    for rule in ("random", "uniform"):
+        assert Keep(rule, 0.5).chosen(np.concatenate([centers, cells]), "a").tolist() == [4, 5, 6, 7]
+        assert min(Keep(rule, 0.25).chosen(np.concatenate([centers, cells]), "a").tolist()) >= 4
+
+
 def test_all_of_them_is_all_of_them():
     for rule in ("random", "uniform"):
         assert Keep(rule, 1.0).chosen(grid(3, 5), "a").tolist() == list(range(15))

@@ -125,6 +125,21 @@ def test_two_models_share_no_batch() -> None:
     assert [one.outcome.answer.text for one in results] == ["a", "b", "a", "b"]
 
 
+def test_two_models_that_call_themselves_alike_are_two() -> None:
+    @dataclass(frozen=True)
+    class Both(Several):
+        def run(self, asked: Asked) -> Run:
+            one = yield from ask(asked.look(Sight(), reason=""))
+            two = yield from ask(asked.on("second").look(Sight(), reason=""))
+            again = yield from ask(asked.on("first").look(Sight(), reason=""))
+            return Outcome(answer(one.text + two.text + again.text))
+
+    bench = {place: Fake(asked=lambda *_, place=place: answer(place[0]), name="qwen") for place in ("first", "second")}
+    results = Scheduler(bench).run(Both(), samples(3))
+    assert [one.outcome.answer.text for one in results] == ["fsf"] * 3
+    assert [len(one.trace.looks) for one in results] == [2] * 3
+
+
 def test_no_name_means_the_first_model() -> None:
     first, second = Fake(name="first"), Fake(name="second")
     Scheduler({"first": first, "second": second}).run(Once(), samples(2))

@@ -8,7 +8,7 @@ nothing.
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import final
 
@@ -189,14 +189,14 @@ class _Running:
         self._submit(one)
 
     def _same(self, one: _Waiting, request: Request) -> Hashable:
-        model = self.scheduler.model(request.model)
-        return model.name, model.same(one.sample.picture.size, request)
+        place, model = request.model or self.scheduler.first, self.scheduler.model(request.model)
+        return place, model.same(one.sample.picture.size, replace(request, model=place))
 
     def _price(self, one: _Waiting, request: Request) -> None:
         model, size = self.scheduler.model(request.model), one.sample.picture.size
         check(type(self.policy).__name__, needs(request), model.name, model.caps)
         one.request, one.price = request, model.price(size, request)
-        one.bucket = (model.name, None if model.remote else model.bucket(size, request))
+        one.bucket = (request.model or self.scheduler.first, None if model.remote else model.bucket(size, request))
 
     def _beyond(self, one: _Waiting) -> bool:
         """Whether a request exceeds what is left. Who only searches, and has no answer yet, leaves room for one more

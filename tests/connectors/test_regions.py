@@ -14,11 +14,11 @@ from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.models import from_pretrained, from_spec, save_pretrained
 from saccade.models.base import Reader
+from saccade.models.flops import Counter
 from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.reader import RegionConnector
 from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
-from saccade.study.flops import Counter
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
 from tests.regions import CONNECTORS, LIST, QUERIES, RASTER, STEM, shapes, spec

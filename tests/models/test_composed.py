@@ -16,9 +16,9 @@ from saccade.core.request import Ask, Request, Sight, Talk, Turn, Watch, YesNo
 from saccade.core.size import Size
 from saccade.language.hub import Decoder, pad_left
 from saccade.models.asking import Row, begun
-from saccade.models.bench import embedded_model, opened
 from saccade.models.composed import MEMO, Composed, _places, caps_of, framed
 from saccade.models.embedded import embedded
+from saccade.models.open import embedded_model, open_model
 from saccade.nn.values import alike
 from saccade.tasks.scenes import Scenes
 from saccade.views import sight as sights
@@ -337,11 +337,11 @@ def test_several_pictures_stand_in_one_prompt(llava: Composed) -> None:
 def test_names_open_what_they_name(tmp_path) -> None:
     from saccade.models.store import save_pretrained
 
-    assert opened("llava").name == "llava"
+    assert open_model("llava").name == "llava"
     save_pretrained(embedded("pool-4"), tmp_path / "mine")
-    mine = opened(str(tmp_path / "mine"))
+    mine = open_model(str(tmp_path / "mine"))
     assert isinstance(mine, Composed)
     assert mine.caps & Cap.INSTRUCT
     with pytest.raises(SaccadeError, match="did you mean llava"):
-        opened("lava")
+        open_model("lava")
     assert isinstance(mine.reader.language, Decoder)

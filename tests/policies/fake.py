@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Observation, Seen
+from saccade.core.backend import Backend, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.heat import Heat
@@ -41,7 +41,7 @@ def answer(text: str, sure: float | None = 1.0, top: tuple[tuple[str, float], ..
 
 
 @dataclass(eq=False)
-class Fake:
+class Fake(Backend):
     """``asked``, ``chance``, ``look`` and ``talk`` are rules from a request and a picture's size."""
 
     asked: Callable[[Ask, Size], Answer] = lambda request, size: answer("?", 0.5)

@@ -3,7 +3,7 @@
 import pytest
 
 from saccade.core.caps import Cap
-from saccade.models.bench import embedded_model, opened
+from saccade.models.open import embedded_model, open_model
 from saccade.policies.base import Sample
 from saccade.policies.ladder import sides
 from saccade.policies.scheduler import Scheduler
@@ -20,7 +20,7 @@ SAMPLES = [Sample(scene, question.text, scene.name) for scene in SCENES for ques
 @pytest.mark.parametrize("policy", [LADDER, TREE], ids=["ladder", "zoom-tree"])
 def test_our_server_leads_a_policy_to_the_same_looks_as_the_model_itself(ours: Running, policy) -> None:
     """A picture sent small is made small twice, so the ladder's first level is compared by what it costs alone."""
-    remote = opened(f"{ours.url}#{ours.model}")
+    remote = open_model(f"{ours.url}#{ours.model}")
     assert remote.caps & Cap.LOGPROBS
     far = Scheduler({"far": remote}, threads=4).run(policy, SAMPLES)
     near = Scheduler({"near": embedded_model("llava")}).run(policy, SAMPLES)
@@ -35,7 +35,7 @@ def test_our_server_leads_a_policy_to_the_same_looks_as_the_model_itself(ours: R
 
 @pytest.mark.parametrize("policy", [LADDER, TREE], ids=["ladder", "zoom-tree"])
 def test_a_server_without_log_probabilities_is_driven_by_agreement(theirs: Running, policy) -> None:
-    remote = opened(f"{theirs.url}#{theirs.model}")
+    remote = open_model(f"{theirs.url}#{theirs.model}")
     assert not remote.caps & Cap.LOGPROBS
     results = Scheduler({"far": remote}, threads=2).run(policy, SAMPLES[:2])
     for one in results:

@@ -7,10 +7,7 @@ from saccade.core.grid import Grid
 from saccade.core.ledger import Groups, Ledger
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.specs.groups import blocks, everything, identity
-from saccade.specs.slices import ArxivSliceSpec
-from saccade.specs.tiles import TileSpec
-from saccade.study.results import (
+from saccade.evaluation.results import (
     Change,
     Changes,
     Environment,
@@ -22,7 +19,10 @@ from saccade.study.results import (
     Row,
     Score,
 )
-from saccade.study.shown import Seen, Shown
+from saccade.evaluation.shown import Seen, Shown
+from saccade.specs.groups import blocks, everything, identity
+from saccade.specs.slices import ArxivSliceSpec
+from saccade.specs.tiles import TileSpec
 from saccade.tasks.scenes import Scenes
 
 READERS = [

@@ -16,6 +16,7 @@ from saccade.core.request import Ask, Request, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Price, Trace
 from saccade.core.view import View
+from saccade.evaluation.results import Changes, Flops, Milliseconds, Row
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
 from saccade.models.hosted import Hosted
@@ -33,7 +34,6 @@ from saccade.study.compare import compare as run
 from saccade.study.looking import GIVE_UP, LEAST, Looked, further, look, samples, seen
 from saccade.study.reliability import reliability
 from saccade.study.report import render
-from saccade.study.results import Changes, Flops, Milliseconds, Row
 from saccade.study.rows import Asked
 from saccade.study.sheets import Entrant
 from saccade.study.table import table

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from saccade.evaluation.results import Results
 from saccade.study.bottleneck import curve
 from saccade.study.lines import HEIGHT, TOP
-from saccade.study.results import Results
 
 SVG = "{http://www.w3.org/2000/svg}"
 STORED = Results.from_json((Path(__file__).parents[2] / "docs" / "results.json").read_text())

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.results import Change
 from saccade.models.unified import Unified
 from saccade.specs.unified import UnifiedSpec
 from saccade.study import clips as study
 from saccade.study.clips import ClipStudy, clips_markdown, clips_table, verdicts
-from saccade.study.results import Change
 from saccade.tasks.clips import PARTS
 
 SPEC = UnifiedSpec(width=16, latents=2, heads=2, rounds=1, layers=1)

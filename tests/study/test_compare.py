@@ -8,11 +8,11 @@ from PIL import Image
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
+from saccade.evaluation.results import Results, Row
 from saccade.models import build
 from saccade.models.embedded import embedded
 from saccade.study.compare import compare
 from saccade.study.report import render
-from saccade.study.results import Results, Row
 from saccade.study.sheets import Entrant
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes

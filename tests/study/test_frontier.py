@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 import pytest
 
 from saccade.core.box import Box
+from saccade.evaluation.results import Results
 from saccade.study.frontier import frontier
 from saccade.study.labels import place
 from saccade.study.panel import FRAME, ROOM, axis, panel, y_of
-from saccade.study.results import Results
 from saccade.tasks.exam import Scale
 from tests.study.fakes import results, row
 

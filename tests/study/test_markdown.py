@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from saccade.evaluation.results import Results
 from saccade.study.markdown import markdown
-from saccade.study.results import Results
 from saccade.study.table import print_table
 from tests.study.fakes import results
 

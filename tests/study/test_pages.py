@@ -10,6 +10,7 @@ import yaml
 from saccade.cli.main import main
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
+from saccade.evaluation.results import Results
 from saccade.models import READERS
 from saccade.models.cards import cards
 from saccade.specs.catalogue import PRESETS
@@ -23,7 +24,6 @@ from saccade.study.markdown import pipes
 from saccade.study.notes import FOLDER, Claim, notes
 from saccade.study.pages import files, index, page
 from saccade.study.points import measured
-from saccade.study.results import Results
 from tests.study.fakes import results, row
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,8 @@ import pytest
 
 from saccade.api.comparing import compare
 from saccade.core.errors import SaccadeError
-from saccade.models.bench import embedded_model
+from saccade.evaluation.results import Results
+from saccade.models.open import embedded_model
 from saccade.policies.catalogue import EMBEDDED, policy
 from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once
@@ -19,7 +20,6 @@ from saccade.study.looking import look
 from saccade.study.looking import row as row_of
 from saccade.study.policies import Policies
 from saccade.study.policies_table import cascade_table, drawing, policies_markdown, policies_table
-from saccade.study.results import Results
 from saccade.study.rows import questions
 from saccade.study.sheets import Entrant
 from saccade.tasks.exam import is_right

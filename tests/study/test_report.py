@@ -14,10 +14,10 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
+from saccade.evaluation.shown import Seen, Shown
 from saccade.specs.groups import identity
 from saccade.specs.slices import ArxivSliceSpec
 from saccade.study.report import render
-from saccade.study.shown import Seen, Shown
 from saccade.tasks.exam import Question
 from tests.study.fakes import results, row, seen, shown, whole
 

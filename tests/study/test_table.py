@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from saccade.core.errors import SaccadeError
-from saccade.study.results import Results
+from saccade.evaluation.results import Results
 from saccade.study.table import table
 from tests.study.fakes import results, row
 

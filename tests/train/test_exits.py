@@ -10,12 +10,12 @@ import torch
 from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.intervals import clustered
 from saccade.models.exits import ExitClassifier, confidence, order
 from saccade.specs.exits import ExitsSpec, budgeted, left
 from saccade.specs.vit import StemTowerSpec
 from saccade.study import exits as module
 from saccade.study.exits import ExitStudy, Spared, exits_curve, exits_markdown, exits_table, shares, study, table
-from saccade.study.intervals import clustered
 from saccade.tasks.clutter import clutter
 from saccade.towers.stem import StemTower
 from saccade.train import exits as training

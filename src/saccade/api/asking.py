@@ -15,8 +15,8 @@ from saccade.core.recipe import digest, to_dict
 from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
-from saccade.models.bench import opened
 from saccade.models.cards import cards
+from saccade.models.open import open_model
 from saccade.policies.base import Result, Sample
 from saccade.policies.catalogue import TYPES
 from saccade.policies.catalogue import policy as named_policy
@@ -87,7 +87,7 @@ def ask(
 ) -> Asked:
     """Answer ``question`` about a picture.
 
-    ``model`` as ``models.bench.opened`` takes it; ``policy`` is a name or a file, ``changes`` its parameters as
+    ``model`` as ``models.open.open_model`` takes it; ``policy`` is a name or a file, ``changes`` its parameters as
     ``path=value``; ``budget`` bounds the visual tokens of all looks, ``max_tokens`` the length of an answer. A ladder
     may name further models: they are opened too. Raises SaccadeError for what cannot be read or asked.
     """
@@ -100,7 +100,7 @@ def ask(
     chosen = named_policy(policy, tuple(changes), embedded=model in cards())
     picture = open_picture(image)
     names = dict.fromkeys((model, *(name for name in chosen.requires if name)))
-    bench = {name: opened(name, revision if name == model else None) for name in names}
+    bench = {name: open_model(name, revision if name == model else None) for name in names}
     (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget, max_tokens)])
     return Asked(picture, question, bench[model].name, policy, to_dict(chosen, TYPES), result)
 

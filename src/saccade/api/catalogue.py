@@ -99,8 +99,8 @@ def record() -> dict[str, object]:
 
 def write_pages(folder: Path, results: Path) -> list[Path]:
     """Write a page on every reader into ``folder``, with the points that ``results`` holds; what was written."""
+    from saccade.evaluation.results import Results
     from saccade.study import pages
-    from saccade.study.results import Results
 
     if not results.is_file():
         raise SaccadeError(f"{results}: there is no such file; saccade compare --out writes a results.json")

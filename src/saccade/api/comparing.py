@@ -9,24 +9,24 @@ import yaml
 
 from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError
+from saccade.core.files import write_whole
 from saccade.core.recipe import to_dict
+from saccade.evaluation.results import Results
 from saccade.models.base import Reader
-from saccade.models.bench import embedded_model, loaded_caps, opened
 from saccade.models.cards import cards
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
+from saccade.models.open import embedded_model, loaded_caps, open_model
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
 from saccade.study.compare import Comparison
 from saccade.study.compare import compare as run_compare
-from saccade.study.files import write_whole
 from saccade.study.policies import Policies
 from saccade.study.policies_table import cascade_table as cascade_table
 from saccade.study.policies_table import drawing as policies_drawing
 from saccade.study.policies_table import policies_table as policies_table
 from saccade.study.report import render
-from saccade.study.results import Results
 from saccade.study.sheets import Entrant, Progress
 from saccade.study.shots import SHOTS, Shots
 from saccade.study.shots import few_shot as run_few_shot
@@ -81,7 +81,7 @@ def compare(
     """Accuracy against visual tokens for ``models`` × budgets, with the resize, random and uniform baselines.
 
     ``data`` is a JSONL, a LLaVA JSON or a folder with a CSV; without it, ``pictures`` of the generated exam's
-    test split are asked. ``models`` are embedded readers' names, or whatever ``models.bench.opened`` takes (folders,
+    test split are asked. ``models`` are embedded readers' names, or whatever ``models.open.open_model`` takes (folders,
     Hub ids, servers); all embedded readers unless given. Those that are not put together here are compared with
     smaller pictures of their own. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
     are pooled with those of the embedded readers of the same name. Where an embedded reader takes part, the
@@ -112,7 +112,7 @@ def compare(
     }
     named = sorted({name for policy in chosen_policies.values() for name in policy.requires if name})
     beside = {
-        name: others.get(name) or (_composed(name, entrants[name].reader) if name in entrants else opened(name))
+        name: others.get(name) or (_composed(name, entrants[name].reader) if name in entrants else open_model(name))
         for name in named
     }
     compared = run_compare(
@@ -145,7 +145,7 @@ def _taking_part(names: Sequence[str], families: Sequence[str | Path]) -> tuple[
         if name in cards():
             entrants[name] = _entrant(name, families)
             continue
-        model = opened(name)
+        model = open_model(name)
         if isinstance(model, Composed):
             entrants[name] = Entrant(model.reader, "exact", f"as loaded from {name}")
         else:

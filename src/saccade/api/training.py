@@ -9,6 +9,7 @@ from rich.table import Table
 
 from saccade.api.comparing import writable
 from saccade.core.errors import SaccadeError
+from saccade.core.files import write_whole
 from saccade.models.embedded import embedded
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
@@ -19,7 +20,6 @@ from saccade.study.digits import DigitStudy, digits_table
 from saccade.study.digits import study as study_digits
 from saccade.study.exits import ExitStudy, exits_curve, exits_table
 from saccade.study.exits import study as study_exits
-from saccade.study.files import write_whole
 from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
 from saccade.study.foveater import study as study_fixations
 from saccade.towers.stem import StemTower

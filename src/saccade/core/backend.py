@@ -1,18 +1,25 @@
-"""The contract between policies and models, whether composed, hosted or behind an endpoint."""
+"""The contract between policies and models: composed here, hosted from ``transformers``, at a URL, or a third party's.
 
+A backend of one's own subclasses ``Backend`` and gives ``name``, ``caps`` and ``run``. Whatever else it knows of itself
+(costs, weights, which requests are alike) it may say too: a table's column stays empty where it does not.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
+import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer
+from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.heat import Heat
+from saccade.core.ledger import Ledger
 from saccade.core.request import Request, Said
 from saccade.core.size import Size
 from saccade.core.trace import Price
-from saccade.core.view import View
+from saccade.core.view import Layout, View
 
 Observation = Answer | float | Said | tuple[Heat, ...]
 """What a request is answered with: ``Ask``, ``YesNo``, ``Talk`` and ``Watch`` in turn."""
@@ -30,46 +37,104 @@ class Job:
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """What came of a job: the observation, the ``views`` that were seen (source pixels), and how many visual tokens and
-    positions in all the model says it read (None where it does not).
+    positions in total the model says it read (None where it does not).
+
+    ``spared`` are seconds of work that a memory shared with other models did for this job.
     """
 
     observation: Observation
     views: tuple[View, ...]
     visual_tokens: int | None
     tokens: int | None
+    spared: float = 0.0
 
 
-@runtime_checkable
-class Backend(Protocol):
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Parameters of a model, and the bytes that they take."""
+
+    params: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """What a request shows, for drawing: the ``layout`` of its picture and the ``ledger`` of the tokens that are read.
+
+    ``watched`` is the share of learned queries' attention that each of the ledger's cells gets, None where nothing
+    looks; ``path`` are the places that were fixated, in their order; ``regions`` what the picture was taken apart into.
+    """
+
+    layout: Layout
+    ledger: Ledger
+    watched: np.ndarray | None = None
+    path: tuple[Box, ...] = ()
+    regions: tuple[Box, ...] = ()
+
+
+class Backend(ABC):
     """A model that policies drive. Equal jobs get equal answers in float32, whatever else is in their batch."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What traces and errors call it."""
-        ...
 
     @property
+    @abstractmethod
     def caps(self) -> Cap:
         """What it can do."""
-        ...
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+        """All jobs of one bucket as one batch."""
 
     @property
     def remote(self) -> bool:
         """Whether jobs wait elsewhere, so that they run side by side on threads, one a call."""
-        ...
+        return False
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Text that is equal for models that answer alike, under which answers are kept; None: they are not kept."""
+        return None
+
+    @property
+    def weights(self) -> Weights | None:
+        """How many parameters it has; None where nobody knows."""
+        return None
+
+    @property
+    def fidelity(self) -> str:
+        """How near it is to what was published: exact, faithful, survey, or hosted (its own code, untouched)."""
+        return "hosted"
+
+    @property
+    def provenance(self) -> str:
+        """One sentence on where it comes from and how it was trained."""
+        return f"{self.name}, as given"
 
     def price(self, size: Size, request: Request) -> Price:
         """What ``request`` costs about a picture of ``size``. Raises SaccadeError for what cannot be asked."""
-        ...
+        del size, request
+        return Price(None, None, None, None)
+
+    def counted(self, size: Size, request: Request, read: int | None) -> int | None:
+        """FLOPs of ``request`` as torch counts them, ``read`` visual tokens being read; None where nobody counts."""
+        del size, request, read
+        return None
+
+    def describe(self, job: Job) -> Description | None:
+        """What a job's request shows, for drawing; None where nothing is known of it."""
+        del job
+        return None
 
     def bucket(self, size: Size, request: Request) -> Hashable:
-        """Requests with equal buckets run well as one batch."""
-        ...
+        """Requests with equal buckets run well as one batch: those of one kind, unless told otherwise."""
+        del size
+        return type(request).__name__
 
     def same(self, size: Size, request: Request) -> Hashable:
         """Requests about one picture for which this is equal are answered alike, so that one answer does for all."""
-        ...
-
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
-        """All jobs of one bucket as one batch."""
-        ...
+        del size
+        return request

@@ -11,14 +11,15 @@ from saccade.core.view import View
 class Price:
     """What a request is predicted to cost: nothing is run.
 
-    ``tokens`` are all positions that are read, the visual ones among them; ``flops`` and ``bytes`` (what it holds while
-    it runs) are None where nobody can know, as of an endpoint.
+    ``tokens`` are all positions that are read, the visual ones among them, ``slots`` those that pictures add; ``flops``
+    and ``bytes`` (what it holds while it runs) are None where nobody can know, as of an endpoint.
     """
 
     visual_tokens: int | None
     tokens: int | None
     flops: int | None
     bytes: int | None
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-from saccade.core.backend import Job, Observation, Seen
+from saccade.core.backend import Backend, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
@@ -65,17 +65,27 @@ def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
 
 
 @final
-class Composed:
+class Composed(Backend):
     """``reader`` under a ``name``; ``caps`` are all that its parts allow unless given. See ``core.backend.Backend``."""
 
     def __init__(self, name: str, reader: Reader, caps: Cap | None = None) -> None:
-        self.name, self.reader, self.remote = name, reader, False
-        self.caps = caps_of(reader) if caps is None else caps
+        self._name, self.reader = name, reader
+        self._caps = caps_of(reader) if caps is None else caps
         self._framed = isinstance(reader.spec.views, CropSpec | PadSpec | StretchSpec)
         self._memo: OrderedDict[Hashable, Encoded] = OrderedDict()
         self._held = 0
         self._reader, self._plan = lru_cache(64)(self._seeing), lru_cache(4096)(self._planned)
         self._positions = lru_cache(4096)(reader.positions)
+
+    @property
+    def name(self) -> str:
+        """See ``Backend``."""
+        return self._name
+
+    @property
+    def caps(self) -> Cap:
+        """See ``Backend``."""
+        return self._caps
 
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""

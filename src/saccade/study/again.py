@@ -9,6 +9,7 @@ import numpy as np
 from saccade.core.backend import Backend
 from saccade.core.caps import Cap
 from saccade.core.keep import Keep
+from saccade.evaluation.results import Row
 from saccade.policies.base import Policy
 from saccade.policies.certify import Certificate, Refusal
 from saccade.policies.ladder import Ladder
@@ -18,7 +19,6 @@ from saccade.study.cascade import Expected, Labelled, certified, cheapest
 from saccade.study.looking import SINGLE, Looked, further, look
 from saccade.study.policies import Against, Cascade, Proof, Verdict
 from saccade.study.reliability import reliability
-from saccade.study.results import Row
 from saccade.study.rows import Asked, scored
 from saccade.study.sheets import Progress
 from saccade.tasks.exam import Exam

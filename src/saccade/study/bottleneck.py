@@ -6,8 +6,8 @@ it does better than that.
 
 from collections.abc import Mapping, Sequence
 
+from saccade.evaluation.results import Results, Row, Score
 from saccade.study import lines
-from saccade.study.results import Results, Row, Score
 
 START = "perceiver-"
 """Readers whose names go on with a number of latents."""

@@ -13,8 +13,8 @@ import platform
 from pathlib import Path
 
 from saccade.core.errors import SaccadeError
+from saccade.core.files import write_whole
 from saccade.specs.device import Device, from_json, to_json
-from saccade.study.files import write_whole
 
 SCHEMA = "saccade.calibration/1"
 

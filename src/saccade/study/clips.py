@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from saccade.core.codec import parsed, written
+from saccade.core.files import write_whole
+from saccade.evaluation.intervals import clustered, paired
+from saccade.evaluation.results import Change, Score
 from saccade.models.unified import Unified
 from saccade.study import words
-from saccade.study.codec import parsed, written
-from saccade.study.files import write_whole
-from saccade.study.intervals import clustered, paired
 from saccade.study.markdown import pipes
-from saccade.study.results import Change, Score
 from saccade.study.table import titled
 from saccade.tasks.clips import PARTS, VERSION, Part
 from saccade.train.clips import ClipBank, bank

@@ -14,6 +14,8 @@ from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
 from saccade.core.version import __version__
+from saccade.evaluation.results import BASELINES, Environment, ExamFacts, Results, Row
+from saccade.evaluation.shown import Shown
 from saccade.models.base import Reader
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES
@@ -23,10 +25,8 @@ from saccade.study.again import Again, Marked, look_again, trained, twin, verdic
 from saccade.study.looking import Looked, samples, seen
 from saccade.study.looking import row as row_of
 from saccade.study.policies import Policies
-from saccade.study.results import BASELINES, Environment, ExamFacts, Results, Row
 from saccade.study.rows import Asked, questions, row
 from saccade.study.sheets import Entrant, Progress, Sheet, sit
-from saccade.study.shown import Shown
 from saccade.tasks.exam import Exam
 
 SHOWN = 4

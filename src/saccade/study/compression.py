@@ -16,14 +16,14 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
+from saccade.core.codec import parsed, written
+from saccade.core.files import write_whole
 from saccade.core.grid import Grid
+from saccade.evaluation.intervals import clustered
+from saccade.evaluation.results import Score
 from saccade.models.page_reader import PageReader
 from saccade.study import lines, words
-from saccade.study.codec import parsed, written
-from saccade.study.files import write_whole
-from saccade.study.intervals import clustered
 from saccade.study.markdown import pipes
-from saccade.study.results import Score
 from saccade.study.table import titled
 from saccade.tasks.pages import VERSION, Page, lexicon
 from saccade.train.compression import AT_ONCE, bank, ways

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from rich.table import Table
 
+from saccade.core.codec import parsed, written
+from saccade.core.files import write_whole
+from saccade.evaluation.intervals import clustered
+from saccade.evaluation.results import Score
 from saccade.models.perceiver_io import PictureClassifier
 from saccade.study import words
-from saccade.study.codec import parsed, written
-from saccade.study.files import write_whole
-from saccade.study.intervals import clustered
 from saccade.study.markdown import pipes
-from saccade.study.results import Score
 from saccade.study.table import titled
 from saccade.train.digits import Digits
 

@@ -16,13 +16,13 @@ from jaxtyping import Float
 from rich.table import Table
 from torch import Tensor
 
+from saccade.core.codec import parsed, written
+from saccade.core.files import write_whole
+from saccade.evaluation.intervals import clustered, paired
+from saccade.evaluation.results import Change, Score
 from saccade.models.foveater import Foveater
 from saccade.study import lines, words
-from saccade.study.codec import parsed, written
-from saccade.study.files import write_whole
-from saccade.study.intervals import clustered, paired
 from saccade.study.markdown import pipes
-from saccade.study.results import Change, Score
 from saccade.study.table import titled
 from saccade.tasks.clutter import VERSION
 from saccade.train.foveater import WAYS, FixationsRecipe, Scenes, Way, paths

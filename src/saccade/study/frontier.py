@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
+from saccade.evaluation.results import BASELINES, Results, Row
 from saccade.study import words
 from saccade.study.markup import leaf, number, plain, tag
 from saccade.study.panel import FRAME, HEIGHT, RADIUS, WIDTH, Mark, Panel, name, panel, series, y_of
-from saccade.study.results import BASELINES, Results, Row
 
 TITLES = {"detail": "Detail: read one small place", "gist": "Gist: the whole picture", "own": "Your questions"}
 PERCENTS = (0, 25, 50, 75, 100)

@@ -8,9 +8,9 @@ from PIL import Image
 
 from saccade.core.box import Box
 from saccade.core.size import Size
+from saccade.evaluation.shown import Seen, Shown
 from saccade.study.looks import LONGEST, canvas, figure, marked, resolution, sheets
 from saccade.study.markup import leaf, plain, tag
-from saccade.study.shown import Seen, Shown
 
 ZOOM = 4.0
 """How much of the surroundings an enlarged place shows, in heights of the evidence."""

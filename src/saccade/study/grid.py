@@ -1,8 +1,8 @@
 """The report's tables."""
 
+from saccade.evaluation.results import Change, Results, Row, Score
 from saccade.study import words
 from saccade.study.markup import plain, tag
-from saccade.study.results import Change, Results, Row, Score
 
 LAST = "fidelity"
 """The column of words."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from saccade.evaluation.results import Score
 from saccade.study.markup import leaf, number, plain, tag
-from saccade.study.results import Score
 
 COLOURS = ("#1f6fb2", "#b8500c", "#0f7b6c", "#7a3fa0", "#8a6d00", "#5b646e")
 WIDTH, HEIGHT, LEFT, TOP, GAP = 230.0, 190.0, 34.0, 30.0, 26.0

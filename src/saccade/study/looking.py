@@ -15,15 +15,15 @@ from saccade.core.request import shown
 from saccade.core.size import Size
 from saccade.core.trace import Look
 from saccade.core.view import Layout
+from saccade.evaluation.results import BASELINES, Flops, Milliseconds, Row
+from saccade.evaluation.shown import Seen
 from saccade.models.composed import Composed
+from saccade.models.flops import Counter
 from saccade.models.hosted import Hosted
 from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.scheduler import Scheduler
-from saccade.study.flops import Counter
-from saccade.study.results import BASELINES, Flops, Milliseconds, Row
 from saccade.study.rows import Asked, scored
 from saccade.study.sheets import Progress
-from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
 from saccade.views.sight import extent
 

@@ -12,8 +12,8 @@ from saccade.core.box import Box
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
 from saccade.core.view import Layout, Role
+from saccade.evaluation.shown import Seen
 from saccade.study.markup import leaf, number, tag
-from saccade.study.shown import Seen
 
 LONGEST = 512
 """Pictures are embedded with at most this longer side in pixels; outlines keep the source's coordinates."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Container, Iterable, Sequence
 
+from saccade.evaluation.results import Results, Row
 from saccade.study import words
-from saccade.study.results import Results, Row
 from saccade.study.table import PRINT
 
 

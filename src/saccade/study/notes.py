@@ -11,8 +11,8 @@ from typing import Literal, cast
 
 import yaml
 
+from saccade.core.codec import decode
 from saccade.core.errors import SaccadeError
-from saccade.study.codec import decode
 
 Verdict = Literal["true", "depends", "wrong", "no source"]
 """depends: true under an assumption that the survey does not state. no source: nothing was found to hold it against."""

@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from saccade.core.files import write_whole
 from saccade.core.plan import Plan
 from saccade.core.size import Size
+from saccade.evaluation.results import Results
 from saccade.models import READERS, Entry
 from saccade.specs.catalogue import system
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.system import TEXT
 from saccade.study import bottleneck, words
 from saccade.study.figures import fill
-from saccade.study.files import write_whole
 from saccade.study.laws import Law, law_of
 from saccade.study.markdown import pipes
 from saccade.study.notes import Claim, Notes, Verdict, notes
 from saccade.study.points import measured, points
-from saccade.study.results import Results
 from saccade.study.stages import parts_of, path_of, words_of
 
 SIZES = (Size(640, 480), Size(1024, 1024), Size(1240, 1754))

@@ -6,8 +6,8 @@ from itertools import pairwise
 from math import ceil, floor, log2
 
 from saccade.core.box import Box
+from saccade.evaluation.results import Results, Row, Score
 from saccade.study.labels import Placed, place
-from saccade.study.results import Results, Row, Score
 from saccade.tasks.exam import Scale
 
 WIDTH, HEIGHT = 420.0, 320.0

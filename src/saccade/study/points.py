@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from saccade.evaluation.results import Results, Row
 from saccade.models.cards import cards
 from saccade.study import words
 from saccade.study.markdown import pipes
 from saccade.study.notes import Notes
-from saccade.study.results import Results, Row
 from saccade.study.stages import path_of
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import cast
 
+from saccade.core.codec import parsed, written
+from saccade.evaluation.results import SCALES, Change
 from saccade.policies.certify import Certificate, Refusal
 from saccade.study.cascade import Expected
-from saccade.study.codec import parsed, written
 from saccade.study.reliability import Reliability
-from saccade.study.results import SCALES, Change
 from saccade.tasks.exam import Scale
 
 SCHEMA = "saccade.policies/1"

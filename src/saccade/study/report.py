@@ -6,6 +6,8 @@ It is well-formed XML as well, so that a test can read it and a mistake in its t
 from collections.abc import Sequence
 from importlib import resources
 
+from saccade.evaluation.results import Results
+from saccade.evaluation.shown import Shown
 from saccade.study import words
 from saccade.study.frontier import frontier
 from saccade.study.gallery import gallery
@@ -13,8 +15,6 @@ from saccade.study.grid import kinds_table, rows_table
 from saccade.study.judged import judged
 from saccade.study.markup import leaf, plain, tag
 from saccade.study.policies import Policies
-from saccade.study.results import Results
-from saccade.study.shown import Shown
 
 TITLE = "What a picture costs, and what you lose"
 INTRO = (

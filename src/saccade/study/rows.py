@@ -10,9 +10,9 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
+from saccade.evaluation.intervals import clustered, paired
+from saccade.evaluation.results import Change, Changes, Flops, Milliseconds, Row, Score
 from saccade.specs.reader import ReaderSpec
-from saccade.study.intervals import clustered, paired
-from saccade.study.results import Change, Changes, Flops, Milliseconds, Row, Score
 from saccade.study.sheets import Sheet
 from saccade.tasks.exam import Exam, Question, Scale
 

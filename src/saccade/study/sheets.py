@@ -17,13 +17,13 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.size import Size
+from saccade.evaluation.results import Fidelity
+from saccade.evaluation.shown import Seen
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Patches
+from saccade.models.flops import Counter
 from saccade.models.regions import regions_of
 from saccade.study.baselines import Framed, keep_random, keep_uniform, smaller
-from saccade.study.flops import Counter
-from saccade.study.results import Fidelity
-from saccade.study.shown import Seen
 from saccade.tasks.exam import Exam, Picture, is_right
 from saccade.towers.regions import RegionTower
 

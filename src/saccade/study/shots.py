@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from saccade.core.codec import parsed, written
 from saccade.core.errors import SaccadeError
+from saccade.core.files import write_whole
+from saccade.evaluation.intervals import clustered
+from saccade.evaluation.results import Score
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Shot
-from saccade.study.codec import parsed, written
-from saccade.study.files import write_whole
-from saccade.study.intervals import clustered
-from saccade.study.results import Score
 from saccade.study.sheets import PICTURES_AT_ONCE, Progress
 from saccade.tasks.exam import Question, is_right
 from saccade.tasks.scenes import Scene, Scenes

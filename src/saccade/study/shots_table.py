@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
+from saccade.evaluation.results import Score
 from saccade.study import lines, words
 from saccade.study.markdown import pipes
-from saccade.study.results import Score
 from saccade.study.shots import Shots
 from saccade.study.table import titled
 

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.results import Change, Results, Row, Score
 from saccade.study import words
-from saccade.study.results import Change, Results, Row, Score
 from saccade.tasks.exam import Scale
 
 BASELINE_MARK = "○"

@@ -2,7 +2,7 @@
 
 from math import floor, log10
 
-from saccade.study.results import Change, Score
+from saccade.evaluation.results import Change, Score
 
 NONE = "–"
 

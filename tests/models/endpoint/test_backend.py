@@ -37,7 +37,7 @@ def one(endpoint: Backend, request: Request):
     return seen
 
 
-def opened(uri: str) -> np.ndarray:
+def open_model(uri: str) -> np.ndarray:
     head, data = uri.split(",")
     assert head == "data:image/png;base64"
     with Image.open(BytesIO(base64.b64decode(data))) as found:
@@ -54,7 +54,7 @@ def test_asks_greedily_with_pictures_as_the_sights_show_them(fake: Fake, endpoin
     assert [part["type"] for part in message["content"]] == ["image_url", "image_url", "text"]
     assert message["content"][-1]["text"] == "which colour?"
     for uri, sight in zip(pictures(body), sights, strict=True):
-        np.testing.assert_array_equal(opened(uri), np.asarray(shown(IMAGE, sight)))
+        np.testing.assert_array_equal(open_model(uri), np.asarray(shown(IMAGE, sight)))
     assert {name: body[name] for name in body if name != "messages"} == {
         "model": "tiny",
         "temperature": 0,
@@ -190,7 +190,7 @@ def test_a_conversation_with_calls(fake: Fake, endpoint: Make):
     ]  # fmt: skip
     assert body["messages"][2]["tool_calls"][0]["id"] == body["messages"][3]["tool_call_id"] == "c1"
     assert body["messages"][5]["tool_calls"][0]["id"] == body["messages"][6]["tool_call_id"] != ""
-    assert [opened(uri).shape[1] for uri in pictures(body)] == [90, 20, 10]
+    assert [open_model(uri).shape[1] for uri in pictures(body)] == [90, 20, 10]
     assert body["max_tokens"] == 99
     (function,) = body["tools"]
     assert function["type"] == "function"

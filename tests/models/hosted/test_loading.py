@@ -34,7 +34,10 @@ def test_comes_back_as_it_was(kind, tmp_path):
     assert found.caps == host.caps
     assert found.name == tmp_path.name
     ours, theirs = host.run([JOB])[0], found.run([JOB])[0]
-    assert ours.observation == theirs.observation
+    said, again = ours.observation, theirs.observation
+    assert (said.text, said.tokens) == (again.text, again.tokens)
+    # Weights read from a file lie elsewhere in memory, and a matrix product may add in another order there.
+    assert said.logprobs == pytest.approx(again.logprobs, abs=1e-5)
     assert ours.views == theirs.views
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, final
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Backend, Job, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError, unknown
@@ -26,15 +26,13 @@ WORDS = 8
 
 
 @final
-class Endpoint:
+class Endpoint(Backend):
     """``model`` at ``url``, by default the one that is served there; see ``core.backend.Backend``.
 
     The key is ``key`` or the environment's OPENAI_API_KEY; servers that want none get none. ``timeout``, ``tries``,
     ``pause`` and ``patience`` as in ``line.Line``. ``caps`` are found out on first use unless given; that a model calls
     functions is believed where ``tools`` says so. Answers are greedy. May be used by many threads.
     """
-
-    remote = True
 
     def __init__(
         self,
@@ -50,7 +48,7 @@ class Endpoint:
         tools: bool = False,
     ) -> None:
         self._line = Line(url, key or os.environ.get("OPENAI_API_KEY"), timeout, tries, pause, patience)
-        self.name = model or self._line.shown
+        self._name = model or self._line.shown
         self._model, self._tools = model, Cap.TOOLS if tools else Cap(0)
         self._found = None if caps is None else Found(caps, LIMIT if Cap.TOPK in caps else 0)
         self._limit = "max_tokens"
@@ -69,6 +67,16 @@ class Endpoint:
     def close(self) -> None:
         """Hang up."""
         self._line.close()
+
+    @property
+    def name(self) -> str:
+        """See ``Backend``."""
+        return self._name
+
+    @property
+    def remote(self) -> bool:
+        """See ``Backend``."""
+        return True
 
     @property
     def caps(self) -> Cap:

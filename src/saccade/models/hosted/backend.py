@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Observation, Seen
+from saccade.core.backend import Backend, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
@@ -55,7 +55,7 @@ class _Line:
 
 
 @final
-class Hosted:
+class Hosted(Backend):
     """``model`` with its ``processor`` under a ``name``; ``caps`` are all that is proved for its type unless given.
 
     See ``core.backend.Backend``. Of a type that is not in ``families.KINDS`` no more is asked than answers. Raises
@@ -70,17 +70,27 @@ class Hosted:
         name: str | None = None,
         caps: Cap | None = None,
     ) -> None:
-        self.model, self.processor, self.remote = model.eval(), processor, False
-        self.name = type(model).__name__ if name is None else name
+        self.model, self.processor = model.eval(), processor
+        self._name = type(model).__name__ if name is None else name
         self.eyes = Eyes(model, processor) if model.config.model_type in KINDS else None
         self.prompts = Prompts(processor, model.config.image_token_id)
-        self.caps = self._caps() if caps is None else caps
+        self._caps = self._proved() if caps is None else caps
         text = model.config.get_text_config()
         self._windowed = "sliding_attention" in (getattr(text, "layer_types", None) or ())
         self._memo: OrderedDict[Hashable, Picture] = OrderedDict()
         self._held = 0
 
-    def _caps(self) -> Cap:
+    @property
+    def name(self) -> str:
+        """See ``Backend``."""
+        return self._name
+
+    @property
+    def caps(self) -> Cap:
+        """See ``Backend``."""
+        return self._caps
+
+    def _proved(self) -> Cap:
         kind = self.model.config.model_type
         inside = (
             (shorten.PROVED, Cap.ENCODE | Cap.KEEP | Cap.POSITIONS),

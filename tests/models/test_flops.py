@@ -4,7 +4,7 @@ import pytest
 
 from saccade.core.size import Size
 from saccade.models import READERS, build
-from saccade.study.flops import Counter
+from saccade.models.flops import Counter
 
 
 @pytest.mark.parametrize("name", sorted(READERS))

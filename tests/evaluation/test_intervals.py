@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.errors import SaccadeError
-from saccade.study import intervals
-from saccade.study.intervals import Interval, clustered, paired
+from saccade.evaluation import intervals
+from saccade.evaluation.intervals import Interval, clustered, paired
 
 
 def literal(values: list[float], clusters: list[str], draws: int) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from saccade.models.store import LOADERS, SETTINGS, load_reader
 from saccade.specs.cross import CrossSpec
 
 
-def opened(name: str, revision: str | None = None) -> Backend:
+def open_model(name: str, revision: str | None = None) -> Backend:
     """The model of that name: an embedded reader, a folder or Hub id (``owner/name``), or ``http://…/v1`` with
     ``#model`` behind it where several are served there.
 

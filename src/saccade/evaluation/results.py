@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
+from saccade.core.codec import decode, encode
 from saccade.core.errors import SaccadeError
-from saccade.study.codec import decode, encode
-from saccade.study.files import write_whole
+from saccade.core.files import write_whole
 from saccade.tasks.exam import Scale
 
 SCHEMA = "saccade.compare/1"

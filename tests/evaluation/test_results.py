@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from saccade.core.errors import SaccadeError
-from saccade.study.results import SCHEMA, Changes, Results, Score
+from saccade.evaluation.results import SCHEMA, Changes, Results, Score
 from tests.study.fakes import results, row
 
 Tree = dict[str, Any]
@@ -125,7 +125,7 @@ def test_a_failed_save_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("saccade.study.files.os.fsync", fail)
+    monkeypatch.setattr("saccade.core.files.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         results().save(path)
     assert path.read_text() == "old"

@@ -8,9 +8,14 @@ class SaccadeError(ValueError):
     """Bad input: the message holds what was given, what was expected, and the cure."""
 
 
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """Up to three names of ``known`` that are spelt much like ``name``, the nearest first."""
+    return get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> SaccadeError:
     """An error for a name that is not in ``known``, with its near matches."""
     names = sorted(known)
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+    alike = near(name, names)
+    hint = f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(names)}"
     return SaccadeError(f"unknown {what} {name!r}; {hint}")

@@ -1,7 +1,10 @@
 import math
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -40,21 +43,40 @@ def test_slope_and_offset_are_those_of_logistic_regression() -> None:
     assert found.offset == pytest.approx(float(other.intercept_[0]), rel=1e-3)
 
 
-def test_isotonic_steps_are_those_of_isotonic_regression() -> None:
+def scikit_learn(scores: list[float], right: list[bool]) -> np.ndarray:
+    return IsotonicRegression().fit(scores, np.asarray(right, dtype=float)).predict(scores)
+
+
+def test_isotonic_fit_is_that_of_scikit_learn_on_untied_scores() -> None:
     scores, right = drawn(500, 0.7, 0.3)
     found = fit_isotonic(scores, right)
-    other = IsotonicRegression().fit(scores, np.asarray(right, dtype=float)).predict(scores)
-    assert sorted(set(np.round(found.chances, 9))) == sorted(set(np.round(other, 9)))
-    assert list(found.scores) == sorted(found.scores)
-    values = found(np.linspace(0, 1, 200))
-    assert (np.diff(values) >= 0).all()
+    assert found(np.asarray(scores)) == pytest.approx(scikit_learn(scores, right), abs=1e-12)
+    assert list(found.scores) == sorted(set(found.scores))
+    assert (np.diff(found(np.linspace(0, 1, 200))) >= 0).all()
 
 
-def test_a_step_stands_at_the_mean_of_its_scores() -> None:
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=60), st.randoms(use_true_random=False))
+def test_isotonic_fit_is_that_of_scikit_learn_on_ties_in_any_order(answers: list[tuple[int, bool]], shuffler: Random):
+    found = fit_isotonic([score / 6 for score, _ in answers], [right for _, right in answers])
+    shuffler.shuffle(answers)
+    scores, right = [score / 6 for score, _ in answers], [right for _, right in answers]
+    assert fit_isotonic(scores, right) == found
+    assert found(np.asarray(scores)) == pytest.approx(scikit_learn(scores, right), abs=1e-12)
+
+
+@pytest.mark.parametrize("reverse", [True, False])
+def test_equal_scores_are_pooled_whatever_the_order_of_their_labels(reverse: bool) -> None:
+    """200 answers at 0.5, 60 % right, and 200 at 1.0, 80 % right, with the right ones first or last."""
+    right = sorted([True] * 120 + [False] * 80, reverse=reverse) + sorted([True] * 160 + [False] * 40, reverse=reverse)
+    found = fit_isotonic([0.5] * 200 + [1.0] * 200, right)
+    assert (found.scores, found.chances) == ((0.5, 1.0), (0.6, 0.8))
+
+
+def test_a_block_is_flat_between_its_least_and_greatest_score() -> None:
     found = fit_isotonic([0.1, 0.2, 0.4, 0.9], [True, False, False, True])
-    assert found.scores == pytest.approx((0.7 / 3, 0.9))
-    assert found.chances == pytest.approx((1 / 3, 1))
-    assert found(np.asarray([(0.7 / 3 + 0.9) / 2]))[0] == pytest.approx(2 / 3)
+    assert found.scores == (0.1, 0.4, 0.9)
+    assert found.chances == pytest.approx((1 / 3, 1 / 3, 1))
+    assert found(np.asarray([0.65]))[0] == pytest.approx(2 / 3)
 
 
 def test_calibration_leaves_no_gap_in_the_mean() -> None:

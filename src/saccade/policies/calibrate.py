@@ -54,7 +54,7 @@ class Platt(Calibrator):
 
 @dataclass(frozen=True, slots=True)
 class Isotonic(Calibrator):
-    """Steps that never fall, with straight lines between their middles: ``scores`` and the ``chances`` there."""
+    """A non-decreasing, piecewise linear map through the points of ``scores`` and ``chances``; constant beyond them."""
 
     scores: tuple[float, ...]
     chances: tuple[float, ...]
@@ -94,18 +94,23 @@ def fit_platt(scores: Sequence[float], right: Sequence[bool]) -> Platt:
 
 
 def fit_isotonic(scores: Sequence[float], right: Sequence[bool]) -> Isotonic:
-    """The rising steps of least squares, found by pooling neighbours that fall."""
+    """The non-decreasing least-squares fit, by pooling adjacent violators.
+
+    Answers of equal score are one point before anything is pooled, so the order of the answers does not matter. Each
+    block of equal chance is kept by its least and greatest score, and between blocks the map is linear: at the scores
+    it was fitted to, it is the least-squares fit itself.
+    """
     values, known = _checked(scores, right)
-    order = np.argsort(values, kind="stable")
-    blocks: list[list[float]] = []  # sum of right, count, sum of scores
-    for score, mark in zip(values[order], known[order], strict=True):
-        blocks.append([float(mark), 1.0, float(score)])
-        while len(blocks) > 1 and blocks[-2][0] * blocks[-1][1] >= blocks[-1][0] * blocks[-2][1]:
-            last = blocks.pop()
-            blocks[-1] = [one + other for one, other in zip(blocks[-1], last, strict=True)]
-    return Isotonic(
-        tuple(total / count for _, count, total in blocks), tuple(good / count for good, count, _ in blocks)
-    )
+    points, places = np.unique(values, return_inverse=True)
+    blocks: list[tuple[float, float, float, float]] = []  # right answers, answers, least score, greatest score
+    for good, count, point in zip(np.bincount(places, weights=known), np.bincount(places), points, strict=True):
+        block = (float(good), float(count), float(point), float(point))
+        while blocks and blocks[-1][0] * block[1] >= block[0] * blocks[-1][1]:
+            before = blocks.pop()
+            block = (before[0] + block[0], before[1] + block[1], before[2], block[3])
+        blocks.append(block)
+    knots = [(end, good / count) for good, count, least, most in blocks for end in dict.fromkeys((least, most))]
+    return Isotonic(tuple(end for end, _ in knots), tuple(chance for _, chance in knots))
 
 
 def fit_logistic(features: Sequence[Features], right: Sequence[bool]) -> Logistic:

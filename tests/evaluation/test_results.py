@@ -157,3 +157,22 @@ def test_ranked_by_tokens_with_the_reference_first_and_baselines_last():
 def test_a_score_of_nothing_is_refused():
     with pytest.raises(SaccadeError, match="0 of 0"):
         Score(0, 0, 0.0)
+
+
+def test_a_whole_sum_of_scores_is_stored_whole_and_a_part_of_one_as_it_is():
+    whole, part = (dataclasses.replace(row(), own=Score(4, sum, sum / 4)) for sum in (3.0, 2.6))
+    text = results(whole, part).to_json()
+    assert [found["own"]["correct"] for found in json.loads(text)["rows"]] == [3, 2.6]
+    assert '"correct": 3,' in text
+    assert Results.from_json(text) == results(whole, part)
+
+
+@pytest.mark.parametrize("total", [-0.5, 4.5, float("nan"), float("inf")])
+def test_a_sum_of_scores_lies_between_none_and_all(total: float):
+    with pytest.raises(SaccadeError, match="0 ≤ correct ≤ n"):
+        Score(4, total, total / 4)
+
+
+def test_results_stored_with_whole_numbers_still_read():
+    stored = Path(__file__).parents[2] / "docs" / "results.json"
+    assert Results.from_json(stored.read_text(encoding="utf-8")).to_json() == stored.read_text(encoding="utf-8")

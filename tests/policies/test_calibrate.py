@@ -55,7 +55,9 @@ def test_isotonic_fit_is_that_of_scikit_learn_on_untied_scores() -> None:
     assert (np.diff(found(np.linspace(0, 1, 200))) >= 0).all()
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=60), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.booleans()), min_size=1, max_size=60), st.randoms(use_true_random=False)
+)
 def test_isotonic_fit_is_that_of_scikit_learn_on_ties_in_any_order(answers: list[tuple[int, bool]], shuffler: Random):
     found = fit_isotonic([score / 6 for score, _ in answers], [right for _, right in answers])
     shuffler.shuffle(answers)

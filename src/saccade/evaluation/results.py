@@ -25,18 +25,26 @@ Ends = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``correct`` of ``n`` answers; ``accuracy`` and its interval as fractions, no interval for a single cluster."""
+    """``correct`` of ``n`` answers; ``accuracy`` and its interval as fractions, no interval for a single cluster.
+
+    ``correct`` is the sum of the answers' scores (each 0 to 1), a fraction where the metric gives partial scores; a
+    whole sum is stored as a whole number.
+    """
 
     n: int
-    correct: int
+    correct: float
     accuracy: float
     ci95: Ends | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.correct <= self.n or self.n < 1:
-            raise SaccadeError(f"a score needs 0 ≤ correct ≤ n and n ≥ 1, got {self.correct} of {self.n}")
+            raise SaccadeError(f"a score needs 0 ≤ correct ≤ n and n ≥ 1, got {self.correct:.10g} of {self.n}")
         if abs(self.accuracy - self.correct / self.n) > 1e-6:
-            raise SaccadeError(f"{self.correct} of {self.n} is not an accuracy of {self.accuracy}; store correct / n")
+            raise SaccadeError(
+                f"{self.correct:.10g} of {self.n} is not an accuracy of {self.accuracy}; store correct / n"
+            )
+        if float(self.correct).is_integer():
+            object.__setattr__(self, "correct", int(self.correct))
         _ordered(self.ci95)
 
 

@@ -75,7 +75,7 @@ def _line(results: Results, row: Row, cells: list[str], above: Row | None, last:
 def _score(score: Score | None) -> str:
     if score is None:
         return words.NONE
-    told = f"{score.correct} of {score.n} right; 95 % interval {words.ends(score)}"
+    told = f"{score.correct:.10g} of {score.n} right; 95 % interval {words.ends(score)}"
     spread = tag("small", words.spread(score) or words.NONE)
     return tag("span", words.percent(score.accuracy), " ", spread, title=told)
 

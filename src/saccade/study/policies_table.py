@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from saccade.evaluation.results import Change
+from saccade.study import words
 from saccade.study.markdown import pipes
 from saccade.study.markup import leaf, number, plain, tag
 from saccade.study.policies import Against, Cascade, Policies, Proof
@@ -163,8 +164,10 @@ def points(change: Change | None) -> str:
     """Percentage points with both ends of their interval; nothing for what was not asked."""
     if change is None:
         return ""
-    ends = "" if change.ci95 is None else " ({:+.1f}, {:+.1f})".format(*(100 * end for end in change.ci95))
-    return f"{100 * change.mean:+.1f}{ends}"
+    if change.ci95 is None:
+        return f"{100 * change.mean:+.1f}"
+    low, high = (f"{100 * end:+.{words.decimals(change)}f}" for end in change.ci95)
+    return f"{100 * change.mean:+.1f} ({low}, {high})"
 
 
 def better(change: Change | None) -> bool:

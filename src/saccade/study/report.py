@@ -38,7 +38,7 @@ DEFINITIONS = (
     (
         "Interval",
         "whiskers and ± show 95 %: a bootstrap that draws whole pictures (each under its training seed), not single "
-        "questions. A row that got everything right has an interval of no width; it is not certain for that.",
+        "questions. Where (almost) all pictures agree, the interval is widened by what so few of them leave open.",
     ),
     ("Difference", "in percentage points to the full-token reader on the same questions."),
     (

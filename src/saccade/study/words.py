@@ -19,18 +19,29 @@ def signed(fraction: float) -> str:
 
 
 def spread(found: Score | Change | None) -> str:
-    """Half of the interval in percentage points, ``±1.2``; empty without an interval."""
-    if found is None or found.ci95 is None:
+    """Half of the interval in percentage points, ``±1.2``; empty without an interval. Never ``±0.0``."""
+    if found is None or found.ci95 is None or not (half := _half(found.ci95)):
         return ""
-    return f"±{50 * (found.ci95[1] - found.ci95[0]):.1f}"
+    return f"±{half:.{decimals(found)}f}"
 
 
 def ends(found: Score | Change | None) -> str:
-    """The interval in words, ``95.1 to 97.6``; a dash without one."""
-    if found is None or found.ci95 is None:
+    """The interval in words, ``95.1 to 97.6``; a dash without one. The two ends never read alike."""
+    if found is None or found.ci95 is None or not _half(found.ci95):
         return NONE
-    low, high = (f"{100 * end:.1f}".replace("-", "−") for end in found.ci95)
+    low, high = (f"{100 * end:.{decimals(found)}f}".replace("-", "−") for end in found.ci95)
     return f"{low} to {high}"
+
+
+def decimals(found: Score | Change) -> int:
+    """Decimals of percentage points that show the interval's width: 1, more where it is narrower than ±0.1."""
+    half = 0.0 if found.ci95 is None else _half(found.ci95)
+    return 1 if half >= 0.1 or not half else -floor(log10(half))
+
+
+def _half(interval: tuple[float, float]) -> float:
+    """Half of the width [percentage points]; 0 only in records that were stored before intervals always had a width."""
+    return 50 * (interval[1] - interval[0])
 
 
 def score(found: Score | None) -> str:

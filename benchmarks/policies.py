@@ -15,7 +15,7 @@ import tyro
 from saccade.models.base import Reader
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
-from saccade.models.open import embedded_model
+from saccade.models.local import embedded_model
 from saccade.policies.base import Sample
 from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from saccade.models import from_pretrained as from_pretrained
     from saccade.models import load as load
     from saccade.models import save_pretrained as save_pretrained
+    from saccade.models.open import open_model as open_model
 
 _LAZY = {
     "ask": "saccade.api.asking",
@@ -24,6 +25,7 @@ _LAZY = {
     "compare": "saccade.api.comparing",
     "from_pretrained": "saccade.models",
     "load": "saccade.models",
+    "open_model": "saccade.models.open",
     "plan": "saccade.api.planning",
     "save_pretrained": "saccade.models",
     "train": "saccade.api.training",

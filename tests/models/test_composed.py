@@ -18,7 +18,8 @@ from saccade.language.hub import Decoder, pad_left
 from saccade.models.asking import Row, begun
 from saccade.models.composed import MEMO, Composed, _places, caps_of, framed
 from saccade.models.embedded import embedded
-from saccade.models.open import embedded_model, open_model
+from saccade.models.local import embedded_model
+from saccade.models.open import open_model
 from saccade.nn.values import alike
 from saccade.tasks.scenes import Scenes
 from saccade.views import sight as sights
@@ -339,7 +340,7 @@ def test_names_open_what_they_name(tmp_path) -> None:
 
     assert open_model("llava").name == "llava"
     save_pretrained(embedded("pool-4"), tmp_path / "mine")
-    mine = open_model(str(tmp_path / "mine"))
+    mine = open_model(tmp_path / "mine")
     assert isinstance(mine, Composed)
     assert mine.caps & Cap.INSTRUCT
     with pytest.raises(SaccadeError, match="did you mean llava"):

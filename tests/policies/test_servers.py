@@ -3,7 +3,8 @@
 import pytest
 
 from saccade.core.caps import Cap
-from saccade.models.open import embedded_model, open_model
+from saccade.models.local import embedded_model
+from saccade.models.open import open_model
 from saccade.policies.base import Sample
 from saccade.policies.ladder import sides
 from saccade.policies.scheduler import Scheduler

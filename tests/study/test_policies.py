@@ -10,7 +10,7 @@ import pytest
 from saccade.api.comparing import compare
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.results import Results
-from saccade.models.open import embedded_model
+from saccade.models.local import embedded_model
 from saccade.policies.catalogue import EMBEDDED, policy
 from saccade.policies.ladder import Ladder
 from saccade.policies.once import Once

@@ -100,7 +100,7 @@ def ask(
     chosen = named_policy(policy, tuple(changes), embedded=model in cards())
     picture = open_picture(image)
     names = dict.fromkeys((model, *(name for name in chosen.requires if name)))
-    bench = {name: open_model(name, revision if name == model else None) for name in names}
+    bench = {name: open_model(name, revision=revision if name == model else None) for name in names}
     (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget, max_tokens)])
     return Asked(picture, question, bench[model].name, policy, to_dict(chosen, TYPES), result)
 

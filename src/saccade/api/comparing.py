@@ -16,7 +16,8 @@ from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
-from saccade.models.open import embedded_model, loaded_caps, open_model
+from saccade.models.local import embedded_model, loaded_caps
+from saccade.models.open import open_model
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy

@@ -20,7 +20,7 @@ class Headed(nn.Module):
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__()
         made = getattr(transformers, HEADLESS[config.model_type])
-        self.model: PreTrainedModel = made._from_config(config, dtype=torch.float32)
+        self.model: PreTrainedModel = made._from_config(config, dtype=torch.get_default_dtype())
         self.config = self.model.config
         table = self.get_input_embeddings().weight
         self.lm_head = nn.Linear(table.shape[1], table.shape[0], bias=False)

@@ -118,7 +118,7 @@ def _model(spec: DecoderSpec) -> PreTrainedModel | Headed:
     if spec.model_type in HEADLESS:
         return Headed(config)
     try:
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        return AutoModelForCausalLM.from_config(config, dtype=torch.get_default_dtype())
     except ValueError as error:
         if "Unrecognized configuration" not in str(error):
             raise

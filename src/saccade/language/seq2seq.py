@@ -78,7 +78,7 @@ def _model(spec: Seq2SeqSpec) -> PreTrainedModel:
     """Tied as the spec says: transformers reads from ``tie_word_embeddings`` only whether to scale, and ties always."""
     config = parse_config(spec.config)
     config.scale_decoder_outputs = spec.tied
-    model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.float32)
+    model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.get_default_dtype())
     model.tie_weights()  # not done yet where weights are not drawn, because a file's are about to come
     if not spec.tied:
         head = model.get_output_embeddings()

@@ -1,59 +1,123 @@
-"""Any model as policies drive it, by the name that a user gives: embedded, in a folder or on the Hub, or at a URL."""
+"""Any model as policies drive it: by name, folder, Hub id or URL, or an object that is one.
 
+Importing this, and opening what a server serves, needs neither torch nor transformers.
+"""
+
+import os
+import re
+import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urldefrag
 
 from saccade.core.backend import Backend
-from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError, unknown
-from saccade.models.base import Reader
 from saccade.models.cards import cards
-from saccade.models.checkpoint import config_of, fetch
-from saccade.models.composed import Composed, caps_of
-from saccade.models.embedded import embedded
-from saccade.models.hosted import load_hosted
-from saccade.models.store import LOADERS, SETTINGS, load_reader
-from saccade.specs.cross import CrossSpec
+from saccade.models.placement import AUTO, Placement
+
+TAKEN = (
+    "an embedded reader's name, a checkpoint folder, a Hub id (owner/name), the URL of a server (http://host:8000/v1), "
+    "a saccade Reader or Backend, or a tuple (model, processor) of transformers"
+)
+"""What ``open_model`` takes, in words."""
+_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def open_model(name: str, revision: str | None = None) -> Backend:
-    """The model of that name: an embedded reader, a folder or Hub id (``owner/name``), or ``http://…/v1`` with
-    ``#model`` behind it where several are served there.
+def open_model(
+    model: object,
+    *,
+    revision: str | None = None,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    name: str | None = None,
+) -> Backend:
+    """Open ``model`` for any verb.
 
-    What the catalogue composes is composed, every other model of transformers hosted as it is. Raises SaccadeError for
-    what is none of these.
+    Args:
+        model: An embedded reader's name; a checkpoint folder; a Hub id (``owner/name``); ``http://…/v1`` with
+            ``#model`` behind it where several are served there; a ``Backend``, which is returned as it is; a
+            ``Reader``; or ``(model, processor)`` of transformers. A name is an embedded reader's first, then a
+            folder's, then the Hub's. What the catalogue composes is composed, all else of transformers is hosted.
+        revision: The branch, tag or commit of a Hub id.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. Objects are moved there; under ``auto`` they stay
+            where they are. A server and a ``Backend`` run where they run.
+        dtype: ``auto`` (as the checkpoint was saved), ``float32``, ``bfloat16`` or ``float16``; objects as above.
+        name: What results call it, instead of its own name.
+
+    Raises SaccadeError for everything else, and where this machine has no such device.
     """
-    if name in cards():
-        return embedded_model(name)
-    if name.startswith(("http://", "https://")):
-        return _endpoint(name)
-    if not Path(name).is_dir() and name.count("/") != 1:
-        raise unknown("model", name, cards())
-    folder = fetch(name, revision)
-    if (folder / SETTINGS).is_file() or config_of(folder).get("model_type") in LOADERS:
-        return Composed(Path(name).name, reader := load_reader(folder), loaded_caps(reader))
-    return load_hosted(folder)
+    place = Placement(device, dtype)
+    if isinstance(model, os.PathLike):
+        return _folder(Path(model), revision, place, name)
+    if isinstance(model, str):
+        return _named(model, revision, place, name)
+    if revision is not None:
+        raise SaccadeError(f"revision={revision!r} is for Hub ids, got a {type(model).__name__}; leave it out")
+    if isinstance(model, Backend):
+        if name not in (None, model.name):
+            raise SaccadeError(f"{model.name} is open and keeps its name, got name={name!r}; leave name out")
+        return model
+    # Where torch was never imported, nothing can be one of its modules.
+    made = _local().open_object(model, place, name) if sys.modules.get("torch") is not None else None
+    if made is None:
+        raise SaccadeError(f"a model is {TAKEN}; got {_shown(model)}")
+    return made
 
 
-def embedded_model(name: str, reader: Reader | None = None) -> Composed:
-    """An embedded reader. Only those with cross-attention were trained on several pictures, none on instructions."""
-    made = embedded(name) if reader is None else reader
-    several = Cap.MULTI_IMAGE if isinstance(made.spec.cross, CrossSpec) else Cap(0)
-    return Composed(name, made, caps_of(made) | several)
+def _named(model: str, revision: str | None, place: Placement, name: str | None) -> Backend:
+    """By what a user writes."""
+    if model in cards():
+        _unrevised(model, revision)
+        return _local().open_embedded(model, place, name)
+    if model.startswith(("http://", "https://")):
+        _unrevised(model, revision)
+        return _endpoint(model, name)
+    if not model.strip():
+        raise SaccadeError(f"a model is {TAKEN}; got an empty name")
+    if Path(model).exists() or not _HUB.fullmatch(model):
+        return _folder(Path(model), revision, place, name)
+    return _local().open_folder(model, revision, place, name)
 
 
-def loaded_caps(reader: Reader) -> Cap:
-    """Of a published checkpoint: those that answer questions were tuned to follow instructions, and read several
-    pictures where the prompt has places for them.
-    """
-    return caps_of(reader) | Cap.INSTRUCT | (Cap(0) if reader.spec.instructed else Cap.MULTI_IMAGE)
+def _folder(path: Path, revision: str | None, place: Placement, name: str | None) -> Backend:
+    """A folder on this machine."""
+    _unrevised(str(path), revision)
+    if path.is_file():
+        raise SaccadeError(f"{path} is a file; name the folder that it lies in, with config.json and the tokenizer")
+    if not path.is_dir():
+        if len(path.parts) == 1:
+            raise unknown("model", str(path), cards())
+        raise SaccadeError(f"there is no folder {path}; a model is {TAKEN}")
+    return _local().open_folder(path, None, place, name)
 
 
-def _endpoint(url: str) -> Backend:
+def _unrevised(model: str, revision: str | None) -> None:
+    if revision is not None:
+        raise SaccadeError(f"revision={revision!r} is for Hub ids, {model} is none; leave it out")
+
+
+def _endpoint(url: str, name: str | None) -> Backend:
     if find_spec("openai") is None:
         raise SaccadeError("a model behind a URL needs openai: pip install 'saccade[api]'")
     from saccade.models.endpoint import Endpoint
 
     place, model = urldefrag(url)
-    return Endpoint(place, model or None)
+    return Endpoint(place, model or None, name=name)
+
+
+def _local() -> Any:  # noqa: ANN401 (a module that needs torch)
+    """What opens models that run here. Raises SaccadeError where it cannot be imported."""
+    try:
+        return import_module("saccade.models.local")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "saccade":
+            raise
+        raise SaccadeError(f"a model that runs here needs {error.name}: pip install 'saccade[run]'") from error
+
+
+def _shown(model: object) -> str:
+    """``model`` in a message: short, whatever it is."""
+    text = repr(model)
+    return f"{text if len(text) <= 60 else text[:57] + '…'} ({type(model).__name__})"

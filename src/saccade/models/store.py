@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 from transformers.initialization import no_init_weights
@@ -29,8 +30,10 @@ from saccade.models import (
 )  # fmt: skip
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
+from saccade.models.devices import built, device_of, dtype_of, placed, saved_dtype
 from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.models.hub_perceiver import PerceiverModel
+from saccade.models.placement import AUTO, Placement
 from saccade.models.retriever import Retriever
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import PARTS, ReaderSpec
@@ -91,8 +94,8 @@ def save_pretrained(reader: Saved, folder: str | os.PathLike[str], recipe: Mappi
             raise
 
 
-def from_pretrained(folder: str | os.PathLike[str]) -> Saved:
-    """The reader or retriever that ``save_pretrained`` wrote, ready for use.
+def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype: str = AUTO) -> Saved:
+    """The reader or retriever that ``save_pretrained`` wrote, ready for use; ``device`` and ``dtype`` as in ``load``.
 
     Raises SaccadeError for settings of another version and for missing, left-over or misshapen weights.
     """
@@ -101,33 +104,42 @@ def from_pretrained(folder: str | os.PathLike[str]) -> Saved:
     if found.get("schema") != SCHEMA:
         raise SaccadeError(f"{place / SETTINGS} has schema {found.get('schema')!r}, this saccade reads {SCHEMA!r}")
     instructor = tokenizer_of(place / INSTRUCTOR) if (place / INSTRUCTOR).is_dir() else None
-    reader = _blank(from_dict(found.get("spec"), TYPES), tokenizer_of(place), instructor)
-    _fill(reader, {name: ((file, name),) for name, file in listing(place).items()}, place)
-    return reader
+    spec = from_dict(found.get("spec"), TYPES)
+    sources = {name: ((file, name),) for name, file in listing(place).items()}
+    return _composed(Composed(spec, tokenizer_of(place), sources, instructor), place, Placement(device, dtype))
 
 
-def load(path_or_id: str | os.PathLike[str], revision: str | None = None, *, semantics: str | None = None) -> Model:
-    """A reader, a retriever or a Perceiver IO, as the checkpoint is, from a folder or a Hub id: float32, ready for use.
+def load(
+    path_or_id: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    semantics: str | None = None,
+    device: str = AUTO,
+    dtype: str = AUTO,
+) -> Model:
+    """A reader, a retriever or a Perceiver IO, as the checkpoint is, from a folder or a Hub id, ready for use.
 
     Takes folders that saccade saved, checkpoints that ``transformers`` saved of the types in ``LOADERS`` and ``WHOLE``,
     and folders whose ``saccade.json`` names the pieces of a checkpoint of the ``KINDS``; ``revision`` is for Hub ids,
-    ``semantics`` for Perceivers: "authors" (the default) or "hf". Raises SaccadeError for everything else, with what is
-    supported.
+    ``semantics`` for Perceivers: "authors" (the default) or "hf"; ``device`` and ``dtype`` as in ``Placement``. Raises
+    SaccadeError for everything else, with what is supported.
     """
+    place = Placement(device, dtype)
     folder = fetch(path_or_id, revision)
     whole = _whole(folder)
     if whole is not None:
-        return whole(folder, config_of(folder), semantics)
+        model = whole(folder, config_of(folder), semantics)
+        return placed(model, device_of(device), dtype_of(dtype, torch.float32))
     if semantics is not None:
         raise SaccadeError(f"semantics is for {', '.join(WHOLE)}, {folder} holds another model; leave it out")
     if (folder / SETTINGS).is_file():
         found = settings(folder / SETTINGS)
         if found.get("schema") != PIECES:
-            return from_pretrained(folder)
+            return from_pretrained(folder, device=device, dtype=dtype)
         kind = found.get("kind")
         if kind not in KINDS:
             raise unknown("kind of checkpoint in pieces", str(kind), KINDS)
-        return _composed(KINDS[kind](folder, found), folder)
+        return _composed(KINDS[kind](folder, found), folder, place)
     if not (folder / "config.json").is_file():
         raise SaccadeError(f"{folder} holds neither {SETTINGS} nor config.json; {_SUPPORTED}")
     config = config_of(folder)
@@ -137,12 +149,14 @@ def load(path_or_id: str | os.PathLike[str], revision: str | None = None, *, sem
             f"{folder} holds a model of type {kind!r}; {_SUPPORTED}; saccade.models.hosted.load_hosted takes any other "
             "that reads pictures and answers, as it is"
         )
-    return _composed(LOADERS[kind](folder, config), folder)
+    return _composed(LOADERS[kind](folder, config), folder, place)
 
 
-def load_reader(path_or_id: str | os.PathLike[str], revision: str | None = None) -> Reader:
+def load_reader(
+    path_or_id: str | os.PathLike[str], revision: str | None = None, *, device: str = AUTO, dtype: str = AUTO
+) -> Reader:
     """The same where it must be a reader. Raises SaccadeError for other models."""
-    found = load(path_or_id, revision)
+    found = load(path_or_id, revision, device=device, dtype=dtype)
     if not isinstance(found, Reader):
         raise SaccadeError(
             f"{path_or_id} holds a {type(found).__name__}, which answers no questions; name a reader, and use this one "
@@ -164,10 +178,18 @@ def _whole(folder: Path) -> Callable[[Path, dict[str, Any], str | None], Perceiv
     return WHOLE.get(str(config_of(folder).get("model_type"))) if named else None
 
 
-def _composed(made: Composed, folder: Path) -> Saved:
-    reader = _blank(made.spec, made.tokenizer, made.instructor)
-    _fill(reader, made.sources, folder)
-    return reader
+def _composed(made: Composed, folder: Path, place: Placement) -> Saved:
+    device = device_of(place.device)
+    dtype = dtype_of(place.dtype, saved_dtype(_files(made.sources)))
+    with built(device, dtype):
+        model = _blank(made.spec, made.tokenizer, made.instructor)
+    _fill(placed(model, device, dtype), made.sources, folder)
+    return model
+
+
+def _files(sources: Mapping[str, Source]) -> dict[str, Path]:
+    """The file of every published weight, by its name there."""
+    return {part[1]: part[0] for source in sources.values() for part in source if part is not None}
 
 
 def _holds_reader(folder: Path) -> bool:

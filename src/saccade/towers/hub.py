@@ -74,6 +74,6 @@ def _backbone(spec: HubTowerSpec) -> PreTrainedModel:
 
 def _built(config: PreTrainedConfig, model_type: str) -> PreTrainedModel:
     if model_type in CLASSES:
-        return getattr(transformers, CLASSES[model_type])._from_config(config, dtype=torch.float32)
+        return getattr(transformers, CLASSES[model_type])._from_config(config, dtype=torch.get_default_dtype())
     options = {"add_pooling_layer": False} if model_type == "vit" else {}
-    return AutoModel.from_config(config, dtype=torch.float32, **options)
+    return AutoModel.from_config(config, dtype=torch.get_default_dtype(), **options)

@@ -151,6 +151,6 @@ def _body(spec: FlowSpec) -> PreTrainedModel:
         max_position_embeddings=2 * max(spec.queries),
         pad_token_id=None,
     )
-    body = AutoModel.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    body = AutoModel.from_config(config, dtype=torch.get_default_dtype(), attn_implementation="sdpa")
     body.set_input_embeddings(nn.Identity())
     return body

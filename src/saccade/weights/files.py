@@ -5,8 +5,10 @@ tensors alone: torch unpickles those and plain data, and whatever else a file as
 """
 
 import json
+import math
 import pickle
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +25,11 @@ PICKLED_INDEX = "pytorch_model.bin.index.json"
 CONTAINERS = ("model_state_dict", "state_dict", "model")
 """Under which of its keys a torch file holds the weights, where it holds more than those."""
 
+_TYPES = {
+    "F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16, "I64": torch.int64,
+    "I32": torch.int32, "I16": torch.int16,
+}  # fmt: skip
+"""Types as safetensors spell them; all others have a byte a number, or less."""
 _BROKEN = (RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 """What torch makes of bytes that are no pickle, or end too early."""
 
@@ -64,6 +71,25 @@ def shapes(file: Path) -> dict[str, tuple[int, ...]]:
             return {name: tuple(opened.get_slice(name).get_shape()) for name in opened.keys()}
     except (SafetensorError, OSError) as error:
         raise SaccadeError(f"{file} is no readable safetensors file ({error}); get the whole file again") from error
+
+
+def kinds(files: Mapping[str, Path]) -> dict[torch.dtype, int]:
+    """How many numbers of each type the named weights hold, each in its file; none is read."""
+    counted: Counter[torch.dtype] = Counter()
+    members: dict[Path, list[str]] = {}
+    for name, file in files.items():
+        members.setdefault(file, []).append(name)
+    for file, names in members.items():
+        if file.suffix == ".safetensors":
+            with safe_open(file, framework="pt") as opened:
+                for name in names:
+                    part = opened.get_slice(name)
+                    counted[_TYPES.get(part.get_dtype(), torch.uint8)] += math.prod(part.get_shape())
+        else:
+            tensors = _unpickled(file)
+            for name in names:
+                counted[tensors[name].dtype] += tensors[name].numel()
+    return dict(counted)
 
 
 def traced(names: Mapping[str, Published], files: Mapping[str, Path]) -> dict[str, Source]:

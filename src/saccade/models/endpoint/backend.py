@@ -27,7 +27,8 @@ WORDS = 8
 
 @final
 class Endpoint(Backend):
-    """``model`` at ``url``, by default the one that is served there; see ``core.backend.Backend``.
+    """``model`` at ``url``, by default the one that is served there; see ``core.backend.Backend``. Results call it
+    ``name``.
 
     The key is ``key`` or the environment's OPENAI_API_KEY; servers that want none get none. ``timeout``, ``tries``,
     ``pause`` and ``patience`` as in ``line.Line``. ``caps`` are found out on first use unless given; that a model calls
@@ -46,9 +47,10 @@ class Endpoint(Backend):
         patience: float = 30,
         caps: Cap | None = None,
         tools: bool = False,
+        name: str | None = None,
     ) -> None:
         self._line = Line(url, key or os.environ.get("OPENAI_API_KEY"), timeout, tries, pause, patience)
-        self._name = model or self._line.shown
+        self._name = name or model or self._line.shown
         self._model, self._tools = model, Cap.TOOLS if tools else Cap(0)
         self._found = None if caps is None else Found(caps, LIMIT if Cap.TOPK in caps else 0)
         self._limit = "max_tokens"

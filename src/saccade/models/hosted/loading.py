@@ -11,27 +11,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 import transformers
 from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
 
-from saccade.core.errors import SaccadeError, unknown
-from saccade.core.plan import NUMBER_BYTES
+from saccade.core.errors import SaccadeError
 from saccade.models.checkpoint import config_of, fetch, tokenizer_of
+from saccade.models.devices import device_of, dtype_of, saved_dtype
 from saccade.models.hosted.backend import Hosted
 from saccade.models.hosted.families import KINDS
+from saccade.models.placement import AUTO, Placement
+from saccade.weights.files import listing
 
 
 def load_hosted(
-    path_or_id: str | os.PathLike[str], revision: str | None = None, *, dtype: str = "float32", device: str = "cpu"
+    path_or_id: str | os.PathLike[str],
+    revision: str | None = None,
+    *,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    name: str | None = None,
 ) -> Hosted:
     """Any model of ``transformers`` that reads pictures and answers, from a folder or a Hub id, ready for use.
 
-    Raises SaccadeError for folders without its files, for weights that are missing or misshapen, for types that the
-    installed library does not have, and for processors that need what is not installed.
+    ``device`` and ``dtype`` as in ``Placement``; ``name`` is what results call it. Raises SaccadeError for folders
+    without its files, for weights that are missing or misshapen, for types that the installed library does not have,
+    and for processors that need what is not installed.
     """
-    if dtype not in NUMBER_BYTES:
-        raise unknown("dtype", dtype, NUMBER_BYTES)
+    place = Placement(device, dtype)
+    where = device_of(place.device)
     folder = fetch(path_or_id, revision)
     kind = str(config_of(folder).get("model_type"))
     processor = _known(folder, kind) if kind in KINDS else _other(folder, kind)
@@ -39,7 +46,7 @@ def load_hosted(
         with _quietly():
             model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
                 folder,
-                dtype=getattr(torch, dtype),
+                dtype=dtype_of(place.dtype, saved_dtype(listing(folder))),
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -56,7 +63,8 @@ def load_hosted(
             f"{folder} lacks {len(missing)} weights of {type(model).__name__}, the first is {missing[0]}; get the "
             "checkpoint again"
         )
-    return Hosted(model.to(device), processor, name=Path(folder).name if Path(path_or_id).is_dir() else str(path_or_id))
+    called = name or (Path(folder).resolve().name if Path(path_or_id).is_dir() else str(path_or_id))
+    return Hosted(model.to(where), processor, name=called)
 
 
 @contextmanager

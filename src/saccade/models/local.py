@@ -1,0 +1,99 @@
+"""Models that run on this machine, opened: embedded readers, folders and Hub ids, and objects."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from saccade.core.backend import Backend
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.models.base import Reader
+from saccade.models.checkpoint import config_of, fetch
+from saccade.models.composed import Composed, caps_of
+from saccade.models.devices import device_of, dtype_of, placed
+from saccade.models.embedded import embedded
+from saccade.models.hosted import Hosted, load_hosted
+from saccade.models.placement import AUTO, Placement
+from saccade.models.store import LOADERS, SETTINGS, load_reader
+from saccade.specs.cross import CrossSpec
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+def open_embedded(model: str, place: Placement, name: str | None) -> Backend:
+    """An embedded reader."""
+    reader = placed(embedded(model), device_of(place.device), dtype_of(place.dtype, torch.float32))
+    return embedded_model(model, reader, name)
+
+
+def open_folder(path_or_id: Path | str, revision: str | None, place: Placement, name: str | None) -> Backend:
+    """A folder or a Hub id: composed where the catalogue composes it, else hosted."""
+    folder = fetch(path_or_id, revision)
+    called = name or (Path(path_or_id).resolve().name if Path(path_or_id).is_dir() else str(path_or_id))
+    if (folder / SETTINGS).is_file() or config_of(folder).get("model_type") in LOADERS:
+        reader = load_reader(folder, device=place.device, dtype=place.dtype)
+        return Composed(called, reader, loaded_caps(reader))
+    return load_hosted(folder, device=place.device, dtype=place.dtype, name=called)
+
+
+def open_object(model: object, place: Placement, name: str | None) -> Backend | None:
+    """A ``Reader``, or a model of transformers with its processor; None for anything else.
+
+    Raises SaccadeError for models that answer no questions, and for a model without its processor.
+    """
+    if isinstance(model, Reader):
+        return Composed(name or "reader", _moved(model, place).eval())
+    if isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], PreTrainedModel):
+        network, processor = model
+        _check(network, processor)
+        return Hosted(_moved(network, place), processor, name=name)
+    if isinstance(model, PreTrainedModel):
+        raise SaccadeError(
+            f"a {type(model).__name__} alone cannot read pictures or text; give it with its processor: "
+            "open_model((model, processor))"
+        )
+    if isinstance(model, nn.Module):
+        raise SaccadeError(
+            f"a {type(model).__name__} answers no questions by itself; give a saccade Reader, a tuple (model, "
+            "processor) of transformers, or a Backend that drives it"
+        )
+    return None
+
+
+def _check(model: PreTrainedModel, processor: object) -> None:
+    """Refuse what cannot be hosted."""
+    lacking = [part for part in ("tokenizer", "image_processor", "image_token") if not hasattr(processor, part)]
+    if lacking:
+        raise SaccadeError(
+            f"the processor of {type(model).__name__} is a {type(processor).__name__} without {', '.join(lacking)}; "
+            "give the one that was published with the model, as AutoProcessor loads it"
+        )
+    if getattr(model.config, "image_token_id", None) is None:
+        raise SaccadeError(
+            f"{type(model).__name__} has no image_token_id in its config, so it reads no pictures; give a model that "
+            "AutoModelForImageTextToText loads"
+        )
+
+
+def _moved(model: Model, place: Placement) -> Model:
+    """``model`` itself, where it is wanted; where nothing is wanted it stays as it is."""
+    first = next(model.parameters())
+    device = first.device if place.device == AUTO else device_of(place.device)
+    return placed(model, device, dtype_of(place.dtype, first.dtype)) if place != Placement() else model
+
+
+def embedded_model(name: str, reader: Reader | None = None, called: str | None = None) -> Composed:
+    """An embedded reader. Only those with cross-attention were trained on several pictures, none on instructions."""
+    made = embedded(name) if reader is None else reader
+    several = Cap.MULTI_IMAGE if isinstance(made.spec.cross, CrossSpec) else Cap(0)
+    return Composed(called or name, made, caps_of(made) | several)
+
+
+def loaded_caps(reader: Reader) -> Cap:
+    """Of a published checkpoint: those that answer questions were tuned to follow instructions, and read several
+    pictures where the prompt has places for them.
+    """
+    return caps_of(reader) | Cap.INSTRUCT | (Cap(0) if reader.spec.instructed else Cap.MULTI_IMAGE)

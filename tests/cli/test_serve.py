@@ -56,7 +56,7 @@ def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def test_listening_elsewhere_is_warned_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr("saccade.cli.serve.run", lambda *_: None)
+    monkeypatch.setattr("saccade.web.run.run", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["saccade", "serve", "--api", "pool-4", "--host", "0.0.0.0"])
     main()
     assert "whoever reaches 0.0.0.0 may ask; there are no keys" in capsys.readouterr().err
@@ -84,7 +84,11 @@ def test_a_newer_address():
 
 
 def test_without_fastapi_it_says_what_to_install():
-    code = "import sys; sys.modules['fastapi'] = None; import saccade.cli.serve"
+    code = (
+        "import sys; sys.modules['fastapi'] = None; sys.argv = ['saccade', 'serve', '--api', 'pool-4']\n"
+        "from saccade.cli.main import main; main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "SaccadeError: serving needs fastapi" in done.stderr
+    assert done.returncode == 2
+    assert done.stderr.startswith("saccade: serving needs fastapi")
     assert "pip install 'saccade[serve]'" in done.stderr

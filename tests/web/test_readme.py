@@ -17,7 +17,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 def test_the_command(monkeypatch: pytest.MonkeyPatch):
     (command,) = [line.split("  #")[0].strip() for line in README.splitlines() if line.startswith("saccade serve ")]
     told: list[object] = []
-    monkeypatch.setattr("saccade.cli.serve.run", lambda *arguments: told.extend(arguments))
+    monkeypatch.setattr("saccade.web.run.run", lambda *arguments: told.extend(arguments))
     monkeypatch.setattr(sys, "argv", shlex.split(command))
     main()
     assert told[1:3] == ["127.0.0.1", 8000]

@@ -10,6 +10,7 @@ from PIL import Image
 from saccade.api.png import png_path as png_path
 from saccade.api.png import write_png
 from saccade.core.box import Box
+from saccade.core.defaults import MAX_TOKENS, MODEL
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import digest, to_dict
 from saccade.core.request import YesNo, shown
@@ -26,9 +27,6 @@ from saccade.views.scan_path import Glance, draw_path
 from saccade.views.sight import extent
 
 SCHEMA = "saccade.ask/1"
-MODEL = "llava"
-MAX_TOKENS = 64
-"""Tokens of an answer at most, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

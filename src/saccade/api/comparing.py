@@ -8,8 +8,10 @@ from pathlib import Path
 import yaml
 
 from saccade.core.backend import Backend
+from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
+from saccade.core.progress import Tell
 from saccade.core.recipe import to_dict
 from saccade.evaluation.results import Results
 from saccade.models.base import Reader
@@ -40,14 +42,12 @@ from saccade.tasks.exam import Exam
 from saccade.tasks.hinted import hinted
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.train.demo import demo_name, retrain
-from saccade.train.family import Tell
 from saccade.train.stages import THIN
 from saccade.views.open import open_picture
 
 REFERENCE = "llava"
 """The embedded full-token reader: differences are taken to it, baselines made from it."""
 BUDGETS = (64, 16, 4)
-PICTURES = 160
 DEMO_PICTURES = 80
 SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
 """Readers of the few-shot study: one that was trained on prompts with examples, and its twin that was not."""

@@ -1,12 +1,13 @@
 """What pictures, their pages or a video cost on any model: counted, without weights and without torch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan, Setting
+from saccade.core.progress import Progress as Progress
 from saccade.core.size import Size
 from saccade.core.units import DPI
 from saccade.specs.catalogue import PRESETS, system
@@ -16,9 +17,6 @@ from saccade.specs.path import Media, Video
 from saccade.specs.roofline import Times
 from saccade.specs.settings import Settings, settings
 from saccade.specs.system import TEXT, System
-
-Progress = Callable[[str, int, int], None]
-"""Told a name, how many are done, and of how many."""
 
 
 def plan(

@@ -10,6 +10,7 @@ from rich.table import Table
 from saccade.api.comparing import writable
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
+from saccade.core.progress import Tell
 from saccade.models.embedded import embedded
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
@@ -27,7 +28,6 @@ from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.compression import CompressionRecipe, train_compression
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.exits import ExitsRecipe, pieces_of, train_exits
-from saccade.train.family import Tell as Tell
 from saccade.train.family import train_family
 from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.train.recipe import recipe_of

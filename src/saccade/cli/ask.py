@@ -2,25 +2,29 @@
 
 from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
-from tyro.conf import Positional, UseAppendAction, arg
+from tyro.conf import Positional
 
-from saccade.api import asking as api
-from saccade.cli.console import OUT
+from saccade.cli.arguments import Changes, File, Number
+from saccade.cli.console import OUT, importing
+from saccade.core.defaults import MAX_TOKENS, MODEL
+
+if TYPE_CHECKING:
+    import saccade.api.asking
 
 
 def ask(
     image: Positional[Path],
     question: Positional[str],
-    model: str = api.MODEL,
+    model: str = MODEL,
     policy: str = "once",
-    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
-    budget: int | None = None,
-    max_tokens: int = api.MAX_TOKENS,
-    show: Path | None = None,
+    set: Changes = (),
+    budget: Number = None,
+    max_tokens: int = MAX_TOKENS,
+    show: File = None,
     json: bool = False,
 ) -> None:
     """Answer a question about a picture with any model and any looking policy, and show where it looked.
@@ -38,6 +42,9 @@ def ask(
         show: A PNG to draw the looks into.
         json: Print the answer and its trace as JSON.
     """
+    with importing():
+        from saccade.api import asking as api
+
     if show is not None:
         api.png_path(show)
     asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget, max_tokens=max_tokens)
@@ -54,7 +61,9 @@ def ask(
         OUT.print(f"wrote {drawn}", highlight=False, soft_wrap=True)
 
 
-def _table(asked: api.Asked) -> Table:
+def _table(asked: "saccade.api.asking.Asked") -> Table:
+    from saccade.api import asking as api
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     several = len({look.model for look in asked.result.trace.looks}) > 1
     for title in ("look", *(("model",) if several else ()), "at", "said", "sure"):

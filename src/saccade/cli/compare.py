@@ -1,30 +1,25 @@
-"""``saccade compare`` and ``saccade train``."""
+"""``saccade compare``: accuracy against visual tokens."""
 
 import gc
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
 
-from rich.progress import Progress
-from tyro.conf import Positional, UseAppendAction, arg
-
-from saccade.api import comparing as api
-from saccade.api import training
-from saccade.cli.console import OUT, Reporter, bar, split
+from saccade.cli.arguments import File, Names, Text
+from saccade.cli.console import OUT, Reporter, bar, importing, split
+from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 
 
 def compare(
-    data: Path | None = None,
-    models: str | None = None,
-    families: str | None = None,
+    data: File = None,
+    models: Names = None,
+    families: Names = None,
     budgets: str = "64,16,4",
-    out: Path | None = None,
-    pictures: int = api.PICTURES,
+    out: File = None,
+    pictures: int = PICTURES,
     seed: int = 0,
-    shots: str | None = None,
-    policies: str | None = None,
-    calibration: Path | None = None,
+    shots: Text = None,
+    policies: Names = None,
+    calibration: File = None,
     hint: str = "",
     json: bool = False,
 ) -> None:
@@ -52,6 +47,10 @@ def compare(
     if shots is not None:
         _few_shot(_numbers(shots, "--shots"), models, data, out, pictures, seed, json)
         return
+    with importing():
+        from saccade.api import comparing as api
+    from saccade.cli.tables import print_comparison
+
     gc.freeze()  # what was imported stays to the end, and need not be searched for garbage
     with bar() as shown:
         found = api.compare(
@@ -70,12 +69,15 @@ def compare(
     if json:
         OUT.out(found.results.to_json(), highlight=False)
         return
-    _tell(found)
+    print_comparison(found)
 
 
 def _few_shot(
     counts: list[int], models: str | None, data: Path | None, out: Path | None, pictures: int, seed: int, json: bool
 ) -> None:
+    with importing():
+        from saccade.api import comparing as api
+
     if data is not None:
         raise SaccadeError("the few-shot study asks the generated exam; leave out --data or --shots")
     named = api.SHOWN_EXAMPLES if models is None else tuple(split(models))
@@ -89,68 +91,6 @@ def _few_shot(
     OUT.print(api.shots_table(found))
     for path in files:
         OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
-
-
-def train(
-    recipe: Positional[str] = "",
-    demo: str | None = None,
-    out: Path = Path("out/train"),
-    set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="A.B=C")] = (),
-) -> None:
-    """Train the embedded family or the models of a study by a recipe, or one connector anew.
-
-    Args:
-        recipe: A shipped recipe's name (embedded, clips, compression, digits, exits, fixations) or a YAML file.
-        demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
-            the shipped one's.
-        out: Folder for checkpoints; a run that was stopped goes on from there.
-        set: A change to the recipe, such as vision.steps=100; may be given several times.
-    """
-    if bool(recipe) == (demo is not None):
-        raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")
-    with bar() as shown:
-        tell = _Teller(shown)
-        if demo is None:
-            made = training.train(recipe, out=out, changes=set, tell=tell, announce=OUT.print)
-            if made.study is not None:
-                OUT.print(training.study_table(made.study))
-            OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
-            return
-        found = api.train_demo(demo, out=out, tell=tell)
-    _tell(found)
-
-
-def _tell(found: api.Compared) -> None:
-    """The tables, then the files."""
-    OUT.print(api.table(found.results))
-    prints = api.print_table(found.results)
-    if prints is not None:
-        OUT.print(prints)
-    if found.policies is not None:
-        OUT.print(api.policies_table(found.policies))
-        for cascade in found.policies.cascades:
-            OUT.print(api.cascade_table(cascade))
-    for fault in found.faults:
-        OUT.print(fault, style="yellow", highlight=False, markup=False)
-    OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
-    for path in found.files:
-        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
-
-
-class _Teller(training.Tell):
-    """Progress of training stages, the last loss beside the bar."""
-
-    def __init__(self, shown: Progress) -> None:
-        self.shown = shown
-
-    def __call__(self, stage: str, steps: int) -> Callable[[int, Mapping[str, float]], None]:
-        task = self.shown.add_task(stage, total=steps)
-
-        def report(step: int, terms: Mapping[str, float]) -> None:
-            loss = f" · loss {sum(terms.values()):.3f}" if terms else ""
-            self.shown.update(task, completed=step, description=f"{stage}{loss}")
-
-        return report
 
 
 def _numbers(text: str, flag: str) -> list[int]:

@@ -1,6 +1,9 @@
 """The two streams of the command line, and its progress display."""
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,6 +15,16 @@ WIDE = 140
 
 OUT = Console(width=None if sys.stdout.isatty() else WIDE)
 ERR = Console(stderr=True)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import what is heavy: searching all of it for garbage, of which there is none, takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def bar() -> Progress:

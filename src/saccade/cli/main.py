@@ -3,7 +3,7 @@
 Exit status: 0 done, 1 the answer is no, 2 bad input.
 """
 
-import gc
+import os
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -23,42 +23,56 @@ VERBS: Mapping[str, tuple[str, str]] = {
     ),
     "ask": ("saccade.cli.ask", "answer a question about a picture by any model and policy, and show where it looked"),
     "compare": ("saccade.cli.compare", "accuracy against visual tokens: readers × budgets, with honest baselines"),
-    "train": ("saccade.cli.compare", "train the embedded family by a recipe, or one of its connectors anew"),
+    "train": ("saccade.cli.train", "train the embedded family by a recipe, or one of its connectors anew"),
     "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),
     "models": ("saccade.cli.models", "the catalogue: every model with its stages and its fidelity mark"),
 }
-"""Where each verb lies, and what it does: only the one that is asked for is imported, since most bring torch."""
+"""Where each verb lies, and what it does. Only the one that is asked for is imported, and what it runs on, such as
+torch, only once it runs: help is there at once.
+"""
+
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "api": ("openai", "httpx2"),
+    "serve": ("fastapi", "starlette", "uvicorn"),
+    "media": ("av", "pypdfium2"),
+}
+"""Modules by the extra that installs them; every other one comes with ``saccade[run]``."""
 
 
 def main() -> None:
     """Run one verb."""
     arguments = sys.argv[1:]
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:2], "--help"]
     try:
         if not arguments or arguments[0] in ("-h", "--help"):
             _help()
-        elif arguments[0] == "--version":
+        elif arguments[0] in ("-V", "--version"):
             OUT.print(__version__, highlight=False)
         else:
-            tyro.cli(_verb(arguments[0]), prog=f"saccade {arguments[0]}", args=arguments[1:])
+            _run(arguments[0], arguments[1:])
     except SaccadeError as error:
         ERR.print(f"saccade: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has left, as head does; there is nobody to complain to
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
-def _verb(name: str) -> Callable[..., None]:
-    if name not in VERBS:
-        raise unknown("verb", name, VERBS)
-    gc.disable()  # imports leave little garbage, and searching all that they bring for it takes a sixth of their time
+def _run(verb: str, arguments: list[str]) -> None:
+    if verb not in VERBS:
+        raise unknown("verb", verb, VERBS)
     try:
-        return getattr(import_module(VERBS[name][0]), name)
+        run: Callable[..., None] = getattr(import_module(VERBS[verb][0]), verb)
+        tyro.cli(run, prog=f"saccade {verb}", args=arguments)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "saccade":
+        package = "" if error.name is None else error.name.split(".")[0]
+        if package in ("", "saccade"):
             raise
-        raise SaccadeError(f"saccade {name} needs {error.name}: pip install 'saccade[run]'") from error
-    finally:
-        gc.enable()
+        extra = next((extra for extra, packages in EXTRAS.items() if package in packages), "run")
+        raise SaccadeError(f"saccade {verb} needs {package}: pip install 'saccade[{extra}]'") from error
 
 
 def _help() -> None:

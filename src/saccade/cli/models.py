@@ -1,14 +1,13 @@
 """``saccade models``: the catalogue."""
 
 import json as text_json
-from pathlib import Path
 
-from saccade.api import catalogue
+from saccade.cli.arguments import File
 from saccade.cli.console import OUT
 from saccade.core.errors import SaccadeError
 
 
-def models(json: bool = False, pages: Path | None = None, results: Path | None = None) -> None:
+def models(json: bool = False, pages: File = None, results: File = None) -> None:
     """The catalogue: every model and reader, its stages, fidelity and source, and what is runnable here.
 
     Args:
@@ -16,6 +15,8 @@ def models(json: bool = False, pages: Path | None = None, results: Path | None =
         pages: Write a page on every reader into this folder instead.
         results: The results.json of a comparison, whose points the pages show.
     """
+    from saccade.api import catalogue
+
     if pages is not None:
         if results is None:
             raise SaccadeError("pages show what was measured; add --results, the results.json of saccade compare")

@@ -1,9 +1,7 @@
 """``saccade serve``: a reader behind the API that OpenAI's clients speak."""
 
-from saccade.api.serving import serving
-from saccade.cli.console import ERR, OUT
+from saccade.cli.console import ERR, OUT, importing
 from saccade.core.errors import SaccadeError
-from saccade.web.run import is_loopback, run
 
 
 def serve(api: str = "", host: str = "127.0.0.1", port: int = 8000) -> None:
@@ -16,6 +14,9 @@ def serve(api: str = "", host: str = "127.0.0.1", port: int = 8000) -> None:
     """
     if not api:
         raise SaccadeError("name the model to serve, such as: saccade serve --api llava")
+    with importing():
+        from saccade.api.serving import serving
+        from saccade.web.run import is_loopback, run
     served = serving(api)
     if not is_loopback(host):
         ERR.print(

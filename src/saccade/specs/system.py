@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from saccade.core.defaults import TEXT as TEXT
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plan import Plan, Setting
 from saccade.specs.fields import Fields, Json
@@ -12,9 +13,6 @@ from saccade.specs.path import Media, PathSpec
 Fidelity = Literal["exact", "faithful", "survey"]
 """exact: counts equal transformers' own on the same JSON, tested. faithful: from the paper or the authors' code, with
 nothing here to test against. survey: the survey's variant, known to differ from the published system."""
-
-TEXT = 64
-"""Positions of text in a prompt, unless the caller knows."""
 
 Value = int | float | bool | str
 """What an option can be set to."""

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
 from saccade.core.errors import SaccadeError
+from saccade.core.progress import Tell as Tell
 from saccade.core.recipe import digest, to_dict
 from saccade.core.size import Size
 from saccade.fusion.cross import Cross
@@ -29,7 +30,7 @@ from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
 from saccade.train.features import Bank, fill
 from saccade.train.foveated import FovealJob
-from saccade.train.loop import Job, Report, Schedule, run
+from saccade.train.loop import Job, Schedule, run
 from saccade.train.match import MatchJob
 from saccade.train.stages import FROZEN, SINGLE, STAGES, THIN, FamilyRecipe, notes
 from saccade.train.vision import VisionJob
@@ -232,19 +233,6 @@ class Workshop:
 
     def _run(self, stage: str, job: Job, schedule: Schedule) -> None:
         run(job, schedule, checkpoint=self.folder / f"{stage}.pt", report=self.tell(stage, schedule.steps))
-
-
-class Tell:
-    """Makes the report of a stage: called with its name and its number of steps."""
-
-    def __call__(self, stage: str, steps: int) -> Report:
-        """A report that says nothing."""
-        del stage, steps
-        return _silent
-
-
-def _silent(step: int, terms: Mapping[str, float]) -> None:
-    del step, terms
 
 
 def train_family(

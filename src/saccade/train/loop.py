@@ -5,7 +5,7 @@ A job makes its batch from the number of the step alone, so that step 900 after 
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from saccade.core.errors import SaccadeError
+from saccade.core.progress import Report as Report
 from saccade.train.muon import Muon
 
 MUON_FACTOR = 8.0
@@ -57,10 +58,6 @@ class Job(Protocol):
     def losses(self, step: int) -> Mapping[str, Tensor]:
         """Terms of the loss at a step."""
         ...
-
-
-Report = Callable[[int, Mapping[str, float]], None]
-"""Called after every step with its number, from 1, and the loss terms."""
 
 
 def run(

@@ -1,0 +1,27 @@
+"""What a comparison found, printed: tables, then the files."""
+
+from typing import TYPE_CHECKING
+
+from saccade.cli.console import OUT
+
+if TYPE_CHECKING:
+    import saccade.api.comparing
+
+
+def print_comparison(found: "saccade.api.comparing.Compared") -> None:
+    """Print the tables of ``found``, what could not be asked, and the files that were written."""
+    from saccade.api import comparing
+
+    OUT.print(comparing.table(found.results))
+    glyphs = comparing.print_table(found.results)
+    if glyphs is not None:
+        OUT.print(glyphs)
+    if found.policies is not None:
+        OUT.print(comparing.policies_table(found.policies))
+        for cascade in found.policies.cascades:
+            OUT.print(comparing.cascade_table(cascade))
+    for fault in found.faults:
+        OUT.print(fault, style="yellow", highlight=False, markup=False)
+    OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)
+    for path in found.files:
+        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)

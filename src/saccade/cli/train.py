@@ -1,0 +1,68 @@
+"""``saccade train``: the embedded family, the models of a study, or one connector anew."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.progress import Progress
+from tyro.conf import Positional
+
+from saccade.cli.arguments import Changes, Name
+from saccade.cli.console import OUT, bar, importing
+from saccade.core.errors import SaccadeError
+from saccade.core.progress import Tell
+
+
+def train(
+    recipe: Positional[Name] = None,
+    demo: Name = None,
+    out: Path = Path("out/train"),
+    set: Changes = (),
+) -> None:
+    """Train the embedded family or the models of a study by a recipe, or one connector anew.
+
+    Args:
+        recipe: A shipped recipe's name (embedded, clips, compression, digits, exits, fixations) or a YAML file.
+        demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
+            the shipped one's.
+        out: Folder for checkpoints; a run that was stopped goes on from there.
+        set: A change to the recipe, such as vision.steps=100; may be given several times.
+    """
+    if (recipe is None) == (demo is None):
+        raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")
+    if recipe is None:
+        _demo(str(demo), out)
+        return
+    with importing():
+        from saccade.api import training
+
+    with bar() as shown:
+        made = training.train(recipe, out=out, changes=set, tell=_Stages(shown), announce=OUT.print)
+    if made.study is not None:
+        OUT.print(training.study_table(made.study))
+    OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
+
+
+def _demo(connector: str, out: Path) -> None:
+    with importing():
+        from saccade.api import comparing
+    from saccade.cli.tables import print_comparison
+
+    with bar() as shown:
+        found = comparing.train_demo(connector, out=out, tell=_Stages(shown))
+    print_comparison(found)
+
+
+class _Stages(Tell):
+    """Progress of training stages, the last loss beside the bar."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown = shown
+
+    def __call__(self, stage: str, steps: int) -> Callable[[int, Mapping[str, float]], None]:
+        task = self.shown.add_task(stage, total=steps)
+
+        def report(step: int, terms: Mapping[str, float]) -> None:
+            loss = f" · loss {sum(terms.values()):.3f}" if terms else ""
+            self.shown.update(task, completed=step, description=f"{stage}{loss}")
+
+        return report

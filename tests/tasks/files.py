@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.marking import Marking
 from saccade.tasks.data import read
 
 GOOD = '{"image": "a.png", "question": "What?", "answer": "cat"}'
 TURNS = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "cat"}]
+CHECK = Marking().check
 CSV_HEAD = "image,question,answer,scale"
 
 
@@ -25,5 +27,5 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
 def refused(path: Path) -> str:
     """The whole message."""
     with pytest.raises(SaccadeError) as caught:
-        read(path, never)
+        read(path, never, CHECK)
     return str(caught.value)

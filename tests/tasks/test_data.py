@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from PIL import Image
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
+from saccade.evaluation.marking import Marking
 from saccade.tasks.data import read
 from saccade.tasks.exam import Question
-from tests.tasks.files import CSV_HEAD, GOOD, TURNS, never, refused, write
+from tests.tasks.files import CHECK, CSV_HEAD, GOOD, TURNS, never, refused, write
 
 
 def open_file(path: Path) -> Image.Image:
@@ -21,7 +23,7 @@ def open_file(path: Path) -> Image.Image:
 
 
 def asked(path: Path) -> dict[str, list[Question]]:
-    return {picture.name: list(picture.questions) for picture in read(path, never)}
+    return {picture.name: list(picture.questions) for picture in read(path, never, CHECK)}
 
 
 def test_jsonl_there_and_back(folder):
@@ -85,7 +87,7 @@ def test_pictures_open_when_they_are_asked_for(folder):
         opened.append(path)
         return open_file(path)
 
-    exam = read(write(folder, "mine.jsonl", f"{GOOD}\n{GOOD.replace('a.png', 'sub/b c.png')}"), opener)
+    exam = read(write(folder, "mine.jsonl", f"{GOOD}\n{GOOD.replace('a.png', 'sub/b c.png')}"), opener, CHECK)
     pictures = list(exam)
     assert len(exam) == len(pictures) == 2
     assert opened == []
@@ -98,15 +100,15 @@ def test_pictures_open_when_they_are_asked_for(folder):
 
 def test_the_name_changes_with_the_text(folder):
     one, two = write(folder, "mine.jsonl", GOOD), write(folder / "sub", "mine.jsonl", GOOD.replace("a.png", "b c.png"))
-    assert read(one, never).name == read(one, never).name != read(two, never).name
-    assert re.fullmatch(r"mine\.jsonl [0-9a-f]{12}", read(one, never).name)
+    assert read(one, never, CHECK).name == read(one, never, CHECK).name != read(two, never, CHECK).name
+    assert re.fullmatch(r"mine\.jsonl [0-9a-f]{12}", read(one, never, CHECK).name)
 
 
 def test_a_picture_that_does_not_open_names_its_line(folder):
     def opener(path: Path) -> Image.Image:
         raise SaccadeError(f"{path.name} is cut short")
 
-    (picture,) = read(write(folder, "mine.jsonl", f"\n{GOOD}\n{GOOD}"), opener)
+    (picture,) = read(write(folder, "mine.jsonl", f"\n{GOOD}\n{GOOD}"), opener, CHECK)
     for look in (picture.image, lambda: picture.size):
         with pytest.raises(SaccadeError, match=r"mine\.jsonl line 2: a\.png is cut short"):
             look()
@@ -141,3 +143,32 @@ def test_a_file_that_cannot_be_read_says_why(folder, monkeypatch):
     path = write(folder, "mine.jsonl", GOOD)
     monkeypatch.setattr(Path, "read_bytes", denied)
     assert refused(path).startswith(f"{path} cannot be read: Permission denied; it has to be a file")
+
+
+def test_a_line_may_say_how_it_is_marked_and_what_the_letters_stand_for(folder: Path):
+    """The same question in all three forms."""
+    people = ["blue"] * 7 + ["navy"] * 3
+    vqa = {"image": "a.png", "question": "What?", "answers": people, "metric": "vqa"}
+    lettered = {"image": "a.png", "question": "Which?", "answer": "B", "metric": "choice", "choices": ["cat", "dog"]}
+    expected = [
+        Question("What?", tuple(people), "own", "own", metric="vqa"),
+        Question("Which?", ("B",), "own", "own", metric="choice", choices=("cat", "dog")),
+    ]
+    lines = write(folder, "mine.jsonl", f"{json.dumps(vqa)}\n{json.dumps(lettered)}")
+    assert asked(lines) == {"a.png": expected}
+    turns = [{"from": "human", "value": "Which?"}, {"from": "gpt", "value": "B"}]
+    entry = {"image": "a.png", "conversations": turns, "metric": "choice", "choices": ["cat", "dog"]}
+    assert asked(write(folder, "mine.json", json.dumps([entry]))) == {"a.png": expected[1:]}
+    head = "image,question,answers,metric,choices"
+    cells = f"{head}\na.png,What?,{'|'.join(people)},vqa,\na.png,Which?,B,choice,cat | dog\n"
+    assert asked(write(folder, "mine.csv", cells)) == {"a.png": expected}
+    assert len({expected[0], expected[1], replace(expected[1])}) == 2
+
+
+def test_every_question_is_checked_against_the_metric_of_the_data_set(folder: Path):
+    path = write(folder, "mine.jsonl", f"{GOOD}\n{GOOD}")
+    with pytest.raises(
+        SaccadeError, match=r"mine\.jsonl line 1: the metric vqa takes the 10 answers .* got 1; .*1 more"
+    ):
+        read(path, never, Marking("vqa").check)
+    assert len(read(path, never, Marking("anls").check)) == 1

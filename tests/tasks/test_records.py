@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.errors import SaccadeError
-from saccade.tasks.records import FORMS, seen
+from saccade.tasks.records import FORMS
+from saccade.tasks.values import seen
 from tests.tasks.files import CSV_HEAD, GOOD, TURNS, refused, write
 
 JSONL_FAULTS = {
@@ -38,6 +39,23 @@ JSONL_FAULTS = {
     GOOD.replace("a.png", "\\u0000"): "there is no image file ",
     GOOD[:-1] + ', "scale": "gits"}': "unknown scale 'gits'; did you mean gist?",
     GOOD[:-1] + ', "scale": 1}': "scale is 1, expected text",
+    GOOD[:-1] + ', "metric": "exat"}': "unknown metric 'exat'; did you mean exact?",
+    GOOD[:-1] + ', "metric": "nobody/kind"}': "metric 'nobody/kind' needs the package nobody, which is not installed",
+    GOOD[:-1] + ', "metric": 3}': "metric is 3, expected text",
+    GOOD[:-1]
+    + ', "metric": "vqa"}': "the metric vqa takes the 10 answers that 10 people gave, equal ones repeated, got 1",
+    GOOD[:-1] + ', "metric": "iou"}': "the metric iou compares boxes, and the question 'What?' has no evidence",
+    GOOD[:-1] + ', "metric": "choice"}': "the metric choice takes answers that are a letter, got 'cat'",
+    GOOD[:-1]
+    + ', "metric": "choice", "choices": ["dog", "cow"]}': "the metric choice takes answers that are one of the 2",
+    GOOD[:-1] + ', "choices": "cat"}': 'choices is "cat", expected a list of 2 texts or more',
+    GOOD[:-1] + ', "choices": ["cat"]}': 'choices is ["cat"], expected a list of 2 texts or more',
+    GOOD[:-1] + ', "choices": ["cat", 1]}': "a choice is 1, expected text",
+    GOOD[:-1] + ', "choices": ["cat", "."]}': 'the choice "." is only full stops; write what it says',
+    GOOD[:-1] + ', "choices": ["cat", "Cat."]}': 'the choice "Cat." stands twice; every choice needs a text of its own',
+    GOOD[:-1] + ', "choices": ["b", "c"]}': 'the choice "b" is the letter of another choice; write the choices without',
+    GOOD[:-1]
+    + f', "choices": {json.dumps([str(n) for n in range(27)])}}}': "choices holds 27 texts, expected at most 26",
     GOOD[:-1] + ', "boxes": [1, 2, 3, 4]}': "boxes holds 1, expected [[left, top, right, bottom], ...] in pixels",
     GOOD[:-1] + ', "boxes": {"left": 1}}': 'boxes is {"left": 1}, expected [[left, top, right, bottom], ...] in pixels',
     GOOD[:-1] + ', "boxes": [[1, 2, 3]]}': "boxes holds [1, 2, 3], expected [[left, top, right, bottom]",

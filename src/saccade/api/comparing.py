@@ -13,6 +13,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
 from saccade.core.progress import Tell
 from saccade.core.recipe import to_dict
+from saccade.evaluation.marking import Marking
 from saccade.evaluation.results import Results
 from saccade.models.base import Reader
 from saccade.models.cards import cards
@@ -93,7 +94,7 @@ def compare(
     ``policies.json`` and a YAML file for each ladder, written only when everything is done.
     """
     writable(out)
-    exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture)
+    exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture, Marking().check)
     chosen = list(dict.fromkeys(models if models is not None else cards()))
     if not chosen:
         raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
@@ -160,7 +161,7 @@ def _composed(name: str, reader: Reader) -> Composed:
 
 def _calibration(data: str | Path | None, calibration: str | Path | None, pictures: int) -> Exam | None:
     if calibration is not None:
-        return read(Path(calibration), open_picture)
+        return read(Path(calibration), open_picture, Marking().check)
     return Scenes("calibration", pictures) if data is None else None
 
 

@@ -1,14 +1,18 @@
 """Exams from a user's own pictures: JSONL, LLaVA's JSON, or a folder with a CSV.
 
-- ``.jsonl``: one question a line, ``{"image", "question", "answer" | "answers", "boxes"?, "scale"?}``.
-- ``.json``: a list of LLaVA entries ``{"id"?, "image", "conversations", "scale"?}``. Each human turn and
-  the reply to it make one question, asked alone: what was said before is not repeated.
-- ``.csv``: the columns ``image``, ``question``, ``answer`` or ``answers`` (parted by ``|``), ``scale``?;
-  named itself, or as the folder that holds it and no second one.
+- ``.jsonl``: one question a line, ``{"image", "question", "answer" | "answers", "boxes"?, "scale"?, "metric"?,
+  "choices"?}``.
+- ``.json``: a list of LLaVA entries ``{"id"?, "image", "conversations", "scale"?, "metric"?, "choices"?}``. Each human
+  turn and the reply to it make one question, asked alone: what was said before is not repeated.
+- ``.csv``: the columns ``image``, ``question``, ``answer`` or ``answers`` (parted by ``|``), ``scale``?, ``metric``?,
+  ``choices``? (parted by ``|``); named itself, or as the folder that holds it and no second one. Empty cells of the
+  last three columns say nothing.
 
 Image paths start at the folder of the data file. ``boxes`` is ``[[left, top, right, bottom], ...]`` in
-source pixels; ``scale`` is ``detail`` or ``gist`` and files the question under that heading. The whole
-file is checked before anything is handed out. No picture is opened for that: it only has to exist.
+source pixels; ``scale`` is ``detail`` or ``gist`` and files the question under that heading. ``metric`` names how this
+answer is judged, instead of the data set's metric; ``choices`` are what the letters A, B, C … stand for. Ten people's
+answers are ten ``answers``, equal ones repeated. The whole file is checked before anything is handed out. No picture is
+opened for that: it only has to exist.
 """
 
 import hashlib
@@ -21,10 +25,13 @@ from PIL import Image
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.tasks.exam import Exam, Question
-from saccade.tasks.records import EXAMPLE, FORMS, seen
+from saccade.tasks.records import EXAMPLE, FORMS
+from saccade.tasks.values import seen
 
 Opener = Callable[[Path], Image.Image]
 """Opens a file as an upright RGB picture."""
+Check = Callable[[Question], None]
+"""Raises SaccadeError for a question that cannot be marked, such as one that names an unknown metric."""
 
 
 class OwnPicture:
@@ -73,11 +80,11 @@ class OwnExam:
         return iter(self.pictures)
 
 
-def read(path: Path, opener: Opener) -> Exam:
+def read(path: Path, opener: Opener, check: Check) -> Exam:
     """Read the data file or folder at ``path``; the pictures will open through ``opener``.
 
-    The exam is named after the file and a hash of its text, which does not cover the images. Raises
-    SaccadeError about the first bad record, with its line and how many more there are.
+    ``check`` is shown every question. The exam is named after the file and a hash of its text, which does not cover the
+    images. Raises SaccadeError about the first bad record, with its line and how many more there are.
     """
     file = _data_file(path)
     text, digest = _text(file)
@@ -88,6 +95,7 @@ def read(path: Path, opener: Opener) -> Exam:
         for place, rows in FORMS[file.suffix.lower()](text):
             try:
                 for row in rows():
+                    check(row.question)
                     if row.image not in spelled:
                         found = _locate(file.parent, row.image)
                         own = OwnPicture(row.image, found, f"{file} {place}", opener)

@@ -19,7 +19,9 @@ class Question:
     ``kind`` groups questions of one type; ``scale`` says what answering takes: ``detail`` (a small
     place), ``gist`` (the whole), or ``own`` (a user's question, unknown). Any of ``answers`` is
     right. ``evidence`` are the boxes, in source pixels, that hold the answer; ``glyph`` is the
-    height of the print to be read in source pixels, 0 where nothing is read.
+    height of the print to be read in source pixels, 0 where nothing is read. ``metric`` names how an answer is judged,
+    empty for the benchmark's own; ``choices`` are the texts that the letters A, B, C … stand for. The question is asked
+    as ``text`` has it: choices are not appended.
     """
 
     text: str
@@ -28,6 +30,8 @@ class Question:
     scale: Scale
     evidence: tuple[Box, ...] = ()
     glyph: float = 0.0
+    metric: str = ""
+    choices: tuple[str, ...] = ()
 
 
 @runtime_checkable

@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from saccade.core.box import Box
 from saccade.core.errors import SaccadeError, unknown
 from saccade.tasks.exam import Question, Scale
+from saccade.tasks.values import boxes_of, choices_of, fields_of, seen, text_of
 
 EXAMPLE = '{"image": "cat.jpg", "question": "What animal is this?", "answer": "cat"}'
 ENTRY = '{"image": "cat.jpg", "conversations": [{"from": "human", "value": "..."}, {"from": "gpt", "value": "..."}]}'
 EXTRAS = ("id", "model", "source", "width", "height")
 """Keys of LLaVA entries that published files carry and no question needs."""
 SCALES: dict[object, Scale] = {"detail": "detail", "gist": "gist"}
-FARTHEST = 1e9
-"""Pixels; a corner beyond is a mistake. It also keeps out infinities, not-a-number and endless integers."""
+MARKED_BY = ("scale", "metric", "choices")
+"""Optional keys that every form takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,6 @@ class Row:
 
 Records = Iterator[tuple[str, Callable[[], list[Row]]]]
 """The place of each record (``line 3``) and how to read it; reading a bad one raises SaccadeError."""
-
-
-def seen(value: object) -> str:
-    """How an error shows a ``value`` that came out of a file: as JSON, cut to 60 characters."""
-    shown = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def _jsonl(text: str) -> Records:
@@ -81,21 +75,21 @@ def _llava(text: str) -> Records:
 
 
 def _llava_entry(entry: object) -> list[Row]:
-    fields = _fields(entry, ("image", "conversations"), ("scale", *EXTRAS))
+    fields = fields_of(entry, ("image", "conversations"), (*MARKED_BY, *EXTRAS))
     turns = fields["conversations"]
     if not isinstance(turns, list) or not turns or len(turns) % 2:
         found = f"{len(turns)} turns" if isinstance(turns, list) else seen(turns)
         raise SaccadeError(f"conversations is {found}, expected a list of human and gpt turns in pairs")
     said: list[str] = []
     for number, turn in enumerate(turns):
-        speech, speaker = _fields(turn, ("from", "value")), ("human", "gpt")[number % 2]
+        speech, speaker = fields_of(turn, ("from", "value")), ("human", "gpt")[number % 2]
         if speech["from"] != speaker:
             found = seen(speech["from"])
             raise SaccadeError(f'turn {number + 1} is from {found}, expected "{speaker}"; human and gpt take turns')
-        said.append(_string(speech["value"], f"the value of turn {number + 1}"))
+        said.append(text_of(speech["value"], f"the value of turn {number + 1}"))
     if (marks := sum(value.count("<image>") for value in said)) > 1:
         raise SaccadeError(f"the turns hold {marks} <image> marks for 1 image; keep the one in the first question")
-    shared = {key: fields[key] for key in ("image", "scale") if key in fields}
+    shared = {key: fields[key] for key in ("image", *MARKED_BY) if key in fields}
     asked = [value.replace("<image>", "").strip() for value in said[::2]]
     return [
         _row({**shared, "question": question, "answer": reply})
@@ -124,7 +118,7 @@ def _csv(text: str) -> Records:
 
 def _csv_header(names: list[str], line: int) -> list[str]:
     try:
-        _fields(dict.fromkeys(names), ("image", "question"), ("answer", "answers", "scale"), "column")
+        fields_of(dict.fromkeys(names), ("image", "question"), ("answer", "answers", *MARKED_BY), "column")
     except SaccadeError as error:
         raise SaccadeError(f"line {line}: {error}; the first line names the columns, parted by commas") from error
     if len(set(names)) < len(names) or ("answer" in names) == ("answers" in names):
@@ -137,9 +131,10 @@ def _csv_line(header: Sequence[str], cells: Sequence[str]) -> list[Row]:
     if len(cells) != len(header):
         raise SaccadeError(f"found {len(cells)} cells, expected {len(header)}; quote a cell that holds a comma")
     named = dict(zip(header, cells, strict=True))
-    record: dict[str, object] = {key: cell for key, cell in named.items() if key != "scale" or cell.strip()}
-    if "answers" in named:
-        record["answers"] = [answer.strip() for answer in named["answers"].split("|")]
+    record: dict[str, object] = {key: cell for key, cell in named.items() if key not in MARKED_BY or cell.strip()}
+    for key in ("answers", "choices"):
+        if key in record:
+            record[key] = [text.strip() for text in named[key].split("|")]
     return [_row(record)]
 
 
@@ -172,68 +167,34 @@ def _decode(text: str, at: int, like: str) -> tuple[object, int]:
         raise SaccadeError(f"not JSON that can be read: {error}; expected an object like {like}") from error
 
 
-def _fields(
-    record: object, required: Sequence[str], optional: Sequence[str] = (), what: str = "key"
-) -> dict[str, object]:
-    """``record`` as an object that has all ``required`` keys and none beyond the ``optional``."""
-    if not isinstance(record, dict):
-        raise SaccadeError(f"found {seen(record)}, expected an object with {', '.join(required)}")
-    for name in record:
-        if name not in required and name not in optional:
-            raise unknown(what, name, (*required, *optional))
-    for name in required:
-        if name not in record:
-            raise SaccadeError(f"the {what} {name!r} is missing; found {', '.join(record) or 'none'}")
-    return record
-
-
 def _row(record: object) -> Row:
-    fields = _fields(record, ("image", "question"), ("answer", "answers", "boxes", "scale"))
+    fields = fields_of(record, ("image", "question"), ("answer", "answers", "boxes", *MARKED_BY))
     if ("answer" in fields) == ("answers" in fields):
         found = "both answer and answers" if "answer" in fields else "neither answer nor answers"
         raise SaccadeError(f"found {found}, expected exactly one of the two")
+    scale: Scale = "own"
+    if "scale" in fields:
+        if (named := text_of(fields["scale"], "scale")) not in SCALES:
+            raise unknown("scale", named, ("detail", "gist"))
+        scale = SCALES[named]
+    question = Question(
+        text_of(fields["question"], "question"),
+        _answers(fields),
+        "own",
+        scale,
+        boxes_of(fields["boxes"]) if "boxes" in fields else (),
+        metric=text_of(fields["metric"], "metric").strip() if "metric" in fields else "",
+        choices=choices_of(fields["choices"]) if "choices" in fields else (),
+    )
+    return Row(text_of(fields["image"], "image"), question)
+
+
+def _answers(fields: dict[str, object]) -> tuple[str, ...]:
     answers = fields["answers"] if "answers" in fields else [fields["answer"]]
     if not isinstance(answers, list) or not answers:
         raise SaccadeError(f'answers is {seen(answers)}, expected a list of texts with at least one, like ["cat"]')
-    right = tuple(_string(answer, "an answer" if "answers" in fields else "answer") for answer in answers)
+    right = tuple(text_of(answer, "an answer" if "answers" in fields else "answer") for answer in answers)
     for answer in right:
         if not answer.strip().strip("."):  # marking looks past these, so that saying nothing would be right
             raise SaccadeError(f"the answer {seen(answer)} is only full stops; write what is to be said")
-    scale: Scale = "own"
-    if "scale" in fields:
-        if (named := _string(fields["scale"], "scale")) not in SCALES:
-            raise unknown("scale", named, ("detail", "gist"))
-        scale = SCALES[named]
-    boxes = _boxes(fields["boxes"]) if "boxes" in fields else ()
-    question = Question(_string(fields["question"], "question"), right, "own", scale, boxes)
-    return Row(_string(fields["image"], "image"), question)
-
-
-def _string(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        cure = f"; put it in quotes: {seen(seen(value))}" if isinstance(value, int | float) else ""
-        raise SaccadeError(f"{what} is {seen(value)}, expected text{cure}")
-    if not value.strip():
-        raise SaccadeError(f"{what} is empty; fill it in or leave the question out")
-    return value
-
-
-def _boxes(value: object) -> tuple[Box, ...]:
-    if not isinstance(value, list):
-        raise SaccadeError(f"boxes is {seen(value)}, expected [[left, top, right, bottom], ...] in pixels")
-    made: list[Box] = []
-    for sides in value:
-        if not isinstance(sides, list) or len(sides) != 4 or not all(_pixels(side) for side in sides):
-            raise SaccadeError(f"boxes holds {seen(sides)}, expected [[left, top, right, bottom], ...] in pixels")
-        left, top, right, bottom = sides
-        if right <= left or bottom <= top:
-            raise SaccadeError(
-                f"the box {seen(sides)} has no area; expected [left, top, right, bottom], two corners, "
-                "not a corner with a width and a height"
-            )
-        made.append(Box(left, top, right, bottom))
-    return tuple(made)
-
-
-def _pixels(side: object) -> bool:
-    return isinstance(side, int | float) and not isinstance(side, bool) and -FARTHEST < side < FARTHEST
+    return right

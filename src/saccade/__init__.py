@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from saccade.api.asking import ask as ask
     from saccade.api.comparing import compare as compare
     from saccade.api.planning import plan as plan
+    from saccade.api.playground import exam as exam
     from saccade.api.training import train as train
     from saccade.models import build as build
     from saccade.models import from_pretrained as from_pretrained
@@ -23,6 +24,7 @@ _LAZY = {
     "ask": "saccade.api.asking",
     "build": "saccade.models",
     "compare": "saccade.api.comparing",
+    "exam": "saccade.api.playground",
     "from_pretrained": "saccade.models",
     "load": "saccade.models",
     "open_model": "saccade.models.open",

@@ -2,21 +2,33 @@
 
 import json
 import shlex
+import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import saccade
 from saccade.api.asking import SCHEMA, Asked
 from saccade.cli.main import main
+from saccade.core.answer import Answer
+from saccade.core.backend import Backend, Job, Seen
+from saccade.core.box import Box
+from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import to_dict
+from saccade.core.request import WHOLE, Sight
+from saccade.policies.base import Asked as PolicyAsked
+from saccade.policies.base import Outcome, Policy, Run
 from saccade.policies.catalogue import EMBEDDED, POLICIES, TYPES, policy
 from saccade.policies.ladder import Ladder
+from saccade.policies.tree import Tree
 from saccade.policies.zoom import Attention
-from saccade.tasks.scenes import Scene, Scenes
+from saccade.tasks.scenes import Scenes
 
 SCENE = next(scene for scene in Scenes("calibration", 20) if any(q.kind == "digit" for q in scene.questions))
 QUESTION = next(question for question in SCENE.questions if question.kind == "digit")
@@ -115,7 +127,7 @@ def test_json_goes_to_standard_output_alone(
 @pytest.mark.parametrize(("arguments", "said"), [
     (("--policy", "zoom-atention"), "did you mean zoom-attention"),
     (("--model", "lava"), "did you mean llava"),
-    (("--budget", "-1"), "at least 1 visual token, got -1"),
+    (("--budget", "-1"), "budget (visual tokens) is at least 1, got -1"),
     (("--budget", "100"), "the budget is 100"),
     (("--set", "gat=1"), "did you mean gate"),
     (("--policy", "once", "--set", "side=3"), "no whole patch"),
@@ -140,7 +152,7 @@ def test_bad_input_is_one_clear_error(
 
 
 def test_an_empty_question_and_a_missing_picture_are_refused(picture: Path) -> None:
-    with pytest.raises(SaccadeError, match="the question is empty"):
+    with pytest.raises(SaccadeError, match="question is empty; write some words"):
         saccade.ask(picture, "  ")
     with pytest.raises(SaccadeError, match=r"gone\.png"):
         saccade.ask(picture.parent / "gone.png", "What?")
@@ -174,19 +186,114 @@ def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
         policy(str(tmp_path / "mine.yaml"))
 
 
-@pytest.mark.parametrize("number", [0, 1])
 def test_the_readmes_commands_run_as_written(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    commands = [line for line in readme.splitlines() if line.startswith("saccade ask ")]
-    assert len(commands) == 2
-    Scene("calibration", 30).image().save(tmp_path / "photo.jpg", quality=95)
+    starts = ("saccade exam ", "saccade ask ")
+    commands = [line.partition("  #")[0] for line in readme.splitlines() if line.startswith(starts)]
+    said = []
     monkeypatch.chdir(tmp_path)
-    assert run(monkeypatch, *shlex.split(commands[number])[2:]) == 0
-    out = capsys.readouterr().out
-    if number == 0:
-        assert out.startswith("8 ")
-        assert (tmp_path / "looks.png").stat().st_size > 10_000
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        main()
+        said.append(capsys.readouterr().out)
+    drawn, zoomed, climbed = said
+    lines = map(json.loads, Path("scene.jsonl").read_text().splitlines())
+    answers = {line["question"]: line["answer"] for line in lines}
+    assert all(question in drawn for question in answers)
+    assert zoomed.split()[0] == answers[shlex.split(commands[1])[3]] == "5"
+    assert Path("looks.png").stat().st_size > 10_000
+    assert json.loads(climbed)["answer"] == answers["What color is the background?"]
+
+
+# Objects instead of names
+
+
+@dataclass(frozen=True)
+class Twice(Policy):
+    """Asks the same twice, the second time about the left half."""
+
+    @property
+    def requires(self) -> dict[str, Cap]:
+        return {"": Cap.GENERATE}
+
+    def run(self, asked: PolicyAsked) -> Run:
+        yield asked.look(WHOLE, reason="first")
+        half = Box(0, 0, asked.size.width / 2, asked.size.height)
+        answer = yield asked.look(Sight(half), reason="second")
+        assert isinstance(answer, Answer)
+        return Outcome(answer)
+
+
+class Echo(Backend):
+    """Answers with the size of what it is shown."""
+
+    name, caps = "echo", Cap.GENERATE
+
+    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+        return [Seen(Answer("{}×{}".format(*job.image.size)), (), None, None) for job in jobs]
+
+
+def test_a_backend_and_a_policy_of_ones_own(picture: Path) -> None:
+    asked = saccade.ask(picture, "What?", model=Echo(), policy=Twice())
+    assert asked.result.outcome.answer.text == "{}×{}".format(*SCENE.image().size)
+    record = asked.record()
+    assert (record["model"], record["policy"]) == ("echo", f"{__name__}.Twice")
+    assert [look["reason"] for look in record["looks"]] == ["first", "second"]
+
+
+def test_a_reader_and_a_policy_of_ours_as_objects(picture: Path) -> None:
+    from saccade.models.embedded import embedded
+
+    named = saccade.ask(picture, QUESTION.text, model="pool-16", policy="zoom-tree", changes=("visits=2",))
+    given = saccade.ask(picture, QUESTION.text, model=embedded("pool-16"), policy=Tree(visits=2))
+    assert given.result.outcome.answer == named.result.outcome.answer
+    assert (given.policy, given.record()["recipe"]) == ("zoom-tree", named.record()["recipe"])
+
+
+def test_images_as_files_bytes_pillow_and_arrays_are_one(picture: Path) -> None:
+    image = SCENE.image()
+    given = [str(picture), picture, picture.read_bytes(), image, np.asarray(image)]
+    answers = [saccade.ask(one, QUESTION.text, model="pool-16").result.outcome.answer for one in given]
+    assert answers == answers[:1] * len(given)
+
+
+def test_devices_and_numbers_are_handed_on(picture: Path) -> None:
+    asked = saccade.ask(picture, QUESTION.text, model="pool-16", device="cpu", dtype="float32")
+    assert asked.result.outcome.answer == saccade.ask(picture, QUESTION.text, model="pool-16").result.outcome.answer
+    with pytest.raises(SaccadeError, match="unknown device 'gpu'"):
+        saccade.ask(picture, QUESTION.text, device="gpu")
+    with pytest.raises(SaccadeError, match="unknown dtype 'int4'"):
+        saccade.ask(picture, QUESTION.text, dtype="int4")
+
+
+def test_changes_are_not_for_objects(picture: Path) -> None:
+    with pytest.raises(SaccadeError, match="got 'gate=2' beside a Policy"):
+        saccade.ask(picture, "What?", policy=Tree(), changes=("gate=2",))
+
+
+def test_wrong_types_are_refused_in_our_words(picture: Path) -> None:
+    """In an interpreter of its own, where annotations are not checked."""
+    code = f"""
+import saccade
+from saccade.core.errors import SaccadeError
+right = dict(image={str(picture)!r}, question="What?")
+wrong = [
+    dict(image=None), dict(image=3), dict(image=[[1]]), dict(question=None), dict(question=7), dict(question=b"a"),
+    dict(model=None), dict(model=3), dict(model=["llava"]), dict(policy=None), dict(policy=3), dict(policy=object),
+    dict(changes="gate=2"), dict(changes=3), dict(changes=[1]), dict(budget="4"), dict(budget=2.0), dict(budget=True),
+    dict(max_tokens=None), dict(max_tokens=0), dict(max_tokens="8"), dict(device=None), dict(device=3), dict(dtype=3),
+    dict(revision="main"),
+]
+for change in wrong:
+    try:
+        saccade.ask(**(right | change))
+    except SaccadeError as error:
+        print(change, "->", error)
     else:
-        assert json.loads(out)["answer"] == Scene("calibration", 30).background
+        raise AssertionError(change)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 25

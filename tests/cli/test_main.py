@@ -114,18 +114,3 @@ def test_the_catalogue_lists_fidelity(monkeypatch: pytest.MonkeyPatch, capsys: p
     said = capsys.readouterr().out
     assert "llava-uhd" in said
     assert "faithful" in said
-
-
-def test_a_verb_that_needs_torch_says_so_without_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["saccade", "compare"])
-    monkeypatch.setattr("saccade.cli.main.import_module", _without_torch)
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 2
-    assert "saccade compare needs torch: pip install 'saccade[run]'" in capsys.readouterr().err
-
-
-def _without_torch(name: str) -> object:
-    raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -1,14 +1,17 @@
-"""Asking as a function: any model, any looking policy, and where it looked."""
+"""Asking as a function: any model, any looking policy, and where it looked. Importing it needs no torch."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from saccade.api.png import png_path as png_path
 from saccade.api.png import write_png
+from saccade.core.arguments import text, texts, whole
 from saccade.core.box import Box
 from saccade.core.defaults import MAX_TOKENS, MODEL
 from saccade.core.errors import SaccadeError
@@ -18,7 +21,8 @@ from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
 from saccade.models.cards import cards
 from saccade.models.open import open_model
-from saccade.policies.base import Result, Sample
+from saccade.models.placement import AUTO
+from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.catalogue import TYPES
 from saccade.policies.catalogue import policy as named_policy
 from saccade.policies.scheduler import Scheduler
@@ -73,34 +77,68 @@ class Asked:
 
 
 def ask(
-    image: str | Path | Image.Image,
+    image: str | os.PathLike[str] | bytes | Image.Image | np.ndarray,
     question: str,
     *,
-    model: str = MODEL,
-    policy: str = "once",
+    model: object = MODEL,
+    policy: str | os.PathLike[str] | Policy = "once",
     changes: Sequence[str] = (),
     budget: int | None = None,
     max_tokens: int = MAX_TOKENS,
     revision: str | None = None,
+    device: str = AUTO,
+    dtype: str = AUTO,
 ) -> Asked:
-    """Answer ``question`` about a picture.
+    """Answer ``question`` about an image.
 
-    ``model`` as ``models.open.open_model`` takes it; ``policy`` is a name or a file, ``changes`` its parameters as
-    ``path=value``; ``budget`` bounds the visual tokens of all looks, ``max_tokens`` the length of an answer. A ladder
-    may name further models: they are opened too. Raises SaccadeError for what cannot be read or asked.
+    Args:
+        image: A file, its bytes, a Pillow image, or an array of 8-bit pixels (rows, columns, and 1, 3 or 4 channels).
+        question: What to ask.
+        model: A name, folder, Hub id or URL, or an object, as ``open_model`` takes them. A policy may name further
+            models (a ladder does): they are opened too.
+        policy: A policy, its name, or a YAML or JSON file with one.
+        changes: Parameters of the policy as ``path=value``.
+        budget: Visual tokens that all looks together may take.
+        max_tokens: Tokens that an answer may take.
+        revision: The branch, tag or commit of a Hub id.
+        device: Where models run: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        dtype: Their type of numbers: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+
+    Raises SaccadeError for what cannot be read, opened or asked.
     """
-    if not question.strip():
-        raise SaccadeError("the question is empty; ask something")
-    if budget is not None and budget < 1:
-        raise SaccadeError(f"a budget is at least 1 visual token, got {budget}")
-    if max_tokens < 1:
-        raise SaccadeError(f"an answer takes at least 1 token, got max_tokens={max_tokens}")
-    chosen = named_policy(policy, tuple(changes), embedded=model in cards())
-    picture = open_picture(image)
-    names = dict.fromkeys((model, *(name for name in chosen.requires if name)))
-    bench = {name: open_model(name, revision=revision if name == model else None) for name in names}
-    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(picture), question, "picture", budget, max_tokens)])
-    return Asked(picture, question, bench[model].name, policy, to_dict(chosen, TYPES), result)
+    text("question", question)
+    whole("max_tokens", max_tokens, 1)
+    if budget is not None:
+        whole("budget (visual tokens)", budget, 1)
+    chosen, named = _policy(policy, texts("changes", changes), isinstance(model, str) and model in cards())
+    opened = open_picture(image)
+    first = open_model(model, revision=revision, device=device, dtype=dtype)
+    key = model if isinstance(model, str) else first.name
+    further = dict.fromkeys(name for name in chosen.requires if name not in ("", key))
+    bench = {key: first} | {name: open_model(name, device=device, dtype=dtype) for name in further}
+    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
+    return Asked(opened, question, first.name, named, _recipe(chosen), result)
+
+
+def _policy(policy: object, changes: tuple[str, ...], embedded: bool) -> tuple[Policy, str]:
+    """The policy that is meant, and what results call it. Raises SaccadeError for what is none."""
+    if isinstance(policy, str | os.PathLike):
+        return named_policy(os.fspath(policy), changes, embedded=embedded), os.fspath(policy)
+    if not isinstance(policy, Policy):
+        raise SaccadeError(f"a policy is a name, a file or a Policy, got a {type(policy).__name__}")
+    if changes:
+        raise SaccadeError(f"changes are for a policy by name or file, got {changes[0]!r} beside a Policy")
+    return policy, _kind(policy)
+
+
+def _recipe(policy: Policy) -> dict[str, Any]:
+    """``policy`` as data; one of a class that recipes have no name for is described by its class alone."""
+    return to_dict(policy, TYPES) if type(policy) in TYPES.values() else {"kind": _kind(policy)}
+
+
+def _kind(policy: Policy) -> str:
+    kind = type(policy)
+    return next((name for name, known in TYPES.items() if known is kind), f"{kind.__module__}.{kind.__qualname__}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

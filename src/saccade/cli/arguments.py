@@ -19,5 +19,9 @@ Names = Annotated[Optional[str], arg(metavar="NAME,...", help_behavior_hint="")]
 """Names separated by commas, None where they are left out."""
 Number = Annotated[Optional[int], arg(metavar="INT", help_behavior_hint="")]  # noqa: UP045
 """A whole number, None where it is left out."""
+Device = Annotated[str, arg(metavar="auto|cpu|cuda|mps")]
+"""Where models run."""
+Dtype = Annotated[str, arg(metavar="auto|float32|bfloat16|float16")]
+"""The type of a model's numbers."""
 Changes = Annotated[UseAppendAction[tuple], arg(metavar="A.B=C")]  # pyright: ignore[reportMissingTypeArgument]
 """``--set A.B=C``, as often as wanted: texts."""

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from tyro.conf import Positional
 
-from saccade.cli.arguments import Changes, File, Number
+from saccade.cli.arguments import Changes, Device, Dtype, File, Number
 from saccade.cli.console import OUT, importing
 from saccade.core.defaults import MAX_TOKENS, MODEL
 
@@ -22,6 +22,8 @@ def ask(
     model: str = MODEL,
     policy: str = "once",
     set: Changes = (),
+    device: Device = "auto",
+    dtype: Dtype = "auto",
     budget: Number = None,
     max_tokens: int = MAX_TOKENS,
     show: File = None,
@@ -37,6 +39,8 @@ def ask(
         policy: once, ladder, survey-ladder, zoom-attention, zoom-values, zoom-tree, self-box, scales, refine, tools,
             or a YAML file with a policy.
         set: A change to the policy, such as gate=0.8; may be given several times.
+        device: Where models run: auto (a GPU where there is one), cpu, cuda or mps.
+        dtype: Their type of numbers: auto (as they were saved), float32, bfloat16 or float16.
         budget: Visual tokens that all looks together may take.
         max_tokens: Tokens that an answer may take.
         show: A PNG to draw the looks into.
@@ -47,7 +51,17 @@ def ask(
 
     if show is not None:
         api.png_path(show)
-    asked = api.ask(image, question, model=model, policy=policy, changes=set, budget=budget, max_tokens=max_tokens)
+    asked = api.ask(
+        image,
+        question,
+        model=model,
+        policy=policy,
+        changes=set,
+        budget=budget,
+        max_tokens=max_tokens,
+        device=device,
+        dtype=dtype,
+    )
     drawn = None if show is None else asked.draw(show)
     if json:
         OUT.out(dumps(asked.record(), indent=2, ensure_ascii=False), highlight=False)

@@ -24,6 +24,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "ask": ("saccade.cli.ask", "answer a question about a picture by any model and policy, and show where it looked"),
     "compare": ("saccade.cli.compare", "accuracy against visual tokens: readers × budgets, with honest baselines"),
     "train": ("saccade.cli.train", "train the embedded family by a recipe, or one of its connectors anew"),
+    "exam": ("saccade.cli.exam", "one image of the generated benchmark, its questions and answers, to try ask on"),
     "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),
     "models": ("saccade.cli.models", "the catalogue: every model with its stages and its fidelity mark"),
 }

@@ -47,11 +47,13 @@ _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _LOCK = threading.Lock()
 
 
-def open_picture(source: str | os.PathLike[str] | bytes | Image.Image, *, limit: int = PIXEL_LIMIT) -> Image.Image:
+def open_picture(
+    source: str | os.PathLike[str] | bytes | Image.Image | np.ndarray, *, limit: int = PIXEL_LIMIT
+) -> Image.Image:
     """The picture, upright, RGB. Raises SaccadeError with the file's name, the numbers and the cure.
 
-    ``source`` is a path, a file's bytes or a Pillow picture (of several frames the one it stands at); ``limit`` is
-    in pixels.
+    ``source`` is a path, a file's bytes, a Pillow picture (of several frames the one it stands at), or an array of
+    8-bit pixels (rows, columns, and grey, RGB or RGBA channels); ``limit`` is in pixels.
     """
     if limit < 1:
         raise SaccadeError(f"the pixel limit must be at least 1, got {limit}")
@@ -60,8 +62,25 @@ def open_picture(source: str | os.PathLike[str] | bytes | Image.Image, *, limit:
         return _convert(source, name, limit)
     if isinstance(source, bytes):
         return _decode(BytesIO(source), "the given run of bytes", limit)
+    if isinstance(source, np.ndarray):
+        return _convert(_from_array(source), "the given array", limit)
+    if not isinstance(source, str | os.PathLike):
+        raise SaccadeError(
+            f"an image is a path, bytes, a Pillow image or an array of 8-bit pixels, got a {type(source).__name__}"
+        )
     with _stream(source) as stream:
         return _decode(stream, str(source), limit)
+
+
+def _from_array(pixels: np.ndarray) -> Image.Image:
+    """Rows, columns and channels as a picture."""
+    channels = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.dtype != np.uint8 or pixels.ndim not in (2, 3) or channels not in (1, 3, 4):
+        raise SaccadeError(
+            f"the given array is {pixels.dtype} of shape {pixels.shape}, expected uint8 (0 to 255) of shape "
+            "(rows, columns), or (rows, columns, 1, 3 or 4)"
+        )
+    return Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and channels == 1 else pixels)
 
 
 def _stream(path: str | os.PathLike[str]) -> BufferedReader:

@@ -167,3 +167,21 @@ def test_objects_are_moved_where_told() -> None:
     assert isinstance(found, Composed)
     assert found.reader is reader
     assert next(reader.parameters()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", [
+    "llava", "llava-uhd", "flamingo", "blip2", "perceiver-16", "llava-uhd-v2", "deepseek-16", "foveated",
+    "object-centric", "idefics",
+])  # fmt: skip
+def test_half_precision_is_near_single(name: str, dtype: str) -> None:
+    single, half = open_model(name), open_model(name, dtype=dtype)
+    assert isinstance(single, Composed)
+    assert isinstance(half, Composed)
+    assert half.dtype == dtype
+    prompt = single.reader.text("What kind of picture is this?")
+    one, other = (found.reader.logits([picture(90, 60)], prompt) for found in (single, half))
+    assert other.dtype == torch.float32
+    off = (one - other).abs().max() / (1 + one.abs().max())
+    assert off < (0.05 if dtype == "bfloat16" else 0.01)
+    assert len(half.run([JOB])) == 1

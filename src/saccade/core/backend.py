@@ -105,6 +105,16 @@ class Backend(ABC):
         return None
 
     @property
+    def device(self) -> str:
+        """Where it runs, such as ``cpu`` or ``cuda:0``."""
+        return "unknown"
+
+    @property
+    def dtype(self) -> str:
+        """The type of numbers that it computes in, such as ``bfloat16``."""
+        return "unknown"
+
+    @property
     def fidelity(self) -> str:
         """How near it is to what was published: exact, faithful, survey, or hosted (its own code, untouched)."""
         return "hosted"

@@ -30,6 +30,7 @@ from saccade.language.generate import Encoding, Reading, read
 from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
+from saccade.models.about import About
 from saccade.models.asking import Row, answers
 from saccade.models.encoded import (
     VIEWS_AT_ONCE,
@@ -70,7 +71,7 @@ class Reader(nn.Module):
         self, spec: ReaderSpec, tokenizer: PreTrainedTokenizerBase, instructor: PreTrainedTokenizerBase | None = None
     ) -> None:
         super().__init__()
-        self.spec = spec
+        self.spec, self.about = spec, About()
         if isinstance(spec.connector, FovealSpec) and spec.instructed and instructor is None:
             instructor = tokenizer  # whose words its choice was made for, unless told otherwise
         self.tokenizer, self.instructor = tokenizer, instructor

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import cast, final
 
 import numpy as np
@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-from saccade.core.backend import Backend, Job, Observation, Seen
+from saccade.core.backend import Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
@@ -30,8 +30,9 @@ from saccade.language.verdict import chance_of_yes
 from saccade.models.asking import Begun, Row, answered, begun
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Kept
+from saccade.models.identity import Local, Origin, of_reader, settings_of
 from saccade.nn.values import alike
-from saccade.specs.reader import SINGLE, ReaderSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 from saccade.views import sight as sights
 
@@ -65,10 +66,11 @@ def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
 
 
 @final
-class Composed(Backend):
+class Composed(Local):
     """``reader`` under a ``name``; ``caps`` are all that its parts allow unless given. See ``core.backend.Backend``."""
 
-    def __init__(self, name: str, reader: Reader, caps: Cap | None = None) -> None:
+    def __init__(self, name: str, reader: Reader, caps: Cap | None = None, origin: Origin | None = None) -> None:
+        super().__init__(reader, partial(settings_of, reader), origin or of_reader(reader))
         self._name, self.reader = name, reader
         self._caps = caps_of(reader) if caps is None else caps
         self._framed = isinstance(reader.spec.views, CropSpec | PadSpec | StretchSpec)
@@ -249,7 +251,7 @@ class Composed(Backend):
     def _planned(self, pictures: tuple[Size, ...], side: int | None, text: int, keep: Keep | None = None) -> Plan:
         path = self._reader(side).spec.path
         read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in pictures)
-        return path.plan(pictures, text, SINGLE, keep=read)
+        return path.plan(pictures, text, self.setting, keep=read)
 
 
 def _kept(jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[list[Kept] | None]:

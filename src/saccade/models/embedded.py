@@ -18,9 +18,11 @@ from safetensors.torch import load, save
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from saccade.core.caps import Cap
 from saccade.core.errors import unknown
 from saccade.core.recipe import to_dict
 from saccade.core.size import Size
+from saccade.models.about import About
 from saccade.models.base import Reader
 from saccade.models.cards import SCHEMA, TYPES, cards, shelf
 from saccade.specs.cells import BudgetRule
@@ -188,6 +190,9 @@ def embedded(name: str, folder: Path | None = None) -> Reader:
         raise unknown("embedded reader", name, known)
     card = known[name]
     reader = Reader(card.spec, _tokenizer(folder))
+    # Only those with cross-attention were trained on several pictures, and none on instructions.
+    several = Cap.MULTI_IMAGE if isinstance(card.spec.cross, CrossSpec) else Cap(0)
+    reader.about = About(card.fidelity, several, card.trained)
     for part, file in card.parts.items():
         weights = {key: value.float() for key, value in load((place / file).read_bytes()).items()}
         attrgetter(part)(reader).load_state_dict(weights)

@@ -1,5 +1,7 @@
 """Models that run on this machine, opened: embedded readers, folders and Hub ids, and objects."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,15 +12,19 @@ from transformers import PreTrainedModel
 from saccade.core.backend import Backend
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.recipe import to_dict
 from saccade.models.base import Reader
+from saccade.models.cards import TYPES, cards
 from saccade.models.checkpoint import config_of, fetch
 from saccade.models.composed import Composed, caps_of
 from saccade.models.devices import device_of, dtype_of, placed
 from saccade.models.embedded import embedded
+from saccade.models.fresh import from_spec
 from saccade.models.hosted import Hosted, load_hosted
+from saccade.models.identity import Origin, identity_of, of_data
 from saccade.models.placement import AUTO, Placement
 from saccade.models.store import LOADERS, SETTINGS, load_reader
-from saccade.specs.cross import CrossSpec
+from saccade.specs.reader import ReaderSpec
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -26,7 +32,12 @@ Model = TypeVar("Model", bound=nn.Module)
 def open_embedded(model: str, place: Placement, name: str | None) -> Backend:
     """An embedded reader."""
     reader = placed(embedded(model), device_of(place.device), dtype_of(place.dtype, torch.float32))
-    return embedded_model(model, reader, name)
+    return composed(name or model, reader, partial(_of_card, model))
+
+
+def _of_card(name: str) -> str:
+    card = cards()[name]
+    return of_data("embedded", [to_dict(card.spec, TYPES), dict(card.parts)])
 
 
 def open_folder(path_or_id: Path | str, revision: str | None, place: Placement, name: str | None) -> Backend:
@@ -35,17 +46,26 @@ def open_folder(path_or_id: Path | str, revision: str | None, place: Placement, 
     called = name or (Path(path_or_id).resolve().name if Path(path_or_id).is_dir() else str(path_or_id))
     if (folder / SETTINGS).is_file() or config_of(folder).get("model_type") in LOADERS:
         reader = load_reader(folder, device=place.device, dtype=place.dtype)
-        return Composed(called, reader, loaded_caps(reader))
-    return load_hosted(folder, device=place.device, dtype=place.dtype, name=called)
+        return composed(called, reader, identity_of(path_or_id, folder))
+    return load_hosted(path_or_id, revision, device=place.device, dtype=place.dtype, name=called)
+
+
+def composed(name: str, reader: Reader, identity: Callable[[], str] | None = None) -> Composed:
+    """``reader`` with all that it can do by its parts and was trained for. ``identity`` as in ``Origin``."""
+    origin = Origin(reader.about.fidelity, reader.about.provenance, identity)
+    return Composed(name, reader, caps_of(reader) | reader.about.tuned, origin)
 
 
 def open_object(model: object, place: Placement, name: str | None) -> Backend | None:
-    """A ``Reader``, or a model of transformers with its processor; None for anything else.
+    """A ``Reader``, a spec of one (with random weights), or a model of transformers with its processor; None for
+    anything else.
 
     Raises SaccadeError for models that answer no questions, and for a model without its processor.
     """
+    if isinstance(model, ReaderSpec):
+        model = from_spec(model)
     if isinstance(model, Reader):
-        return Composed(name or "reader", _moved(model, place).eval())
+        return composed(name or "reader", _moved(model, place).eval())
     if isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], PreTrainedModel):
         network, processor = model
         _check(network, processor)
@@ -85,15 +105,11 @@ def _moved(model: Model, place: Placement) -> Model:
     return placed(model, device, dtype_of(place.dtype, first.dtype)) if place != Placement() else model
 
 
-def embedded_model(name: str, reader: Reader | None = None, called: str | None = None) -> Composed:
-    """An embedded reader. Only those with cross-attention were trained on several pictures, none on instructions."""
-    made = embedded(name) if reader is None else reader
-    several = Cap.MULTI_IMAGE if isinstance(made.spec.cross, CrossSpec) else Cap(0)
-    return Composed(called or name, made, caps_of(made) | several)
+def embedded_model(name: str, reader: Reader | None = None) -> Composed:
+    """An embedded reader, or another ``reader`` under its name."""
+    return composed(name, embedded(name) if reader is None else reader)
 
 
 def loaded_caps(reader: Reader) -> Cap:
-    """Of a published checkpoint: those that answer questions were tuned to follow instructions, and read several
-    pictures where the prompt has places for them.
-    """
-    return caps_of(reader) | Cap.INSTRUCT | (Cap(0) if reader.spec.instructed else Cap.MULTI_IMAGE)
+    """What a reader can do by its parts and was trained for."""
+    return caps_of(reader) | reader.about.tuned

@@ -14,12 +14,13 @@ from urllib.parse import urldefrag
 
 from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError, unknown
+from saccade.core.plugins import has_plugin, plugin
 from saccade.models.cards import cards
 from saccade.models.placement import AUTO, Placement
 
 TAKEN = (
     "an embedded reader's name, a checkpoint folder, a Hub id (owner/name), the URL of a server (http://host:8000/v1), "
-    "a saccade Reader or Backend, or a tuple (model, processor) of transformers"
+    "an installed package's package/kind, a saccade Reader or Backend, or a tuple (model, processor) of transformers"
 )
 """What ``open_model`` takes, in words."""
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -39,7 +40,8 @@ def open_model(
         model: An embedded reader's name; a checkpoint folder; a Hub id (``owner/name``); ``http://…/v1`` with
             ``#model`` behind it where several are served there; a ``Backend``, which is returned as it is; a
             ``Reader``; or ``(model, processor)`` of transformers. A name is an embedded reader's first, then a
-            folder's, then the Hub's. What the catalogue composes is composed, all else of transformers is hosted.
+            folder's, then that of an installed package's model or backend (``package/kind``, with ``:rest`` behind it
+            for what a backend takes), then the Hub's. What the catalogue composes is composed, all else is hosted.
         revision: The branch, tag or commit of a Hub id.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. Objects are moved there; under ``auto`` they stay
             where they are. A server and a ``Backend`` run where they run.
@@ -76,9 +78,60 @@ def _named(model: str, revision: str | None, place: Placement, name: str | None)
         return _endpoint(model, name)
     if not model.strip():
         raise SaccadeError(f"a model is {TAKEN}; got an empty name")
+    if not Path(model).exists():
+        foreign = _foreign(model, place, name)
+        if foreign is not None:
+            _unrevised(model, revision)
+            return foreign
     if Path(model).exists() or not _HUB.fullmatch(model):
         return _folder(Path(model), revision, place, name)
     return _local().open_folder(model, revision, place, name)
+
+
+def _foreign(model: str, place: Placement, name: str | None) -> Backend | None:
+    """What an installed package brings under ``package/kind``, None where none does.
+
+    A backend's factory is called with what stands behind a colon, ``package/kind:rest``; a model is a folder, or made
+    by a factory without arguments.
+    """
+    kind, _, rest = model.partition(":")
+    if has_plugin("saccade.backends", kind):
+        return _backend(kind, _called(kind, plugin("saccade.backends", kind), rest), name)
+    if not has_plugin("saccade.models", model):
+        return None
+    found = plugin("saccade.models", model)
+    made = _called(model, found) if callable(found) else found
+    if isinstance(made, str | os.PathLike):
+        return _folder(Path(made), None, place, name or model)
+    if isinstance(made, Backend):
+        return _backend(model, made, name)
+    opened = _local().open_object(made, place, name or model)
+    if opened is None:
+        raise SaccadeError(
+            f"the model {model!r} is a {type(made).__name__}; its package has to give a Reader, a ReaderSpec, a "
+            "Backend, a tuple (model, processor), a folder, or a function that returns one of these"
+        )
+    return opened
+
+
+def _backend(kind: str, made: object, name: str | None) -> Backend:
+    if not isinstance(made, Backend):
+        raise SaccadeError(f"the backend {kind!r} gave a {type(made).__name__}, which is no saccade Backend")
+    return open_model(made, name=name)
+
+
+def _called(kind: str, factory: object, *arguments: str) -> object:
+    """What a plug-in's ``factory`` makes. Raises SaccadeError, with the cause, where it fails."""
+    if not callable(factory):
+        raise SaccadeError(f"the plug-in {kind!r} is a {type(factory).__name__}; it has to be a function or a class")
+    try:
+        return factory(*arguments)
+    except SaccadeError:
+        raise
+    except Exception as error:
+        raise SaccadeError(
+            f"the plug-in {kind!r} raised {type(error).__name__}: {error}; check what it was given, or ask its authors"
+        ) from error
 
 
 def _folder(path: Path, revision: str | None, place: Placement, name: str | None) -> Backend:

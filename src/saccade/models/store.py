@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 from transformers.initialization import no_init_weights
 
+from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
 from saccade.models import (
@@ -28,6 +29,7 @@ from saccade.models import (
     hub_perceiver,
     hub_uhd,
 )  # fmt: skip
+from saccade.models.about import About
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
 from saccade.models.devices import built, device_of, dtype_of, placed, saved_dtype
@@ -35,10 +37,11 @@ from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.models.hub_perceiver import PerceiverModel
 from saccade.models.placement import AUTO, Placement
 from saccade.models.retriever import Retriever
+from saccade.models.room import check_room
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.specs.retriever import RetrieverSpec
-from saccade.weights.files import SINGLE, Source, fill, listing, read, require
+from saccade.weights.files import SINGLE, Source, fill, kinds, listing, read, require
 
 SETTINGS = "saccade.json"
 SCHEMA = "saccade.reader/1"
@@ -106,7 +109,10 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype
     instructor = tokenizer_of(place / INSTRUCTOR) if (place / INSTRUCTOR).is_dir() else None
     spec = from_dict(found.get("spec"), TYPES)
     sources = {name: ((file, name),) for name, file in listing(place).items()}
-    return _composed(Composed(spec, tokenizer_of(place), sources, instructor), place, Placement(device, dtype))
+    made = _composed(Composed(spec, tokenizer_of(place), sources, instructor), place, Placement(device, dtype))
+    if isinstance(made, Reader) and "about" in found:
+        made.about = About.read(found["about"])
+    return made
 
 
 def load(
@@ -180,10 +186,16 @@ def _whole(folder: Path) -> Callable[[Path, dict[str, Any], str | None], Perceiv
 
 def _composed(made: Composed, folder: Path, place: Placement) -> Saved:
     device = device_of(place.device)
-    dtype = dtype_of(place.dtype, saved_dtype(_files(made.sources)))
+    files = _files(made.sources)
+    dtype = dtype_of(place.dtype, saved_dtype(files))
+    check_room(folder.resolve().name, sum(kinds(files).values()) * dtype.itemsize, device, dtype)
     with built(device, dtype):
         model = _blank(made.spec, made.tokenizer, made.instructor)
     _fill(placed(model, device, dtype), made.sources, folder)
+    if isinstance(model, Reader):
+        # Published readers follow instructions, and read several pictures where the prompt has places for them.
+        several = Cap(0) if model.spec.instructed else Cap.MULTI_IMAGE
+        model.about = About("exact", Cap.INSTRUCT | several, f"loaded from {folder.resolve().name}")
     return model
 
 
@@ -205,6 +217,8 @@ def _write(reader: Saved, folder: Path, recipe: Mapping[str, Any] | None) -> Non
     if isinstance(reader, Reader) and reader.instructor is not None:
         reader.instructor.save_pretrained(folder / INSTRUCTOR)
     written: dict[str, Any] = {"schema": SCHEMA, "spec": to_dict(reader.spec, TYPES)}
+    if isinstance(reader, Reader):
+        written["about"] = reader.about.record()
     if recipe is not None:
         written["recipe"] = recipe
     (folder / SETTINGS).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -53,6 +53,6 @@ def resize_table(
     """Positions for another grid by bicubic interpolation (corners not aligned), as ViTs do; ``antialias`` as SAM's."""
     if table.shape[:2] == (rows, cols):
         return table
-    planes = table.permute(2, 0, 1)[None]
+    planes = table.permute(2, 0, 1)[None].float()  # halves are not implemented on the CPU
     made = F.interpolate(planes, size=(rows, cols), mode="bicubic", align_corners=False, antialias=antialias)
-    return made[0].permute(1, 2, 0)
+    return made[0].permute(1, 2, 0).to(table.dtype)

@@ -104,4 +104,6 @@ def _squared(part: Float[Tensor, "3 height width"], side: int) -> Float[Tensor, 
     height, width = part.shape[1:]
     across, down = max(height - width, 0), max(width - height, 0)
     square = F.pad(part, (across // 2, across - across // 2, down // 2, down - down // 2))
-    return F.interpolate(square[None], size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+    # Resized in float32: halves are not implemented on the CPU.
+    wide = F.interpolate(square[None].float(), (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return wide.to(part.dtype)

@@ -66,6 +66,7 @@ def test_refuses(tmp_path):
     (tmp_path / "preprocessor_config.json").unlink()
     with pytest.raises(SaccadeError, match=r"gives no processor: .*save it into the folder too"):
         load_hosted(tmp_path)
+    save_file(weights, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     with pytest.raises(SaccadeError, match=r"gives no processor|does not load as a model of type 'llama'"):
         load_hosted(tmp_path)

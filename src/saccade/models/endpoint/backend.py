@@ -81,6 +81,16 @@ class Endpoint(Backend):
         return True
 
     @property
+    def fingerprint(self) -> str:
+        """See ``Backend``: the server, without what is secret in its URL, and the model there."""
+        return f"endpoint {self._line.shown} {self.model}"
+
+    @property
+    def provenance(self) -> str:
+        """See ``Backend``."""
+        return f"{self._name} at {self._line.shown}"
+
+    @property
     def caps(self) -> Cap:
         """What it can do: asks the server the first time."""
         return self._known.caps | self._tools

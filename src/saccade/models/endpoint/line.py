@@ -74,7 +74,8 @@ class Line:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SaccadeError(f"an endpoint has a URL such as http://localhost:8000/v1, got {url!r}")
         whole = urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
-        self.shown = urlunsplit(urlsplit(whole)._replace(netloc=parts.netloc.rpartition("@")[2]))
+        named = parts.netloc.rpartition("@")[2]
+        self.shown = urlunsplit(urlsplit(whole)._replace(netloc=named, query="", fragment=""))  # nothing secret
         self._key, self._timeout, self._tries, self._pause, self._patience = key, timeout, tries, pause, patience
         self._client = OpenAI(base_url=whole, api_key=key or "none", timeout=timeout, max_retries=0)
 

@@ -5,6 +5,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast, final
 
 import numpy as np
@@ -13,12 +14,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Observation, Seen
+from saccade.core.backend import Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
-from saccade.core.plan import Setting
 from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Watch, YesNo, kept, needs, shown
 from saccade.core.size import Size
 from saccade.core.trace import Price
@@ -34,6 +34,7 @@ from saccade.models.hosted.pictures import Eyes, Picture
 from saccade.models.hosted.plain import generated
 from saccade.models.hosted.prompts import CALL, Prompts
 from saccade.models.hosted.shorten import Row
+from saccade.models.identity import Local, Origin
 from saccade.views import sight as sights
 
 MEMO = 256 * 2**20
@@ -55,7 +56,7 @@ class _Line:
 
 
 @final
-class Hosted(Backend):
+class Hosted(Local):
     """``model`` with its ``processor`` under a ``name``; ``caps`` are all that is proved for its type unless given.
 
     See ``core.backend.Backend``. Of a type that is not in ``families.KINDS`` no more is asked than answers. Raises
@@ -69,7 +70,9 @@ class Hosted(Backend):
         *,
         name: str | None = None,
         caps: Cap | None = None,
+        origin: Origin | None = None,
     ) -> None:
+        super().__init__(model, partial(_settings, model, processor), origin)
         self.model, self.processor = model.eval(), processor
         self._name = type(model).__name__ if name is None else name
         self.eyes = Eyes(model, processor) if model.config.model_type in KINDS else None
@@ -99,7 +102,9 @@ class Hosted(Backend):
             (values.PROVED, Cap.KV_READ),
         )
         caps = ASKS | (Cap.TOOLS if self.prompts.tools else Cap(0))
-        for families, more in inside:
+        # Maps of layers on several devices are not brought together.
+        spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
+        for families, more in inside[: 2 if spread else None]:
             caps |= more if self.eyes is not None and kind in families else Cap(0)
         return caps
 
@@ -112,15 +117,16 @@ class Hosted(Backend):
         layouts = [self.eyes.layout(one) for one in sizes]
         spelt = [self.eyes.spelt(layout) for layout in layouts]
         lengths = [len(self.prompts.prompt(text, spelt).ids) for text in self.prompts.texts(request)]
-        setting = Setting(dtype=str(self.model.dtype).removeprefix("torch."))
         if not sizes:
             language, (length,) = self.eyes.path.language, lengths
-            held = language.kv_bytes(length, setting.number) + language.peak([length], setting.number, eager=False)
+            held = language.kv_bytes(length, self.setting.number) + language.peak(
+                [length], self.setting.number, eager=False
+            )
             return Price(0, length, language.cost(length).flops, held)
         path, keep = self.eyes.path, kept(request)
-        slots = path.plan(sizes, 0, setting).slots
+        slots = path.plan(sizes, 0, self.setting).slots
         read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in sizes)
-        plans = [path.plan(sizes, max(0, length - slots), setting, keep=read) for length in lengths]
+        plans = [path.plan(sizes, max(0, length - slots), self.setting, keep=read) for length in lengths]
         flops = plans[0].vision.flops + plans[0].connector.flops + sum(plan.language.flops for plan in plans)
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         return Price(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held)
@@ -275,6 +281,15 @@ class Hosted(Backend):
             told = _said(found, bool(request.tools))
         views = tuple(View(sights.extent(one, size), sights.shown_size(one, size)) for one in shown(request))
         return Seen(told, views, int((ids == self.prompts.visual).sum()), len(ids))
+
+
+def _settings(model: PreTrainedModel, processor: Any) -> str:  # noqa: ANN401 (see above)
+    """All that answers hang on beside the weights."""
+    tokenizer = processor.tokenizer
+    template = processor.chat_template or tokenizer.chat_template
+    generation = None if model.generation_config is None else model.generation_config.to_json_string()
+    parts = (model.config.to_json_string(), processor.image_processor.to_json_string(), template, generation)
+    return json.dumps([*parts, sorted(tokenizer.get_vocab().items())])
 
 
 def _parted(prompt: Prompt) -> tuple[Prompt, tuple[int, ...]]:

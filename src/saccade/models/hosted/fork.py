@@ -34,7 +34,7 @@ class Prefix:
 
     def take(self, rows: Sequence[int]) -> "Prefix":
         """Copies of these rows, in this order, as often as named. What they are taken from stays as it is."""
-        index = torch.as_tensor(rows, device=self.real.device)
+        index = torch.as_tensor(rows)  # on the CPU, since layers may lie on several devices
         cache = deepcopy(self.cache)
         cache.batch_select_indices(index)
         return Prefix(self.model, cache, self.real[index], self.next[index], self.axes)

@@ -8,19 +8,23 @@ Loses   videos: the parts of processors that read them need torchvision, and are
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 import transformers
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
 
 from saccade.core.errors import SaccadeError
 from saccade.models.checkpoint import config_of, fetch, tokenizer_of
 from saccade.models.devices import device_of, dtype_of, saved_dtype
 from saccade.models.hosted.backend import Hosted
 from saccade.models.hosted.families import KINDS
+from saccade.models.identity import Origin, identity_of
 from saccade.models.placement import AUTO, Placement
-from saccade.weights.files import listing
+from saccade.models.room import check_room, free_bytes
+from saccade.weights.files import kinds, listing
 
 
 def load_hosted(
@@ -35,18 +39,47 @@ def load_hosted(
 
     ``device`` and ``dtype`` as in ``Placement``; ``name`` is what results call it. Raises SaccadeError for folders
     without its files, for weights that are missing or misshapen, for types that the installed library does not have,
-    and for processors that need what is not installed.
+    for processors that need what is not installed, and for weights that are larger than the device's free memory,
+    unless ``accelerate`` is there to spread them over several.
     """
     place = Placement(device, dtype)
     where = device_of(place.device)
     folder = fetch(path_or_id, revision)
     kind = str(config_of(folder).get("model_type"))
     processor = _known(folder, kind) if kind in KINDS else _other(folder, kind)
+    called = name or (folder.resolve().name if Path(path_or_id).is_dir() else str(path_or_id))
+    files = listing(folder)
+    numbers = dtype_of(place.dtype, saved_dtype(files))
+    spread = _spread(called, sum(kinds(files).values()) * numbers.itemsize, where, numbers, place)
+    model = _model(folder, kind, numbers, spread)
+    made = model if spread else cast(Any, model).to(where)
+    origin = Origin("hosted", f"the model of {called} as its authors published it", identity_of(path_or_id, folder))
+    return Hosted(made, processor, name=called, origin=origin)
+
+
+def _spread(called: str, needed: int, where: torch.device, numbers: torch.dtype, place: Placement) -> str | None:
+    """The library's word for weights over all devices there are, where ``needed`` bytes do not fit on one of them.
+
+    Raises SaccadeError, with both numbers, where they cannot be spread either.
+    """
+    several = where.type == "cuda" and place.device in (AUTO, "cuda") and find_spec("accelerate") is not None
+    free = free_bytes(where)
+    if several and free is not None and needed > free:
+        return "auto"
+    check_room(called, needed, where, numbers)
+    if where.type != "cpu":
+        check_room(called, needed, torch.device("cpu"), numbers)  # they come through here
+    return None
+
+
+def _model(folder: Path, kind: str, numbers: torch.dtype, spread: str | None) -> PreTrainedModel:
+    """The model of ``folder`` with all of its weights, in ``numbers``."""
     try:
         with _quietly():
             model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
                 folder,
-                dtype=dtype_of(place.dtype, saved_dtype(listing(folder))),
+                dtype=numbers,
+                device_map=spread,
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -63,8 +96,7 @@ def load_hosted(
             f"{folder} lacks {len(missing)} weights of {type(model).__name__}, the first is {missing[0]}; get the "
             "checkpoint again"
         )
-    called = name or (Path(folder).resolve().name if Path(path_or_id).is_dir() else str(path_or_id))
-    return Hosted(model.to(where), processor, name=called)
+    return model
 
 
 @contextmanager

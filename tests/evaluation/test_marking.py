@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.extraction import extraction
 from saccade.evaluation.marking import Mark, Marking
 from saccade.tasks.exam import Question, is_right
 
@@ -90,3 +91,13 @@ def test_unknown_names_are_refused_at_once():
         Marking("chioce")
     with pytest.raises(SaccadeError, match="unknown extraction 'numbr'; did you mean number"):
         Marking(extraction="numbr")
+    with pytest.raises(SaccadeError, match="unknown extraction '3'"):
+        extraction(3)
+
+
+def test_a_metric_that_fails_is_named():
+    def broken(said: str, question: Question) -> float:
+        raise KeyError("missing")
+
+    with pytest.raises(SaccadeError, match=r"the metric .*broken raised KeyError: 'missing'; it takes the text"):
+        Marking(broken).mark("x", COUNT)

@@ -12,7 +12,7 @@ from saccade.policies.certify import Certificate, Refusal
 from saccade.policies.confidence import Features
 from saccade.policies.ladder import Ladder, Level
 from saccade.policies.once import Once
-from saccade.study.cascade import NEVER, Labelled, calibrated, certified, cheapest, expected
+from saccade.study.cascade import NEVER, TRIALS, Labelled, calibrated, certified, cheapest, expected
 
 LADDER = Ladder(levels=(Level(policy=Once(side=32)), Level(policy=Once(side=64)), Level(policy=Once())))
 
@@ -46,7 +46,8 @@ def test_no_other_setting_on_the_grid_is_cheaper_and_as_good() -> None:
     ladder, found = cheapest(LADDER, labelled)
     sure = [one.scorer(part.sure) for one, part in zip(ladder.levels, labelled, strict=True)]
     rng = np.random.default_rng(0)
-    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, 16))), NEVER] for values in sure[:2]]
+    steps = int(TRIALS**0.5)
+    grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, steps))), NEVER] for values in sure[:2]]
     for _ in range(200):
         other = expected(sure, labelled, (*(float(rng.choice(grid)) for grid in grids), 0.0))
         assert other.accuracy < labelled[-1].right.mean() or other.visual_tokens >= found.visual_tokens

@@ -104,10 +104,10 @@ AUTO = {"choice": "choice", "relaxed": "number", "iou": "box", "iou@0.5": "box"}
 """What ``auto`` means for a metric; ``none`` for all others."""
 
 
-def extraction(name: str) -> Extraction:
+def extraction(name: object) -> Extraction:
     """The extraction of that name. Raises SaccadeError, with near matches, for an unknown one."""
-    if name not in EXTRACTIONS:
-        raise unknown("extraction", name, (*EXTRACTIONS, "auto"))
+    if not isinstance(name, str) or name not in EXTRACTIONS:
+        raise unknown("extraction", str(name), (*EXTRACTIONS, "auto"))
     return EXTRACTIONS[name]
 
 

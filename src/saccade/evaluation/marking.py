@@ -37,7 +37,10 @@ class Marking:
 
     @property
     def name(self) -> str:
-        """The metric, and the extraction in brackets where there is one: ``exact``, ``relaxed (number)``."""
+        """The metric, and the extraction in brackets where there is one: ``exact``, ``relaxed (number)``.
+
+        A function is named by its module and name, so two versions of one function share a name.
+        """
         return self._named(self._default)
 
     def name_for(self, question: Question) -> str:
@@ -47,15 +50,16 @@ class Marking:
     def mark(self, said: str, question: Question) -> Mark:
         """Judge a reply. Nothing extracted is a score of 0.
 
-        Raises SaccadeError for a question that its metric cannot judge, and for a score outside 0 to 1.
+        Raises SaccadeError for a question that its metric cannot judge, for a score outside 0 to 1, and for a metric
+        that fails.
         """
         chosen = question.metric or self._default
         judge = metric(chosen)
         read = extraction(self._extraction(chosen))(said, question)
         if read.note:
-            _checked(judge("", question), chosen)
+            _score(judge, chosen, "", question)  # refuses a question that cannot be judged, whatever was said
             return Mark(0.0, read.text, read.note)
-        return Mark(_checked(judge(read.text, question), chosen), read.text)
+        return Mark(_score(judge, chosen, read.text, question), read.text)
 
     def check(self, question: Question) -> None:
         """Raise SaccadeError where the metric is unknown or cannot judge ``question``, before anything is asked."""
@@ -73,10 +77,19 @@ class Marking:
         return name_of(chosen) if used == "none" else f"{name_of(chosen)} ({used})"
 
 
-def _checked(score: object, chosen: str | Metric) -> float:
-    """``score`` as a number of Python's, whatever counts as one (a truth value, a scalar of numpy)."""
+def _score(judge: Metric, chosen: str | Metric, read: str, question: Question) -> float:
+    """The score as a number of Python's, whatever counts as one (a truth value, a scalar of numpy)."""
     try:
-        value = math.nan if isinstance(score, str) else float(score)  # pyright: ignore[reportArgumentType]
+        score = judge(read, question)
+    except SaccadeError:
+        raise
+    except Exception as error:
+        raise SaccadeError(
+            f"the metric {name_of(chosen)} raised {type(error).__name__}: {error}; it takes the text of an answer and "
+            "the question, and gives a score of 0 to 1"
+        ) from error
+    try:
+        value = math.nan if isinstance(score, str) else float(score)
     except (TypeError, ValueError):
         value = math.nan
     if not 0 <= value <= 1:

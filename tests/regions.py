@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 
 from saccade.core.size import Size
 from saccade.models.llava import llama
-from saccade.specs.reader import ConnectorSpec, ReaderSpec
+from saccade.specs.parts import ConnectorSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resize import PadSpec

@@ -6,7 +6,6 @@ from saccade.connectors.as_is import AsIs
 from saccade.core.grid import Grid
 from saccade.core.recipe import from_dict, to_dict
 from saccade.specs.as_is import AsIsSpec
-from saccade.specs.groups import groups_of
 from saccade.specs.reader import PARTS
 from tests.parts import counted
 
@@ -19,8 +18,8 @@ def test_what_goes_in_comes_out(grid, extra):
     spec = AsIsSpec(width=6, extra=extra)
     x = torch.randn(2, grid.tokens + extra, 6)
     assert build_connector(spec)(x, grid) is x
-    assert spec.tokens(grid) == grid.tokens + extra == len(groups_of(spec, grid))
-    assert [list(group) for group in groups_of(spec, grid)] == [[place] for place in range(grid.tokens + extra)]
+    assert spec.tokens(grid) == grid.tokens + extra == len(spec.groups(grid))
+    assert [list(group) for group in spec.groups(grid)] == [[place] for place in range(grid.tokens + extra)]
     assert spec.width_in == spec.width_out == 6
     assert spec.exact
     assert from_dict(to_dict(spec, PARTS), PARTS) == spec

@@ -83,7 +83,7 @@ def test_the_order_of_a_batch_does_not_matter(spec):
     fixations = torch.tensor([[3], [90], [44], [45], [0]])
     close(part(patches[order], GRID, fixations[order]), part(patches, GRID, fixations)[order])
     assert part(patches, GRID, fixations).equal(part(patches, GRID, fixations))
-    if spec.instructed:
+    if spec.reads_prompt:
         words = torch.randint(20, (5, 4))
         tokens, _, chosen = part.instructed(patches, GRID, words)
         moved, _, again = part.instructed(patches[order], GRID, words[order])
@@ -160,7 +160,7 @@ def test_instructed_looks_where_it_aims():
 def test_cost_is_what_torch_counts(spec):
     def run(part: torch.nn.Module) -> object:
         patches = torch.empty(1, GRID.tokens, 6)
-        if spec.instructed:
+        if spec.reads_prompt:
             part.aim(patches, GRID, torch.zeros(1, spec.text, dtype=torch.long))
         return part(patches, GRID)
 

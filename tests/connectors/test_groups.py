@@ -1,19 +1,23 @@
 """The groups that go into the ledger, against what really reaches a token."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from saccade.connectors import CONNECTORS, build_connector
+from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.plan import Cost
 from saccade.specs.cells import BudgetRule, SquareRule
 from saccade.specs.foveal import FovealSpec
-from saccade.specs.groups import groups_of
 from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
-from saccade.specs.reader import ConnectorSpec
+from saccade.specs.reader import PARTS
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.windows import WindowsSpec
 
@@ -43,10 +47,10 @@ WIDE = Grid(5, 14)
 @torch.no_grad()
 def test_a_patch_changes_the_tokens_whose_groups_hold_it_and_no_others(spec, grid):
     part = build_connector(spec).double()  # what reaches a token through two kernels may be little
-    guide = (torch.randn(1, 3, 7 * grid.rows, 7 * grid.cols).double(),) if getattr(spec, "guided", False) else ()
+    guide = (torch.randn(1, 3, 7 * grid.rows, 7 * grid.cols).double(),) if spec.reads_pixels else ()
     patches = torch.randn(1, grid.tokens, 6).double()
     base = part(patches, grid, *guide)
-    groups = groups_of(spec, grid)
+    groups = spec.groups(grid)
     assert len(groups) == base.shape[1] == spec.tokens(grid)
     for patch in range(grid.tokens):
         moved = patches.clone()
@@ -56,13 +60,46 @@ def test_a_patch_changes_the_tokens_whose_groups_hold_it_and_no_others(spec, gri
 
 
 def test_every_connector_is_in_the_table():
-    assert set(CONNECTORS) == set(ConnectorSpec.__args__)
+    assert set(CONNECTORS) == {part for part in PARTS.values() if issubclass(part, ConnectorSpec)}
     assert all(type(build_connector(spec)) is CONNECTORS[type(spec)] for spec in SPECS)
 
 
-def test_a_spec_of_ones_own_brings_its_module():
-    class Own:
-        def build(self) -> torch.nn.Module:
-            return torch.nn.Identity()
+@dataclass(frozen=True, kw_only=True)
+class Own(ConnectorSpec):
+    width_in: int = 6
+    width_out: int = 6
+    made: object = None
 
-    assert isinstance(build_connector(Own()), torch.nn.Identity)
+    def tokens(self, grid: Grid) -> int:
+        return grid.tokens
+
+    def cost(self, grid: Grid) -> Cost:
+        return Cost()
+
+    def build(self) -> object:
+        return self.made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bare(ConnectorSpec):
+    width_in: int = 6
+    width_out: int = 6
+    tokens = Own.tokens
+    cost = Own.cost
+
+
+def test_a_spec_of_ones_own_brings_its_module():
+    module = torch.nn.Identity()
+    assert build_connector(Own(made=module)) is module
+    with pytest.raises(SaccadeError, match=r"Own\.build\(\) returned 3; return a torch\.nn\.Module"):
+        build_connector(Own(made=3))
+    with pytest.raises(SaccadeError, match=r"Bare has no module; give it build\(\)"):
+        build_connector(Bare())
+
+
+def test_a_spec_that_says_little_has_safe_defaults():
+    spec = Own(width_in=6, width_out=8)
+    assert [list(group) for group in spec.groups(Grid(1, 2))] == [[0, 1], [0, 1]]
+    assert (spec.extra, spec.vectors, spec.text, spec.row, spec.grid_out(GRID)) == (0, 0, 0, None, None)
+    assert not any([spec.exact, spec.reads_prompt, spec.reads_pixels, spec.own_tokenizer])
+    assert spec.peak([Grid(1, 2), Grid(1, 3)], 4, eager=False) == 4 * 5 * (6 + 8)

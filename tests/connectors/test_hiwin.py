@@ -114,7 +114,7 @@ def test_one_view_alone_and_in_a_batch():
 def test_attention_counts_a_place_for_the_patch_it_lies_in(spec):
     grid, part = Grid(4, 6), made(spec)
     patches, pixels = views(grid)
-    guide = (pixels,) if spec.guided else ()
+    guide = (pixels,) if spec.reads_pixels else ()
     found = part.attention(patches, grid, *guide)
     close(found.sum(-1), torch.ones(2, 4))
     one = replace(spec, levels=(1,))
@@ -168,7 +168,7 @@ def test_weight_names_are_those_of_the_checkpoints():
 @pytest.mark.parametrize("grid", [*GRIDS, Grid(1, 9)], ids=str)
 def test_cost_is_what_torch_counts(spec, grid):
     def run(part: torch.nn.Module) -> object:
-        guide = (torch.empty(1, 3, 7 * grid.rows, 7 * grid.cols),) if spec.guided else ()
+        guide = (torch.empty(1, 3, 7 * grid.rows, 7 * grid.cols),) if spec.reads_pixels else ()
         return part(torch.empty(1, grid.tokens, 6), grid, *guide)
 
     assert counted(lambda: Hiwin(spec), run) == spec.cost(grid)

@@ -5,7 +5,6 @@ from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 from saccade.connectors.mlp import Mlp
 from saccade.core.grid import Grid
-from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from tests.parts import close, counted
 
@@ -32,4 +31,4 @@ def test_cost_is_what_torch_counts(grid):
 def test_one_token_a_patch_and_one_for_each_beside():
     assert SPEC.tokens(Grid(3, 4)) == 12
     assert MlpSpec(width_in=6, width_out=8, extra=1).tokens(Grid(3, 4)) == 13
-    assert [group.tolist() for group in groups_of(SPEC, Grid(1, 3))] == [[0], [1], [2]]
+    assert [group.tolist() for group in SPEC.groups(Grid(1, 3))] == [[0], [1], [2]]

@@ -10,7 +10,6 @@ from saccade.connectors.perceiver import PerceiverConnector
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.recipe import from_dict, to_dict
-from saccade.specs.groups import groups_of
 from saccade.specs.perceiver import AttendSpec, PerceiverSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.reader import PARTS
@@ -54,7 +53,7 @@ def test_tokens_are_as_many_whatever_the_view_and_known_by_attention(name):
         assert spec.tokens(grid) == number
         assert part(patches(spec, grid), grid).shape == (3, number, 6)
     assert not spec.exact
-    assert [group.tolist() for group in groups_of(spec, Grid(1, 2))] == [[0, 1]] * number
+    assert [group.tolist() for group in spec.groups(Grid(1, 2))] == [[0, 1]] * number
 
 
 @pytest.mark.parametrize("name", SPECS)

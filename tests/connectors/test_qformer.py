@@ -11,7 +11,6 @@ from saccade.connectors.qformer import QFormer
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.bert import Keys
-from saccade.specs.groups import groups_of
 from saccade.specs.qformer import QFormerSpec
 from saccade.weights.qformer import joined, rename
 from tests.memory import Meter, weights
@@ -273,7 +272,7 @@ def test_peak_is_what_is_alive(views, lean):
 def test_tokens_are_queries_whatever_the_view_and_known_by_attention():
     assert {SPEC.tokens(grid) for grid in (GRID, FEW)} == {4}
     assert not SPEC.exact
-    assert [group.tolist() for group in groups_of(SPEC, Grid(1, 2))] == [[0, 1]] * 4
+    assert [group.tolist() for group in SPEC.groups(Grid(1, 2))] == [[0, 1]] * 4
 
 
 def test_refuses_what_does_not_fit():

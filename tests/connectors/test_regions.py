@@ -15,9 +15,8 @@ from saccade.core.size import Size
 from saccade.models import from_pretrained, from_spec, save_pretrained
 from saccade.models.base import Reader
 from saccade.models.flops import Counter
-from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
-from saccade.specs.reader import RegionConnector
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
@@ -29,7 +28,7 @@ THIRDS = (slice(16), slice(16, 32), slice(32, 48))
 """Rows of the attention's one matrix: for queries, keys and values."""
 
 
-def made(spec: RegionConnector) -> torch.nn.Module:
+def made(spec: ConnectorSpec) -> torch.nn.Module:
     part = build_connector(spec)
     shake(part)
     return part
@@ -152,7 +151,7 @@ def test_tokens_have_looked_at_everything(name):
     part = CONNECTORS[name]
     assert not part.exact
     assert part.grid_out(GRID) is None
-    groups = groups_of(part, GRID)
+    groups = part.groups(GRID)
     assert len(groups) == part.tokens(GRID)
     assert all(group.tolist() == list(range(6)) for group in groups)
 

@@ -9,7 +9,6 @@ from torch import Tensor
 from saccade.connectors.resampler import Resampler
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.groups import groups_of
 from saccade.specs.resampler import ResamplerSpec
 from tests.parts import close, counted, shake
 
@@ -74,7 +73,7 @@ def test_weight_names_are_those_of_the_checkpoints():
 def test_tokens_are_queries_whatever_the_view_and_known_by_attention():
     assert {SPEC.tokens(grid) for grid in GRIDS} == {4}
     assert not SPEC.exact
-    assert [group.tolist() for group in groups_of(SPEC, Grid(1, 2))] == [[0, 1]] * 4
+    assert [group.tolist() for group in SPEC.groups(Grid(1, 2))] == [[0, 1]] * 4
 
 
 def test_refuses_what_does_not_fit():

@@ -70,7 +70,7 @@ def test_every_weight_gets_a_gradient(name):
     (scores,) = made.scores([prompt], [[encoded]])
     scores.logsumexp(-1).square().sum().backward()
     lacking = [key for key, weight in made.named_parameters() if weight.grad is None or not bool(weight.grad.any())]
-    if made.spec.instructed:  # what its last layer would make of the words, nobody reads
+    if made.spec.connector.reads_prompt:  # what its last layer would make of the words, nobody reads
         lacking = [key for key in lacking if not key.startswith(f"connector.layers.{LAST}.feed_text.")]
         # Where to look is chosen, and learned from where the evidence lies, not from answers.
         lacking = [key for key in lacking if not key.startswith("connector.choice.")]

@@ -68,7 +68,7 @@ def test_an_instructblip_reads_its_instruction(tmp_path):
     processor.qformer_tokenizer = load_words(tmp_path / "words")
     processor.tokenizer.padding_side = "right"
     reader = load(pieces(tmp_path / "ours", model, language="../language", words="../words"))
-    assert reader.spec.instructed
+    assert reader.spec.connector.reads_prompt
     assert reader.spec.template == instructblip.TEMPLATE
     found = reader.logits([[image] for image in PICTURES], PROMPTS, TARGETS)
     for ours, reference in zip(found, theirs(model, processor, PICTURES, TEXTS, TARGETS), strict=True):

@@ -10,7 +10,6 @@ from saccade.core.recipe import from_dict, to_dict
 from saccade.core.size import Size
 from saccade.models import READERS
 from saccade.specs.catalogue import system
-from saccade.specs.groups import groups_of
 from saccade.specs.latents import LatentsSpec
 from saccade.specs.layer import softmax_bytes
 from saccade.specs.path import Connector
@@ -65,7 +64,7 @@ def test_tokens_are_latents_whatever_the_view_and_known_by_attention():
     assert {OPEN.tokens(grid) for grid in (Grid(1, 1), Grid(3, 5))} == {64}
     assert OPEN.grid_out(Grid(2, 2)) is None
     assert not OPEN.exact
-    assert [group.tolist() for group in groups_of(OPEN, Grid(1, 3))] == [[0, 1, 2]] * 64
+    assert [group.tolist() for group in OPEN.groups(Grid(1, 3))] == [[0, 1, 2]] * 64
 
 
 def test_tables_and_norms_of_heads_are_weights():
@@ -111,6 +110,6 @@ def test_a_reader_may_keep_the_class_token_for_them():
         replace(made, tower=kept)
     whole = replace(made, tower=kept, connector=replace(made.connector, extra=1))
     layout = whole.views.layout(Size(28, 28))
-    ledger = whole.ledger(layout, [groups_of(whole.connector, grid) for grid in whole.grids(layout)])
+    ledger = whole.ledger(layout, [whole.connector.groups(grid) for grid in whole.grids(layout)])
     assert ledger.exact == (False,) * 4
     assert [ledger.area(token) for token in range(4)] == pytest.approx([28 * 28] * 4)

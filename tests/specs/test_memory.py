@@ -31,9 +31,9 @@ from saccade.specs.hiwin import HiwinSpec
 from saccade.specs.layer import softmax_bytes
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec, TowerSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
-from saccade.specs.reader import ConnectorSpec, TowerSpec
 from saccade.specs.resampler import ResamplerSpec
 from saccade.specs.system import System
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
@@ -182,7 +182,7 @@ def test_connectors(spec: ConnectorSpec):
 def test_windowed_connectors(spec: WindowsSpec | HiwinSpec, grid: Grid):
     part, patches = build_connector(spec), torch.randn(3, grid.tokens, spec.width_in)
     pixels = torch.randn(3, 3, 14 * grid.rows, 14 * grid.cols)
-    guide = (pixels,) if isinstance(spec, HiwinSpec) and spec.guided else ()
+    guide = (pixels,) if isinstance(spec, HiwinSpec) and spec.reads_pixels else ()
     with torch.inference_mode():
         part(patches, grid, *guide)  # matrices of resampling are made once and kept
         with Meter([*weights(part), patches, pixels]) as meter:

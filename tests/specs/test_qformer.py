@@ -74,7 +74,7 @@ def test_layers_that_read_are_the_first_and_every_second():
 
 
 def test_an_instruction_is_counted_where_there_is_one():
-    assert (GIANT.instructed, replace(WORDED, text=8).instructed) == (False, True)
+    assert (GIANT.reads_prompt, replace(WORDED, text=8).reads_prompt) == (False, True)
     assert (replace(GIANT, width_out=2560).channels, GIANT.channels) == (2560, 768)
     assert WORDED.encode(GRID, 32) == replace(WORDED, text=32).encode(GRID)
 

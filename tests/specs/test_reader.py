@@ -17,7 +17,6 @@ from saccade.models import READERS, build
 from saccade.models.base import Reader
 from saccade.models.store import TYPES
 from saccade.specs.foveal import FovealSpec
-from saccade.specs.groups import groups_of
 from saccade.specs.mlp import MlpSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import ReaderSpec
@@ -37,10 +36,10 @@ def connected(reader: Reader, patches: torch.Tensor, grid: Grid, shape: tuple[in
     if isinstance(spec, FovealSpec):
         reader.connector.aim(patches, grid, torch.zeros(1, spec.text, dtype=torch.long))
         reader.connector(patches, grid)
-    elif reader.spec.instructed:
+    elif reader.spec.connector.reads_prompt:
         reader.connector.instructed(patches, torch.zeros(1, spec.text, dtype=torch.long))
     else:
-        reader.connector(patches, grid, *((torch.empty(shape),) if reader.spec.guided else ()))
+        reader.connector(patches, grid, *((torch.empty(shape),) if reader.spec.connector.reads_pixels else ()))
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -114,7 +113,7 @@ def test_a_class_token_has_looked_at_its_whole_view():
     tower = HubTowerSpec(config=json.dumps(CLIP), layers=(-2,), keep_class=True)
     made = replace(spec(), tower=tower, connector=MlpSpec(width_in=16, width_out=16, extra=1))
     layout = made.views.layout(Size(56, 56))
-    ledger = made.ledger(layout, [groups_of(made.connector, grid) for grid in made.grids(layout)])
+    ledger = made.ledger(layout, [made.connector.groups(grid) for grid in made.grids(layout)])
     assert len(ledger) == 17
     assert ledger.exact == (False, *[True] * 16)
     assert ledger.area(0) == pytest.approx(56 * 56)

@@ -17,6 +17,7 @@ from saccade.connectors.qformer import QFormer
 from saccade.connectors.regions import RasterRegions, RegionList, RegionQueries
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
+from saccade.nn.foreign import built
 from saccade.specs.as_is import AsIsSpec
 from saccade.specs.compress import CompressSpec
 from saccade.specs.foveal import FovealSpec
@@ -25,6 +26,7 @@ from saccade.specs.latents import LatentsSpec
 from saccade.specs.linear import LinearSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
@@ -54,7 +56,7 @@ CONNECTORS: dict[type, type[nn.Module]] = {
 }
 
 
-def build_connector(spec: object) -> nn.Module:
-    """The module of a connector's spec, randomly initialised. A spec of one's own brings ``build()``."""
-    made = CONNECTORS.get(type(spec))
-    return made(spec) if made is not None else spec.build()  # type: ignore[attr-defined]
+def build_connector(spec: ConnectorSpec) -> nn.Module:
+    """The module of a connector's spec, randomly initialised; a spec of another package brings ``build()``."""
+    known = CONNECTORS.get(type(spec))
+    return built(spec) if known is None else known(spec)

@@ -139,6 +139,37 @@ class Foveal(nn.Module):
         cells = self.cells(patches, grid, fixations)
         return self.pool(patches, cells), cells, fixations
 
+    def prompted(
+        self,
+        patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"],
+        grid: Grid,
+        words: Int[Tensor, "questions length"],
+        real: Bool[Tensor, "questions length"],
+        of: Int[Tensor, " questions"],
+    ) -> Float[Tensor, "questions tokens {self.spec.width_out}"]:
+        """Tokens around the patches that each question chooses in its view, whose number is in ``of``."""
+        return self.instructed(patches, grid, words, real, of)[0]
+
+    def chosen(
+        self,
+        patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"],
+        grid: Grid,
+        words: Int[Tensor, "views length"],
+    ) -> tuple[list[Groups], Int[Tensor, "views fixations"]]:
+        """Per view the patches of each token, and the patches that its question chooses, the best first."""
+        _, cells, fixations = self.instructed(patches, grid, words)
+        return cells.groups, fixations
+
+    def counted(
+        self,
+        patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"],
+        grid: Grid,
+        words: Int[Tensor, "views length"],
+    ) -> Float[Tensor, "views tokens {self.spec.width_out}"]:
+        """The choice, and the tokens around the middle: where is looked changes no product's size."""
+        self.aim(patches, grid, words)
+        return self(patches, grid)
+
 
 def choose(
     scores: Float[Tensor, "views {grid.tokens}"], grid: Grid, fixations: int, sigma: float

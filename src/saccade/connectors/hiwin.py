@@ -38,7 +38,7 @@ class Hiwin(nn.Module):
             self.register_parameter(f"feature_{level}x_embedding", nn.Parameter(torch.zeros(1, 1, width)))
             self.add_module(f"features_{level}x_projector", nn.Linear(spec.width_in, width))
         self.pos_embed = fixed(spec.side, width, learned=not spec.lean)
-        self.upsampler = Bilateral(spec) if spec.guided else None
+        self.upsampler = Bilateral(spec) if spec.reads_pixels else None
         self.attn = nn.MultiheadAttention(width, spec.heads, batch_first=True)
         self.ln_q, self.ln_kv, self.ln_proj, self.ln_post = (nn.LayerNorm(width, eps=1e-6) for _ in range(4))
         self.cat_proj = nn.Linear(spec.sets * width, width)
@@ -90,7 +90,7 @@ class Hiwin(nn.Module):
         self, patches: Tensor, grid: Grid, pixels: Tensor | None
     ) -> Float[Tensor, "windows views places width"]:
         """Every window's places of every level. A CPU works view by view: the finest map is large."""
-        if self.spec.guided and pixels is None:
+        if self.spec.reads_pixels and pixels is None:
             raise SaccadeError(
                 "a bilateral pyramid is made with the views' own pixels, got none; hand them in behind the grid, "
                 'normalised as for the tower, or take pyramid "bilinear"'

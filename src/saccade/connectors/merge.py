@@ -44,6 +44,13 @@ class Merge(nn.Module):
         """Tokens in the order of the patches that stayed; the others were taken in."""
         return self.project(self.melt(patches, grid).tokens)
 
+    def grouped(
+        self, patches: Float[Tensor, "views {grid.tokens} {self.spec.width_in}"], grid: Grid
+    ) -> tuple[Float[Tensor, "views tokens {self.spec.width_out}"], list[Groups]]:
+        """As ``forward``, and per view the patches that each token holds."""
+        merged = self.melt(patches, grid)
+        return self.project(merged.tokens), merged.groups
+
     def melt(self, patches: Float[Tensor, "views patches width"], grid: Grid) -> Merged:
         """The merging alone, before the MLP."""
         views, count = patches.shape[:2]

@@ -86,6 +86,20 @@ class QFormer(nn.Module):
         assert states.queries is not None
         return self.project(states.queries)
 
+    def prompted(
+        self,
+        patches: Float[Tensor, "views patches {self.spec.width_in}"],
+        grid: Grid,
+        words: Int[Tensor, "questions length"],
+        real: Bool[Tensor, "questions length"],
+        of: Int[Tensor, " questions"],
+    ) -> Float[Tensor, "questions {self.spec.queries} {self.spec.channels}"]:
+        """Tokens of the view that each question is about, ``of`` is its number; ``words`` are padding where not
+        ``real``.
+        """
+        self._counted(patches, grid)
+        return self.instructed(patches.index_select(0, of), words, real)
+
     def image(self, patches: Float[Tensor, "views patches {self.spec.width_in}"]) -> Keys:
         """Keys and values for every layer that reads patches."""
         return Keys(self.look(patches), self.spec.heads, self.spec.crossing)

@@ -1,10 +1,10 @@
 """Recipes: specs as plain data and back, exactly.
 
 A spec is a frozen dataclass. As data it is a dict of its fields with a ``kind`` in front: its name in
-the registry that the caller passes in. Sizes, grids and boxes are lists of their numbers; tuples are
-lists; whatever else a field holds is text, a number, true, false or null. Nothing is guessed on the
-way back: unknown keys, unknown kinds, missing keys and wrong types are refused with the place where
-they stand.
+the registry that the caller passes in, or ``package/kind`` where another package brings it. Sizes, grids
+and boxes are lists of their numbers; tuples are lists; whatever else a field holds is text, a number,
+true, false or null. Nothing is guessed on the way back: unknown keys, unknown kinds, missing keys and
+wrong types are refused with the place where they stand.
 """
 
 import hashlib
@@ -21,25 +21,25 @@ import yaml
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.grid import Grid
+from saccade.core.kinds import KIND, Kinds
+from saccade.core.plugins import Group, is_foreign
 from saccade.core.size import Size
 
 S = TypeVar("S")
-KIND = "kind"
 VALUES = (Size, Grid, Box)
 """Dataclasses that are plain values: written as the list of their fields, without a kind."""
 
 
-def to_dict(spec: object, types: Mapping[str, type]) -> dict[str, Any]:
-    """``spec`` and all it holds as JSON-safe data; each dataclass carries its name in ``types``."""
-    names = [name for name, made in types.items() if made is type(spec)]
-    if not names:
-        raise SaccadeError(f"{type(spec).__name__} has no name to be written under; known: {', '.join(sorted(types))}")
-    return {KIND: names[0]} | {field.name: _write(getattr(spec, field.name), types) for field in _fields(type(spec))}
+def to_dict(spec: object, types: Mapping[str, type], group: Group = "saccade.parts") -> dict[str, Any]:
+    """``spec`` and all it holds as JSON-safe data; each dataclass carries its name in ``types``, or in the plug-ins of
+    ``group`` where another package brings it.
+    """
+    return _written(spec, Kinds(types, group))
 
 
-def from_dict(data: object, types: Mapping[str, type[S]]) -> S:
+def from_dict(data: object, types: Mapping[str, type[S]], group: Group = "saccade.parts") -> S:
     """The spec that ``to_dict`` wrote, or that a user wrote by hand; absent keys take their defaults."""
-    return cast(S, _spec(data, types, "recipe"))
+    return cast(S, _spec(data, Kinds(types, group), "recipe"))
 
 
 def digest(data: object) -> str:
@@ -87,7 +87,12 @@ def _fields(kind: type) -> list[Field[Any]]:
     return found
 
 
-def _write(value: object, types: Mapping[str, type]) -> Any:  # noqa: ANN401 (JSON has no better type)
+def _written(spec: object, types: Kinds) -> dict[str, Any]:
+    name = types.name_of(type(spec))
+    return {KIND: name} | {field.name: _write(getattr(spec, field.name), types) for field in _fields(type(spec))}
+
+
+def _write(value: object, types: Kinds) -> Any:  # noqa: ANN401 (JSON has no better type)
     if isinstance(value, VALUES):
         return [_write(getattr(value, field.name), types) for field in fields(value)]
     if isinstance(value, tuple):
@@ -96,18 +101,16 @@ def _write(value: object, types: Mapping[str, type]) -> Any:  # noqa: ANN401 (JS
         raise SaccadeError(f"recipes hold finite numbers, got {value}")
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    return to_dict(value, types)
+    return _written(value, types)
 
 
-def _spec(data: object, types: Mapping[str, type], where: str) -> object:
+def _spec(data: object, types: Kinds, where: str) -> object:
     if not isinstance(data, Mapping):
         raise _wrong(where, "a mapping", data)
     if KIND not in data:
-        raise SaccadeError(f"{where}: {KIND!r} is missing; known: {', '.join(sorted(types))}")
+        raise SaccadeError(f"{where}: {KIND!r} is missing; known: {', '.join(sorted(types.types))}")
     name = str(data[KIND])
-    if name not in types:
-        raise unknown(f"{where}.{KIND}", name, types)
-    kind = types[name]
+    kind = types.named(name, where)
     known = {field.name: field for field in _fields(kind)}
     for key in data:
         if key != KIND and key not in known:
@@ -115,15 +118,22 @@ def _spec(data: object, types: Mapping[str, type], where: str) -> object:
     missing = [field.name for field in known.values() if _required(field) and field.name not in data]
     if missing:
         raise SaccadeError(f"{where} ({name}): missing {', '.join(missing)}")
-    hints = get_type_hints(kind)
-    return kind(**{key: _read(data[key], hints[key], types, f"{where}.{key}") for key in known if key in data})
+    try:
+        hints = get_type_hints(kind)
+        return kind(**{key: _read(data[key], hints[key], types, f"{where}.{key}") for key in known if key in data})
+    except SaccadeError:
+        raise
+    except Exception as error:
+        if not is_foreign(name):
+            raise
+        raise SaccadeError(f"{where}: {name} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def _required(field: Field[Any]) -> bool:
     return field.default is MISSING and field.default_factory is MISSING
 
 
-def _read(value: object, hint: Any, types: Mapping[str, type], where: str) -> object:  # noqa: ANN401 (any annotation)
+def _read(value: object, hint: Any, types: Kinds, where: str) -> object:  # noqa: ANN401 (any annotation)
     """``value`` as the annotation ``hint`` wants it."""
     origin = get_origin(hint)
     if origin in (Union, UnionType):
@@ -135,7 +145,7 @@ def _read(value: object, hint: Any, types: Mapping[str, type], where: str) -> ob
     if hint in VALUES:
         parts = tuple(get_type_hints(hint)[field.name] for field in fields(hint))
         return cast(Any, hint)(*_read_tuple(value, parts, types, where))
-    if is_dataclass(hint) or _is_base(hint, types):
+    if is_dataclass(hint) or types.is_base(hint):
         made = _spec(value, types, where)
         if not isinstance(made, cast(type, hint)):
             raise SaccadeError(f"{where}: takes {_name(hint)}, got {type(made).__name__}")
@@ -143,12 +153,7 @@ def _read(value: object, hint: Any, types: Mapping[str, type], where: str) -> ob
     return _read_scalar(value, hint, where)
 
 
-def _is_base(hint: Any, types: Mapping[str, type]) -> bool:  # noqa: ANN401 (any annotation)
-    """Whether some named dataclass is a kind of ``hint``, which is none itself: an abstract base."""
-    return isinstance(hint, type) and hint is not object and any(issubclass(kind, hint) for kind in types.values())
-
-
-def _read_union(value: object, hints: tuple[Any, ...], types: Mapping[str, type], where: str) -> object:
+def _read_union(value: object, hints: tuple[Any, ...], types: Kinds, where: str) -> object:
     members = tuple(hint for hint in hints if hint is not NoneType)
     if value is None and len(members) < len(hints):
         return None
@@ -175,7 +180,7 @@ def _read_literal(value: object, allowed: tuple[object, ...], where: str) -> obj
     return value
 
 
-def _read_tuple(value: object, hints: tuple[Any, ...], types: Mapping[str, type], where: str) -> tuple[object, ...]:
+def _read_tuple(value: object, hints: tuple[Any, ...], types: Kinds, where: str) -> tuple[object, ...]:
     if not isinstance(value, list | tuple):
         raise _wrong(where, "a list", value)
     if len(hints) == 2 and hints[1] is Ellipsis:

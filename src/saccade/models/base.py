@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Protocol, cast, overload, runtime_checkable
+from typing import cast, overload
 
 import numpy as np
 import torch
@@ -14,10 +14,6 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
 from saccade.connectors import build_connector
-from saccade.connectors.foveal import Foveal
-from saccade.connectors.linear import Linear
-from saccade.connectors.merge import Merge
-from saccade.connectors.qformer import QFormer
 from saccade.core.answer import Answer, Heard
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
@@ -26,8 +22,8 @@ from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.fusion.cross import Cross
+from saccade.language.build import build_language
 from saccade.language.generate import Encoding, Reading, read
-from saccade.language.hub import Decoder
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
 from saccade.models.about import About
@@ -44,24 +40,14 @@ from saccade.models.encoded import (
     numbered,
     pixels_of,
 )
-from saccade.models.joined import Joined, instructed, join
-from saccade.specs.decoder import DecoderSpec
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.groups import groups_of
-from saccade.specs.merge import MergeSpec
-from saccade.specs.reader import ReaderSpec, ViewsSpec
+from saccade.models.joined import Joined, join
+from saccade.models.modules import Choosing, Grouping, Looking, Prompted
+from saccade.models.prompted import prompted
+from saccade.specs.parts import ViewsSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.towers import build_tower
 from saccade.views.open import open_picture
 from saccade.views.sample import normalise
-
-
-@runtime_checkable
-class Looking(Protocol):
-    """A connector whose tokens come from learned queries."""
-
-    def attention(self, patches: Tensor, grid: Grid, /, *pixels: Tensor) -> Tensor:
-        """How much each query looks at each patch: views × queries × patches. A guided one is handed the pixels."""
-        ...
 
 
 class Reader(nn.Module):
@@ -72,14 +58,15 @@ class Reader(nn.Module):
     ) -> None:
         super().__init__()
         self.spec, self.about = spec, About()
-        if isinstance(spec.connector, FovealSpec) and spec.instructed and instructor is None:
-            instructor = tokenizer  # whose words its choice was made for, unless told otherwise
+        reads = spec.connector.reads_prompt
+        if reads and instructor is None and not spec.connector.own_tokenizer:
+            instructor = tokenizer
         self.tokenizer, self.instructor = tokenizer, instructor
-        if spec.instructed and instructor is None:
+        if reads and instructor is None:
             raise SaccadeError("a connector that reads the prompt needs a tokenizer of its own; pass it as instructor")
         self.tower = build_tower(spec.tower)
         self.connector = build_connector(spec.connector)
-        self.language = Decoder(spec.language) if isinstance(spec.language, DecoderSpec) else Seq2Seq(spec.language)
+        self.language = build_language(spec.language)
         self.cross = None if spec.cross is None else Cross(spec.cross)
 
     @property
@@ -145,15 +132,24 @@ class Reader(nn.Module):
         grid: Grid,
         pixels: Float[Tensor, "views 3 height width_"],
     ) -> tuple[Float[Tensor, "views tokens out"], list[Groups]]:
-        """Patches to tokens, with each view's groups; a guided connector looks at the views' ``pixels`` too."""
-        spec = self.spec.connector
-        if isinstance(spec, MergeSpec):  # which patches share a token depends on the picture
-            part = cast(Merge, self.connector)
-            merged = part.melt(patches, grid)
-            return part.project(merged.tokens), merged.groups
-        groups = [groups_of(spec, grid)] * len(patches)
-        guide = (pixels,) if self.spec.guided else ()
-        return (patches if self.spec.instructed else self.connector(patches, grid, *guide)), groups
+        """Patches to tokens, with each view's groups; a connector that reads pixels is handed the views' ``pixels``.
+
+        Of a connector that reads the prompt, patches come back as they are: its tokens are made with the prompt.
+        """
+        spec, part = self.spec.connector, self.connector
+        if isinstance(part, Grouping):
+            return part.grouped(patches, grid)
+        groups = [spec.groups(grid)] * len(patches)
+        if spec.reads_prompt:
+            return patches, groups
+        tokens = part(patches, grid, *((pixels,) if spec.reads_pixels else ()))
+        made, told = tuple(tokens.shape), (len(patches), len(groups[0]), spec.width_out or tokens.shape[-1])
+        if made != told:
+            raise SaccadeError(
+                f"{type(part).__name__} made {' × '.join(map(str, made))} (views × tokens × channels), its spec says "
+                f"{' × '.join(map(str, told))}; make tokens() and width_out of {type(spec).__name__} say what is made"
+            )
+        return tokens, groups
 
     @torch.inference_mode()
     def watched(self, image: Image.Image) -> np.ndarray | None:
@@ -168,7 +164,7 @@ class Reader(nn.Module):
         shares = []
         for view, grid in zip(pixels_of(self.spec, picture, layout), self.spec.grids(layout), strict=True):
             pixels = normalise([view], self.spec.mean, self.spec.std).to(self.device, dtype)
-            guide = (pixels,) if self.spec.guided else ()
+            guide = (pixels,) if self.spec.connector.reads_pixels else ()
             shares.append(self.connector.attention(self.tower(pixels), grid, *guide)[0].mean(dim=0))
         return torch.cat(shares).float().cpu().numpy()
 
@@ -177,8 +173,10 @@ class Reader(nn.Module):
         spec = self.spec
         spans = [spec.spans(picture.layout) for picture in encoded]
         reset = None if spec.cross is None else spec.cross.reset
-        made = expand(self.tokenizer, text, spans, spec.image_id, front=spec.front, opening=spec.opening, reset=reset)
-        return replace(made, instruction=text.replace(PLACEHOLDER, "")) if spec.instructed else made
+        made = expand(
+            self.tokenizer, text, spans, spec.image_id, front=spec.sequence.front, opening=spec.opening, reset=reset
+        )
+        return replace(made, instruction=text.replace(PLACEHOLDER, "")) if spec.connector.reads_prompt else made
 
     def prefill(
         self,
@@ -213,24 +211,23 @@ class Reader(nn.Module):
     @property
     def _learned(self) -> Tensor | None:
         """The vectors that stand in the sequence in no token's place."""
-        return self.connector.vectors if isinstance(self.connector, Linear) else None
+        return cast(Tensor, self.connector.vectors) if self.spec.connector.vectors else None
 
     def _visual(self, prompts: Sequence[Prompt], encoded: Sequence[Sequence[Encoded]]) -> list[list[Tensor]]:
         """Every row's visual tokens, a picture at a time; those that depend on the prompt are made here."""
         if self.instructor is None:
             return [[picture.tokens for picture in row] for row in encoded]
-        part = cast(QFormer | Foveal, self.connector)
-        return instructed(part, self.instructor, prompts, encoded, self.device)
+        return prompted(cast(Prompted, self.connector), self.instructor, prompts, encoded, self.device)
 
     @torch.inference_mode()
     def looked(self, picture: Encoded, question: str) -> Encoded:
         """The same picture as it is seen for ``question``: where tokens come from may hang on it."""
-        if self.instructor is None or not isinstance(self.connector, Foveal):
+        if self.instructor is None or not isinstance(self.connector, Choosing):
             return picture
         words = self.instructor([self.text(question).replace(PLACEHOLDER, "")], return_tensors="pt").to(self.device)
         (grid,) = self.spec.grids(picture.layout)
-        _, cells, chosen = self.connector.instructed(picture.tokens[None], grid, words["input_ids"])
-        return replace(picture, groups=tuple(cells.groups), fixations=tuple(chosen[0].tolist()))
+        groups, fixations = self.connector.chosen(picture.tokens[None], grid, words["input_ids"])
+        return replace(picture, groups=tuple(groups), fixations=tuple(fixations[0].tolist()))
 
     @torch.inference_mode()
     def ask(

@@ -46,7 +46,7 @@ def caps_of(reader: Reader) -> Cap:
     """What a reader's parts allow. Whether it was trained for several pictures, or instructions, they do not say."""
     spec = reader.spec
     caps = Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.ENCODE | Cap.KEEP | Cap.POSITIONS | Cap.FORK
-    spliced = spec.cross is None and isinstance(reader.language, Decoder) and not spec.instructed
+    spliced = spec.cross is None and isinstance(reader.language, Decoder) and not spec.connector.reads_prompt
     # A learned query stands for no place, so attention to it says nothing of where.
     return caps | Cap.ATTN_LM | Cap.KV_READ if spliced and spec.connector.exact else caps
 

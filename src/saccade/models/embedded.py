@@ -35,12 +35,13 @@ from saccade.specs.latents import LatentsSpec
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec
 from saccade.specs.perceiver import AttendSpec, PerceiverSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
 from saccade.specs.pixel_shuffle import PixelShuffleSpec
 from saccade.specs.pool import PoolSpec
 from saccade.specs.qformer import QFormerSpec
-from saccade.specs.reader import ConnectorSpec, ReaderSpec, SequenceSpec, TowerSpec, ViewsSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.specs.region_tokens import RegionsSpec
 from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resampler import ResamplerSpec

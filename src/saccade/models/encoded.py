@@ -12,9 +12,7 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Groups, Ledger
 from saccade.core.view import Layout
-from saccade.specs.canvas import PagesSpec
 from saccade.specs.reader import ReaderSpec
-from saccade.specs.resize import CLIP_MEAN_COLOUR, PadSpec
 from saccade.specs.retriever import RetrieverSpec
 from saccade.views.sample import Pixels, sample_all
 
@@ -85,9 +83,8 @@ class Shot:
 def pixels_of(spec: ReaderSpec | RetrieverSpec, picture: Image.Image, layout: Layout) -> list[Pixels]:
     """Each view's pixels as ``spec`` samples and frames them."""
     views = spec.views
-    colour = views.colour if isinstance(views, PadSpec | PagesSpec) else CLIP_MEAN_COLOUR
-    pasted = isinstance(views, PagesSpec)
-    return sample_all(picture, layout, resample=Image.Resampling[spec.resample.upper()], colour=colour, pasted=pasted)
+    resample = Image.Resampling[spec.resample.upper()]
+    return sample_all(picture, layout, resample=resample, colour=views.padding, pasted=views.pasted)
 
 
 def check_lists(

@@ -6,7 +6,7 @@ for nothing. Equal shapes are counted once.
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, TypeVar, final
+from typing import Any, TypeVar, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from saccade.connectors import build_connector
-from saccade.connectors.foveal import Foveal
-from saccade.connectors.qformer import QFormer
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
@@ -26,11 +24,12 @@ from saccade.core.view import Layout, View
 from saccade.fusion.cross import Cross, Insert, Sight
 from saccade.language.hub import Decoder
 from saccade.models.base import Reader
+from saccade.models.modules import Choosing, Prompted
 from saccade.specs.cross import CrossSpec
 from saccade.specs.decoder import DecoderSpec
-from saccade.specs.reader import TowerSpec
+from saccade.specs.parts import TowerSpec
 from saccade.specs.sequence import slots
-from saccade.towers import Tower, build_tower
+from saccade.towers import build_tower
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -68,12 +67,16 @@ class Counter:
 
     def _connect(self, patches: Tensor, grid: Grid, pixels: Tensor) -> Tensor:
         """The connector; one that reads the prompt, with as many words of it as the spec counts."""
-        if isinstance(self.connector, QFormer | Foveal) and self.connector.spec.instructed:
-            words = torch.zeros(1, self.connector.spec.text, dtype=torch.long, device="meta")
-            if isinstance(self.connector, QFormer):
-                return self.connector.instructed(patches, words)
-            self.connector.aim(patches, grid, words)  # where it says is not known here, and costs nothing more
-        return self.connector(patches, grid, *((pixels,) if self.spec.guided else ()))
+        spec = self.spec.connector
+        if not spec.reads_prompt:
+            return self.connector(patches, grid, *((pixels,) if spec.reads_pixels else ()))
+        words = torch.zeros(1, spec.text, dtype=torch.long, device="meta")
+        if isinstance(self.connector, Choosing):
+            return self.connector.counted(patches, grid, words)
+        of = torch.zeros(1, dtype=torch.long, device="meta")
+        return cast(Prompted, self.connector).prompted(
+            patches, grid, words, torch.ones_like(words, dtype=torch.bool), of
+        )
 
 
 def _hollow(build: Callable[[], Part]) -> Part:
@@ -85,7 +88,7 @@ def _hollow(build: Callable[[], Part]) -> Part:
 
 
 @cache
-def _tower(spec: TowerSpec) -> Tower:
+def _tower(spec: TowerSpec) -> nn.Module:
     return _hollow(lambda: build_tower(spec))
 
 

@@ -34,5 +34,5 @@ def from_spec(spec: ReaderSpec, seed: int = 0) -> Reader:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # A connector that reads the prompt spells it in bytes too.
-        instructor = byte_tokenizer({"</s>": 256}) if spec.instructed else None
+        instructor = byte_tokenizer({"</s>": 256}) if spec.connector.reads_prompt else None
         return Reader(spec, byte_tokenizer(named), instructor).eval()

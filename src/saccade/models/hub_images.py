@@ -6,7 +6,7 @@ from typing import Any
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.specs.reader import ViewsSpec
+from saccade.specs.parts import ViewsSpec
 from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
 
 _FILTERS = {1: "lanczos", 2: "bilinear", 3: "bicubic"}

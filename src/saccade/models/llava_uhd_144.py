@@ -16,7 +16,8 @@ from collections.abc import Callable
 from saccade.models.llava import CLIP_MEAN, CLIP_STD, clip, clip_large, llama
 from saccade.models.llava_uhd import TEMPLATE
 from saccade.specs.decoder import DecoderSpec
-from saccade.specs.reader import ConnectorSpec, ReaderSpec
+from saccade.specs.parts import ConnectorSpec
+from saccade.specs.reader import ReaderSpec
 from saccade.specs.sequence import SeparatedSequence
 from saccade.specs.slices import EccvSliceSpec
 from saccade.specs.vit import HubTowerSpec

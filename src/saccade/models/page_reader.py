@@ -13,8 +13,8 @@ from saccade.connectors import build_connector
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.perceiver import Attend
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.perceiver import AttendSpec
-from saccade.specs.reader import ConnectorSpec
 
 
 @final

@@ -11,6 +11,8 @@ from typing import Any
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.keep import Keep
+from saccade.core.kinds import KIND
+from saccade.core.plugins import Group, is_foreign, plugins
 from saccade.core.recipe import from_dict, override, read, to_dict
 from saccade.policies.base import Policy
 from saccade.policies.boxes import Windows
@@ -23,6 +25,9 @@ from saccade.policies.self_box import SelfBox
 from saccade.policies.tools import ToolLoop
 from saccade.policies.tree import Tree
 from saccade.policies.zoom import Attention, Values
+
+GROUP: Group = "saccade.policies"
+"""The entry points under which other packages register policies."""
 
 TYPES: dict[str, type] = {
     "once": Once,
@@ -78,19 +83,24 @@ EMBEDDED: Mapping[str, Policy] = {
 
 
 def policy(name: str, changes: tuple[str, ...] = (), *, embedded: bool = False) -> Policy:
-    """The policy of that name, or the one in a YAML or JSON file, with ``changes`` as ``--set`` takes them."""
+    """The policy of that name, or the one in a YAML or JSON file, with ``changes`` as ``--set`` takes them.
+
+    ``package/name`` is the policy that another package registers under the entry-point group ``saccade.policies``.
+    """
     known = EMBEDDED if embedded else POLICIES
     if Path(name).suffix in (".yaml", ".yml", ".json"):
         if not Path(name).is_file():
             raise SaccadeError(f"there is no file {name}; write one, or name a policy: {', '.join(known)}")
         data: Any = read(Path(name).read_text(encoding="utf-8"))
-        made = from_dict(data, TYPES)
+        made = from_dict(data, TYPES, GROUP)
     elif name in known:
         made = known[name]
+    elif is_foreign(name):
+        made = from_dict({KIND: name}, TYPES, GROUP)
     else:
-        raise unknown("policy", name, known)
+        raise unknown("policy", name, (*known, *plugins(GROUP)))
     if changes:
-        made = from_dict(override(to_dict(made, TYPES), changes), TYPES)
+        made = from_dict(override(to_dict(made, TYPES, GROUP), changes), TYPES, GROUP)
     if not isinstance(made, Policy):
         raise SaccadeError(f"{name} holds a {type(made).__name__}, which is no policy; known: {', '.join(known)}")
     return made

@@ -11,22 +11,23 @@ from dataclasses import dataclass
 
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AsIsSpec:
+class AsIsSpec(ConnectorSpec):
     """``width`` in channels; ``extra`` leading tokens a view (a kept class token) pass through as well."""
 
     width: int
     extra: int = 0
 
     @property
-    def width_in(self) -> int:
+    def width_in(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a patch."""
         return self.width
 
     @property
-    def width_out(self) -> int:
+    def width_out(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a token."""
         return self.width
 

@@ -15,6 +15,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
+from saccade.specs.parts import ViewsSpec
 from saccade.specs.slices import cut
 
 
@@ -46,7 +47,7 @@ class CanvasSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PagesSpec:
+class PagesSpec(ViewsSpec):
     """DeepSeek-OCR: one padded square of ``base`` pixels, after tiles of ``tile`` for pictures larger than a tile.
 
     A ``tile`` of 0 means no tiles. ``stretched`` squares (the Tiny and Small modes) lose the aspect instead of padding,
@@ -64,6 +65,16 @@ class PagesSpec:
 
     def __post_init__(self) -> None:
         _check(self.base, self.least, self.most)
+
+    @property
+    def padding(self) -> tuple[int, int, int]:
+        """What the whole is padded with."""
+        return self.colour
+
+    @property
+    def pasted(self) -> bool:
+        """Resized first, as Pillow's ``pad`` does."""
+        return True
 
     def layout(self, picture: Size) -> Layout:
         """Tiles in row order, then the whole."""

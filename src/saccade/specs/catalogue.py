@@ -6,11 +6,13 @@ of shapes and counts, and for each value where it was seen (``released`` file, `
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import cast
 
 from saccade.core.errors import SaccadeError, unknown
+from saccade.core.plugins import has_plugin, plugin, plugins
 from saccade.specs.families import FAMILIES
 from saccade.specs.fields import Json
 from saccade.specs.system import System
@@ -29,12 +31,55 @@ _FOLDER = Path(__file__).with_name("presets")
 
 @cache
 def system(name: str) -> System:
-    """A preset by name, or a checkpoint folder by path. Raises SaccadeError with near matches."""
+    """A preset by name, another package's by ``package/name``, or a checkpoint folder by path.
+
+    Raises SaccadeError with near matches.
+    """
     if name in PRESETS:
         return _preset(_read(_FOLDER / f"{name}.json"))
+    if not Path(name).is_dir() and has_plugin("saccade.models", name):
+        return foreign(name)
     if "/" in name or "\\" in name or Path(name).is_dir():
         return folder(Path(name))
-    raise unknown("model", name, PRESETS)
+    raise unknown("model", name, (*PRESETS, *plugins("saccade.models")))
+
+
+def foreign(name: str) -> System:
+    """The model that another package registers as ``name`` in the group ``saccade.models``.
+
+    What is registered, or what it returns when it is called without arguments, is a ``System``, the path of a
+    checkpoint folder, a mapping with ``config`` and ``processor`` (as the two JSON files of a checkpoint hold them), or
+    the path of a JSON file that holds such a mapping. Raises SaccadeError for anything else.
+    """
+    found = plugin("saccade.models", name)
+    if callable(found):
+        found = found()
+    if isinstance(found, System):
+        return found
+    if isinstance(found, str | Path):
+        if Path(found).is_dir():
+            return replace(folder(Path(found)), name=name)
+        found = _read(Path(found))
+    if not isinstance(found, Mapping):
+        raise SaccadeError(
+            f"model {name!r} is {found!r}, which cannot be planned; register a System, a mapping with config and "
+            "processor, or the path of a checkpoint folder or of a JSON file"
+        )
+    return _given(name, cast(Json, found))
+
+
+def _given(name: str, data: Json) -> System:
+    """A model from a mapping that another package gives."""
+    parts = {key: data.get(key) for key in ("config", "processor")}
+    for key, part in parts.items():
+        if not isinstance(part, Mapping):
+            raise SaccadeError(f"model {name!r}: {key} is {part!r}; give what the checkpoint's JSON says, as a mapping")
+    config, processor = cast(Json, parts["config"]), cast(Json, parts["processor"])
+    kind = str(config.get("model_type"))
+    if kind not in FAMILIES:
+        raise unknown(f"model type of {name}", kind, FAMILIES)
+    checkpoint = str(data.get("checkpoint", name))
+    return System(name=name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=checkpoint)
 
 
 def folder(path: Path) -> System:

@@ -17,10 +17,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CompressSpec:
+class CompressSpec(ConnectorSpec):
     """``channels`` behind each halving; over the last ``depth`` blocks of ``heads`` heads, four times as wide."""
 
     width_in: int

@@ -87,6 +87,11 @@ class DecoderSpec:
         return self._number("hidden_size")
 
     @property
+    def layers(self) -> int:
+        """Layers that blocks of cross-attention may stand between."""
+        return self.depth
+
+    @property
     def vocabulary(self) -> int:
         """Tokens known."""
         return self._number("vocab_size")

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.cells import Cells, Fixations, Rule, centre
+from saccade.specs.parts import ConnectorSpec
 
 DEPTH = 2
 """Layers in which words see each other and the patches."""
@@ -24,7 +26,7 @@ WIDEN = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FovealSpec:
+class FovealSpec(ConnectorSpec):
     """Cells by ``rule``; widths in channels.
 
     With ``asked`` channels the words of a question, of which the own table has ``words``, choose where to look; without
@@ -58,7 +60,7 @@ class FovealSpec:
             )
 
     @property
-    def instructed(self) -> bool:
+    def reads_prompt(self) -> bool:
         """Whether the words of a question choose where to look."""
         return self.asked > 0
 
@@ -70,9 +72,9 @@ class FovealSpec:
         """Tokens a view; of square and polar cells, with the fixation in the middle."""
         return len(self.cells(grid))
 
-    def grid_out(self, grid: Grid) -> None:
-        """Cells of several sizes form no grid."""
-        del grid
+    def groups(self, grid: Grid) -> Groups:
+        """The patches of each cell, looking at the middle."""
+        return self.cells(grid).groups
 
     @property
     def exact(self) -> bool:

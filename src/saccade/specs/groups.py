@@ -1,41 +1,17 @@
 """Which patches stand together in a token, for the parts whose grouping depends on the grid alone: most of them."""
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.sampling import reach
-from saccade.specs.windows import WindowsSpec
 
 
-@runtime_checkable
-class Placing(Protocol):
-    """A connector that says where its tokens lie."""
-
-    def tokens(self, grid: Grid, /) -> int:
-        """Tokens a view."""
-        ...
-
-    def grid_out(self, grid: Grid, /) -> Grid | None:
-        """How they lie, None for learned queries."""
-        ...
-
-
-def groups_of(connector: Placing, grid: Grid) -> Groups:
-    """The patches of each token of a view: those under its place, those that its window reaches, or all."""
-    if isinstance(connector, WindowsSpec | HiwinSpec):
-        return reach(connector, grid)
-    if isinstance(connector, FovealSpec):
-        return connector.cells(grid).groups  # looking at the middle
-    out = connector.grid_out(grid)
+def by_place(grid: Grid, tokens: int, out: Grid | None) -> Groups:
+    """The patches of each of ``tokens`` that lie as ``out``: those under its place, or all where it has none."""
     if out is None:
-        return everything(grid.tokens, connector.tokens(grid))
+        return everything(grid.tokens, tokens)
     if out == grid:
-        return identity(connector.tokens(grid))  # a kept class token stands in front
+        return identity(tokens)  # a kept class token stands in front
     return blocks(grid, out.rows, out.cols)
 
 

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Literal
 
+import numpy as np
+
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.unplaced import Unplaced
-from saccade.specs.windows import alive, bound, check, places, resampled
+from saccade.specs.parts import ConnectorSpec
+from saccade.specs.sampling import bilateral, bilinear, places, reach
+from saccade.specs.windows import alive, bound, check, resampled
 
 LEVELS = (1, 2, 4, 8)
 """Enlargements that the published weights have matrices for, in the order of the bits of ``feature_scale_mask``."""
@@ -35,7 +39,7 @@ def levels_of(mask: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HiwinSpec(Unplaced):
+class HiwinSpec(ConnectorSpec):
     """``sets`` × ``queries`` queries of ``width_out`` channels over the ``levels`` of a map of ``width_in``.
 
     ``pyramid`` says how maps are enlarged; "bilateral" ones by kernels ``kernel`` × ``kernel``, made of ``keys``
@@ -81,7 +85,7 @@ class HiwinSpec(Unplaced):
         return max(self.levels).bit_length() - 1
 
     @property
-    def guided(self) -> bool:
+    def reads_pixels(self) -> bool:
         """Whether the view's pixels are needed beside its patches."""
         return self.pyramid == "bilateral" and self.steps > 0
 
@@ -89,6 +93,13 @@ class HiwinSpec(Unplaced):
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
+
+    def groups(self, grid: Grid) -> Groups:
+        """The patches that reach each query's window by any level."""
+        return reach(self.side, grid, self.levels, self._sources)
+
+    def _sources(self, cells: int, level: int) -> np.ndarray:
+        return bilinear(cells, level) if self.pyramid == "bilinear" else bilateral(cells, level, self.kernel)
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""
@@ -122,7 +133,7 @@ class HiwinSpec(Unplaced):
 
     def enlarging(self, grid: Grid) -> Cost:
         """The pyramid from the tower's map up to its finest level that is read."""
-        if not self.guided:
+        if not self.reads_pixels:
             return Cost()
         cost = count.linear(grid.tokens * 4**self.steps, self.width_in, self.width_in)
         for step in range(1, self.steps + 1):
@@ -167,7 +178,7 @@ class HiwinSpec(Unplaced):
         """Numbers held while one view's levels are made and projected."""
         maps = sum(grid.tokens * level**2 for level in LEVELS if 1 < level <= max(self.levels)) * self.width_in
         projected = maps + 2 * grid.tokens * max(self.levels) ** 2 * self.width_out
-        if not self.guided:
+        if not self.reads_pixels:
             return projected
         rows, cols = (tiled(cells * 2**self.steps) for cells in (grid.rows, grid.cols))
         border, wide = self.kernel - 1, TILE + self.kernel - 1

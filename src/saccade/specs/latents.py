@@ -16,11 +16,11 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import AttentionSpec, FeedForwardSpec, softmax_bytes
-from saccade.specs.unplaced import Unplaced
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LatentsSpec(Unplaced):
+class LatentsSpec(ConnectorSpec):
     """``latents`` through ``depth`` layers: attention over patches and latents together, then a feed-forward.
 
     ``heads`` of ``head`` channels share ``kv_heads`` (None: each has its own); with ``qk_norm`` queries and keys are

@@ -14,10 +14,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinearSpec:
+class LinearSpec(ConnectorSpec):
     """Widths in channels; ``vectors`` of ``width_out`` channels are learned beside the matrix."""
 
     width_in: int

@@ -14,10 +14,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MergeSpec:
+class MergeSpec(ConnectorSpec):
     """``budget`` tokens a view; widths in channels."""
 
     width_in: int
@@ -31,10 +32,6 @@ class MergeSpec:
     def tokens(self, grid: Grid) -> int:
         """Tokens a view."""
         return min(self.budget, grid.tokens)
-
-    def grid_out(self, grid: Grid) -> None:
-        """Which patches melt together depends on the picture."""
-        del grid
 
     def rounds(self, grid: Grid) -> list[int]:
         """Tokens melted in each round: at most half of what is left can find a partner."""

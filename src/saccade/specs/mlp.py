@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MlpSpec:
+class MlpSpec(ConnectorSpec):
     """Widths in channels; ``extra`` leading tokens a view (a kept class token) pass through as well."""
 
     width_in: int

@@ -13,12 +13,12 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
-from saccade.specs.unplaced import Unplaced
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PerceiverConnectorSpec(Unplaced):
+class PerceiverConnectorSpec(ConnectorSpec):
     """The latents of ``encoder`` to ``width_out`` channels; or ``queries`` that read them first, over ``heads``.
 
     ``extra`` tokens (a class token) stand in front of a view's patches and are read with them.
@@ -43,7 +43,7 @@ class PerceiverConnectorSpec(Unplaced):
             )
 
     @property
-    def width_in(self) -> int:
+    def width_in(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a patch."""
         return self.encoder.source
 

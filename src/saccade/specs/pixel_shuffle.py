@@ -13,10 +13,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PixelShuffleSpec:
+class PixelShuffleSpec(ConnectorSpec):
     """``ratio`` is r, in patches a side; widths are in channels."""
 
     width_in: int

@@ -13,10 +13,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PoolSpec:
+class PoolSpec(ConnectorSpec):
     """``rows`` × ``cols`` tokens a view; widths in channels."""
 
     width_in: int

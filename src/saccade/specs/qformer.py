@@ -16,14 +16,14 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import LayerSpec, plain, softmax_bytes
-from saccade.specs.unplaced import Unplaced
+from saccade.specs.parts import ConnectorSpec
 
 AT_ONCE = 2
 """Views that a CPU reads in one step where it folds: with more, what lies between the products leaves its caches."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class QFormerSpec(Unplaced):
+class QFormerSpec(ConnectorSpec):
     """``queries`` through ``depth`` layers of BERT, patches of ``width_in`` read in layers 0, ``every``, 2 ``every`` …
 
     ``width_out`` is that of the matrix behind the last layer, 0 where states are used as they are. ``extra`` tokens (a
@@ -70,9 +70,14 @@ class QFormerSpec(Unplaced):
         return self.queries
 
     @property
-    def instructed(self) -> bool:
+    def reads_prompt(self) -> bool:
         """Whether a view is read with an instruction beside the queries."""
         return self.text > 0
+
+    @property
+    def own_tokenizer(self) -> bool:
+        """BERT's words, whatever the language model's are."""
+        return True
 
     @property
     def channels(self) -> int:

@@ -26,6 +26,7 @@ from saccade.specs.latents import LatentsSpec
 from saccade.specs.linear import LinearSpec
 from saccade.specs.merge import MergeSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec, check
 from saccade.specs.path import PathSpec
 from saccade.specs.perceiver import AttendSpec, PerceiverSpec
 from saccade.specs.perceiver_connector import PerceiverConnectorSpec
@@ -45,7 +46,6 @@ from saccade.specs.sequence import (
     SeparatedSequence,
     Span,
     TaggedSequence,
-    Tokens,
     WovenSequence,
 )
 from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
@@ -53,28 +53,6 @@ from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
 from saccade.specs.tiles import TileSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 from saccade.specs.windows import WindowsSpec
-
-ViewsSpec = StretchSpec | CropSpec | PadSpec | ArxivSliceSpec | EccvSliceSpec | TileSpec | PagesSpec
-TowerSpec = HubTowerSpec | StemTowerSpec | SerialSpec | RegionTowerSpec
-RegionConnector = RegionsSpec | RegionQueriesSpec | RegionListSpec
-ConnectorSpec = (
-    MlpSpec
-    | LinearSpec
-    | PixelShuffleSpec
-    | PoolSpec
-    | ResamplerSpec
-    | WindowsSpec
-    | HiwinSpec
-    | MergeSpec
-    | CompressSpec
-    | LatentsSpec
-    | QFormerSpec
-    | PerceiverConnectorSpec
-    | FovealSpec
-    | AsIsSpec
-    | RegionConnector
-)
-SequenceSpec = PlainSequence | FrontSequence | SeparatedSequence | TaggedSequence | CalledSequence | WovenSequence
 
 SINGLE = Setting(dtype="float32")
 """How readers run here."""
@@ -127,7 +105,15 @@ PARTS: dict[str, type] = {
     "decoder": DecoderSpec,
     "seq2seq": Seq2SeqSpec,
 }
-"""Every part that a path can be made of, by the name under which JSON and YAML call it."""
+"""Every part of saccade's own, by the name under which JSON and YAML call it; others are ``package/kind``."""
+
+BASES: dict[str, type] = {
+    "views": ViewsSpec,
+    "tower": TowerSpec,
+    "connector": ConnectorSpec,
+    "sequence": SequenceSpec,
+}
+"""What a part of each stage subclasses."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +145,12 @@ class ReaderSpec:
             raise SaccadeError(f"a template holds <image> and {{question}} once each, got {self.template!r}")
         if self.template.endswith("<image>"):
             raise SaccadeError(f"a template ends in text, from which the answer is predicted, got {self.template!r}")
+        self._typed()
         reader, takes = self._crossed() if self.cross else ("the language model takes", self.language.width)
-        if self.cross is None and isinstance(self.sequence, CalledSequence):
+        if self.cross is None and self.sequence.crossed:
             raise SaccadeError(
-                "pictures are called (CalledSequence) and nothing crosses to them: give cross, or splice them in"
+                f"pictures are called ({type(self.sequence).__name__}) and nothing crosses to them: give cross, or "
+                "splice them in"
             )
         if self.connector.width_out != takes:
             raise SaccadeError(
@@ -173,56 +161,56 @@ class ReaderSpec:
                 f"the tower puts out {self.tower.width} channels, the connector takes {self.connector.width_in}; "
                 "make them equal"
             )
-        extra = _beside(self.connector)
-        if extra != self.tower.extra:
+        if self.connector.extra != self.tower.extra:
             raise SaccadeError(
-                f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes {extra}; "
-                "drop the class token in the tower, or set the extra of an mlp, latents, perceiver or qformer to 1"
+                f"the tower puts out {self.tower.extra} tokens beside its patches, the connector takes "
+                f"{self.connector.extra}; drop the class token in the tower, or set the connector's extra to "
+                f"{self.tower.extra} if it has one (mlp, latents, perceiver, qformer)"
             )
-        has = self.connector.vectors if isinstance(self.connector, LinearSpec) else 0
-        wants = self.sequence.vectors if isinstance(self.sequence, WovenSequence) else 0
-        if has != wants:
+        if self.connector.vectors != self.sequence.vectors:
             raise SaccadeError(
-                f"the connector holds {has} learned vectors, the sequence places {wants}; make a LinearSpec's vectors "
-                f"{wants}"
+                f"the connector holds {self.connector.vectors} learned vectors, the sequence places "
+                f"{self.sequence.vectors}; make a LinearSpec's vectors {self.sequence.vectors}"
             )
         self._listed()
+
+    def _typed(self) -> None:
+        """Raises SaccadeError where a stage holds no part of its kind."""
+        for stage, base in BASES.items():
+            check(getattr(self, stage), base, stage)
 
     def _listed(self) -> None:
         """Raises SaccadeError where only one of tower and connector knows of regions, or the two lay them out apart."""
         tower, connector = self.tower, self.connector
-        pair = isinstance(tower, RegionTowerSpec), isinstance(connector, RegionConnector)
-        if pair[0] != pair[1]:
+        if (tower.row is None) != (connector.row is None):
             raise SaccadeError(
                 f"a region tower puts out a list, other towers a map, and connectors read one or the other; got "
                 f"{type(tower).__name__} and {type(connector).__name__}"
             )
-        if not isinstance(tower, RegionTowerSpec):
-            return
-        assert isinstance(connector, RegionConnector)
         if tower.row != connector.row:
             raise SaccadeError(f"the tower's rows are {tower.row}, the connector's {connector.row}; make them equal")
-        if (tower.mean, tower.std) != (self.mean, self.std):
+        if tower.undone is not None and tower.undone != (self.mean, self.std):
+            mean, std = tower.undone
             raise SaccadeError(
-                f"pixels are normalised by {self.mean} and {self.std}, the region tower undoes {tower.mean} and "
-                f"{tower.std}; make them equal"
+                f"pixels are normalised by {self.mean} and {self.std}, the region tower undoes {mean} and {std}; make "
+                "them equal"
             )
 
     def _crossed(self) -> tuple[str, int]:
         """Who reads the tokens, and of what width. Raises SaccadeError where blocks and the rest do not agree."""
         cross, language = self.cross, self.language
         assert cross is not None
-        if not isinstance(self.sequence, CalledSequence):
+        if not self.sequence.crossed:
             raise SaccadeError(
                 f"{type(self.sequence).__name__} splices pictures in, cross-attention reads them beside the sequence; "
                 "take CalledSequence, or no cross"
             )
-        if isinstance(language, Seq2SeqSpec):
+        if language.layers is None:
             raise SaccadeError("cross-attention stands between the layers of a causal model, T5 is none; take another")
-        if (cross.width, cross.depth) != (language.width, language.depth):
+        if (cross.width, cross.depth) != (language.width, language.layers):
             raise SaccadeError(
                 f"cross-attention is for {cross.depth} layers of {cross.width} channels, the language model has "
-                f"{language.depth} of {language.width}; make them equal"
+                f"{language.layers} of {language.width}; make them equal"
             )
         return "cross-attention reads", cross.source
 
@@ -240,12 +228,7 @@ class ReaderSpec:
 
     def order(self, layout: Layout) -> list[int] | None:
         """Numbers of the visual tokens, counted view by view, as they are read; None where that is their order."""
-        if not isinstance(self.sequence, WovenSequence):
-            return None
-        tokens = self.tokens(layout)
-        before = [sum(tokens[:view]) for view in range(len(tokens))]
-        runs = [span for span in self.spans(layout) if isinstance(span, Tokens)]
-        return [before[run.view] + run.first + number for run in runs for number in range(run.count)]
+        return self.sequence.order(layout, self.tokens(layout))
 
     def ledger(self, layout: Layout, groups: list[Groups]) -> Ledger:
         """The ledger after the connector, tokens as they are read: ``groups`` name, per view, the patches of each.
@@ -254,7 +237,7 @@ class ReaderSpec:
         known by attention only. A list of regions has no map: what is known is that its tokens come from the view.
         """
         grids, extra = self.grids(layout), self.tower.extra
-        if isinstance(self.tower, RegionTowerSpec):
+        if self.tower.row is not None:
             grids, groups = [Grid(1, 1)] * len(grids), [everything(1, len(parts)) for parts in groups]
         ledger = Ledger.of(layout.size, layout.views, grids)
         joined: list[np.ndarray] = []
@@ -270,21 +253,6 @@ class ReaderSpec:
         if order is not None:
             joined, sure = [joined[token] for token in order], [sure[token] for token in order]
         return replace(ledger.merge(joined), exact=tuple(sure))
-
-    @property
-    def instructed(self) -> bool:
-        """Whether the connector reads the prompt beside the picture."""
-        return isinstance(self.connector, QFormerSpec | FovealSpec) and self.connector.instructed
-
-    @property
-    def guided(self) -> bool:
-        """Whether the connector is handed the views' pixels beside their patches."""
-        return isinstance(self.connector, HiwinSpec) and self.connector.guided
-
-    @property
-    def front(self) -> bool:
-        """Whether pictures stand before what the tokenizer puts first."""
-        return isinstance(self.sequence, FrontSequence)
 
     @cached_property
     def spoken(self) -> LanguageSpec:
@@ -307,12 +275,3 @@ class ReaderSpec:
     def plan(self, picture: Size, text: int, setting: Setting = SINGLE) -> Plan:
         """Cost of one picture and ``text`` positions of prompt beside it, in single precision unless told otherwise."""
         return self.path.plan([picture], text, setting)
-
-
-def _beside(connector: ConnectorSpec) -> int:
-    """Tokens a view that the connector takes beside its patches."""
-    return (
-        connector.extra
-        if isinstance(connector, MlpSpec | LatentsSpec | QFormerSpec | PerceiverConnectorSpec | AsIsSpec)
-        else 0
-    )

@@ -17,8 +17,8 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import softmax_bytes
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.regions import GEOMETRY, RowSpec
-from saccade.specs.unplaced import Unplaced
 
 
 def placed(rows: int, features: int) -> Cost:
@@ -32,7 +32,7 @@ def projected(tokens: int, width_in: int, width_out: int) -> Cost:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegionsSpec(Unplaced):
+class RegionsSpec(ConnectorSpec):
     """Every place of the raster is the mean of the regions that cover it, by coverage × score, and of the whole view as
     far as they leave it uncovered; learned positions, then the projector.
     """
@@ -51,7 +51,7 @@ class RegionsSpec(Unplaced):
         return RowSpec(features=self.features, raster=self.raster)
 
     @property
-    def width_in(self) -> int:
+    def width_in(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a row that comes in."""
         return self.row.width
 
@@ -79,7 +79,7 @@ class RegionsSpec(Unplaced):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegionQueriesSpec(Unplaced):
+class RegionQueriesSpec(ConnectorSpec):
     """``queries`` learned vectors read the whole view and its regions by one cross-attention layer, and no padding."""
 
     features: int
@@ -103,7 +103,7 @@ class RegionQueriesSpec(Unplaced):
         return RowSpec(features=self.features, raster=self.raster)
 
     @property
-    def width_in(self) -> int:
+    def width_in(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a row that comes in."""
         return self.row.width
 
@@ -138,7 +138,7 @@ class RegionQueriesSpec(Unplaced):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RegionListSpec(Unplaced):
+class RegionListSpec(ConnectorSpec):
     """One token for the whole view and one for each of the tower's ``most`` regions; those of padding are all alike."""
 
     features: int
@@ -155,7 +155,7 @@ class RegionListSpec(Unplaced):
         return RowSpec(features=self.features, raster=self.raster)
 
     @property
-    def width_in(self) -> int:
+    def width_in(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a row that comes in."""
         return self.row.width
 

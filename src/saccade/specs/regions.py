@@ -16,6 +16,7 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
+from saccade.specs.parts import TowerSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
 
 GEOMETRY = 6
@@ -40,7 +41,7 @@ class RowSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionTowerSpec:
+class RegionTowerSpec(TowerSpec):
     """At most ``most`` regions a view, each cut out with a tenth of its box around it, what its mask leaves out in the
     mean colour, as a square of ``side`` pixels that ``inner`` reads.
 
@@ -91,19 +92,19 @@ class RegionTowerSpec:
         return RowSpec(features=self.features, raster=self.raster)
 
     @property
-    def width(self) -> int:
+    def width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a row."""
         return self.row.width
 
     @property
-    def patch(self) -> int:
-        """Pixels a side of a crop's patch."""
-        return self.inner.patch
+    def undone(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The segmenter and the crops are handed the picture's own values."""
+        return self.mean, self.std
 
     @property
-    def extra(self) -> int:
-        """Nothing beside the rows."""
-        return 0
+    def patch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Pixels a side of a crop's patch."""
+        return self.inner.patch
 
     @property
     def crop(self) -> Grid:

@@ -16,11 +16,11 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.layer import softmax_bytes
-from saccade.specs.unplaced import Unplaced
+from saccade.specs.parts import ConnectorSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ResamplerSpec(Unplaced):
+class ResamplerSpec(ConnectorSpec):
     """``queries`` is a square number; ``width_out`` a multiple of 4 and of ``heads``."""
 
     width_in: int

@@ -13,13 +13,11 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-
-CLIP_MEAN_COLOUR = (122, 116, 104)
-"""CLIP's mean colour in 8 bits, rounded down: it is zero (almost) after CLIP's normalisation."""
+from saccade.specs.parts import CLIP_MEAN_COLOUR, ViewsSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StretchSpec:
+class StretchSpec(ViewsSpec):
     """The whole picture on a canvas of ``size`` (pixels), each axis scaled on its own."""
 
     size: Size
@@ -31,7 +29,7 @@ class StretchSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CropSpec:
+class CropSpec(ViewsSpec):
     """The middle of the picture on a canvas of ``size`` (pixels): scaled until it covers, ends cut off.
 
     For a square ``size`` this is "shortest edge to the side, then centre crop". The scaled long side and the
@@ -59,7 +57,7 @@ class CropSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PadSpec:
+class PadSpec(ViewsSpec):
     """The whole picture in the middle of a canvas of ``size`` (pixels), aspect kept, the rest in ``colour``.
 
     LLaVA-1.5 pads before it resizes. So the padding at the left or top is counted in whole *source* pixels, half of
@@ -73,6 +71,11 @@ class PadSpec:
     def __post_init__(self) -> None:
         if len(self.colour) != 3 or not all(0 <= part <= 255 for part in self.colour):
             raise SaccadeError(f"a padding colour needs 3 parts from 0 to 255, got {self.colour}")
+
+    @property
+    def padding(self) -> tuple[int, int, int]:
+        """What the picture is padded with."""
+        return self.colour
 
     def layout(self, picture: Size) -> Layout:
         """One view of everything; ``content`` is where the picture lies on the canvas."""

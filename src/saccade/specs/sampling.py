@@ -4,15 +4,23 @@ Source  RoIAlign, arXiv:1703.06870, as torchvision has it; see ``windows`` and `
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
 
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.windows import WindowsSpec, places
+
+SHAPES = ((4, 2), (3, 2), (4, 3), (3, 3), (2, 4), (2, 3), (3, 4))
+"""Width and height of the places in a window, of which the nearest in shape to the map's is taken."""
+
+
+def places(grid: Grid) -> Grid:
+    """The places that a window of this map is resampled to; the first of equally near shapes."""
+    aspect = math.log(grid.cols / grid.rows)
+    wide, tall = min(SHAPES, key=lambda shape: abs(aspect - math.log(shape[0] / shape[1])))
+    return Grid(tall, wide)
 
 
 @cache
@@ -51,29 +59,35 @@ def _axis(cells: int, extent: float, side: int, places: int) -> np.ndarray:
     return made
 
 
-def reach(spec: WindowsSpec | HiwinSpec, grid: Grid) -> Groups:
-    """The patches that reach each query, by any level: an enlarged place is made of patches around it.
+def reach(
+    side: int, grid: Grid, levels: Sequence[int] = (1,), sources: Callable[[int, int], np.ndarray] | None = None
+) -> Groups:
+    """The patches that reach each of ``side`` × ``side`` windows, by any level: an enlarged place is made of patches
+    around it, of those that ``sources(cells, level)`` says for each of ``cells`` × ``level`` places along an axis.
 
     A window that lies beyond the map reads nothing; it is given the patch at the edge that it lies behind.
     """
-    down, across = (np.zeros((spec.side, cells), bool) for cells in (grid.rows, grid.cols))
-    for level in spec.levels:
-        fine = sampling(Grid(grid.rows * level, grid.cols * level), spec.side)
+    down, across = (np.zeros((side, cells), bool) for cells in (grid.rows, grid.cols))
+    for level in levels:
+        fine = sampling(Grid(grid.rows * level, grid.cols * level), side)
         for part, matrix in zip((down, across), fine, strict=True):
-            seen = np.asarray(matrix.reshape(spec.side, -1, matrix.shape[1]).any(axis=1))
-            part |= seen @ _sources(spec, part.shape[1], level)
+            seen = np.asarray(matrix.reshape(side, -1, matrix.shape[1]).any(axis=1))
+            part |= seen if sources is None else seen @ sources(part.shape[1], level)
     for part in (down, across):
         part[~part.any(axis=1), -1] = True
     return [np.flatnonzero(np.outer(rows, cols)) for rows in down for cols in across]
 
 
-def _sources(spec: WindowsSpec | HiwinSpec, cells: int, level: int) -> np.ndarray:
-    """Which of ``cells`` along an axis each of ``cells`` × ``level`` places is made of."""
-    if level == 1 or isinstance(spec, WindowsSpec):
+def bilinear(cells: int, level: int) -> np.ndarray:
+    """Which of ``cells`` along an axis each of ``cells`` × ``level`` places is interpolated from."""
+    if level == 1:
         return np.eye(cells, dtype=bool)
-    if spec.pyramid == "bilinear":
-        return _near((np.arange(cells * level) + 0.5) / level - 0.5, (0, 1), cells)
-    radius = spec.kernel // 2
+    return _near((np.arange(cells * level) + 0.5) / level - 0.5, (0, 1), cells)
+
+
+def bilateral(cells: int, level: int, kernel: int) -> np.ndarray:
+    """The same where a map is doubled again and again, by bicubic interpolation and a ``kernel`` over its result."""
+    radius = kernel // 2
     made: np.ndarray = np.eye(cells, dtype=bool)
     while len(made) < cells * level:
         finer = 2 * len(made)

@@ -51,6 +51,11 @@ class Seq2SeqSpec:
         return self.fields.positive("d_model")
 
     @property
+    def layers(self) -> None:
+        """None: cross-attention stands between the layers of a causal model alone."""
+        return None
+
+    @property
     def vocabulary(self) -> int:
         """Tokens known."""
         return self.fields.positive("vocab_size")

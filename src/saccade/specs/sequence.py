@@ -4,6 +4,7 @@ A *slot* is any position that the picture adds: visual tokens and markers. Marke
 text: a tokenizer may spell a newline differently inside a word, an id is what was trained.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -62,8 +63,49 @@ def ids_of(span: Marker | Call) -> tuple[int, ...]:
     return (span.id,) if isinstance(span, Call) else span.ids
 
 
+class SequenceSpec(ABC):
+    """visual tokens → positions of the language sequence."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
+        """What the picture puts into the sequence, in order; ``tokens`` counts each view's visual tokens."""
+
+    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
+        """Positions that the picture adds."""
+        return slots(self.spans(layout, tokens)) * layout.times
+
+    def order(self, layout: Layout, tokens: Sequence[int]) -> list[int] | None:
+        """Numbers of the visual tokens, counted view by view, as they are read; None where that is their order."""
+        before = [sum(tokens[:view]) for view in range(len(tokens))]
+        runs = [
+            (before[run.view] + run.first, run.count) for run in self.spans(layout, tokens) if isinstance(run, Tokens)
+        ]
+        ends = [0, *(first + count for first, count in runs)]
+        natural = all(end == first for end, (first, _) in zip(ends, runs, strict=False))
+        if not runs or (natural and ends[-1] == sum(tokens)):
+            return None
+        return [first + number for first, count in runs for number in range(count)]
+
+    @property
+    def vectors(self) -> int:
+        """Learned vectors of the connector that are placed."""
+        return 0
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the tokens stay out of the sequence, and cross-attention reads them."""
+        return False
+
+    @property
+    def front(self) -> bool:
+        """Whether pictures stand before what the tokenizer puts first."""
+        return False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PlainSequence:
+class PlainSequence(SequenceSpec):
     """Views one after the other, nothing between: LLaVA."""
 
     def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
@@ -71,18 +113,19 @@ class PlainSequence:
         _check(layout, tokens)
         return tuple(Tokens(view, count) for view, count in enumerate(tokens))
 
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """Positions that the picture adds."""
-        return slots(self.spans(layout, tokens)) * layout.times
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FrontSequence(PlainSequence):
     """As plain, and in front of everything, what the tokenizer puts first included: BLIP-2."""
 
+    @property
+    def front(self) -> bool:
+        """In front of everything."""
+        return True
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CalledSequence:
+class CalledSequence(SequenceSpec):
     """Flamingo: the token ``image`` alone, in IDEFICS between two markers ``around``; cross-attention reads the rest.
 
     Slots: 1, or 3 with markers, of which pictures next to one another share the one between them.
@@ -91,19 +134,20 @@ class CalledSequence:
     image: int
     around: tuple[int, ...] = ()
 
+    @property
+    def crossed(self) -> bool:
+        """Cross-attention reads the tokens."""
+        return True
+
     def spans(self, layout: Layout, tokens: Sequence[int]) -> tuple[Span, ...]:
         """The same for every picture; ``tokens`` counts each view's visual tokens."""
         _check(layout, tokens)
         edge = (Marker(self.around, shared=True),) if self.around else ()
         return (*edge, Call(self.image), *edge)
 
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """Positions that the picture adds."""
-        return slots(self.spans(layout, tokens)) * layout.times
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SeparatedSequence:
+class SeparatedSequence(SequenceSpec):
     """LLaVA-UHD: after every slice one ``comma``, after a row's last one ``newline`` instead, then the overview.
 
     Slots: slices × (tokens + 1) + tokens of the overview; an unsliced picture has no separators.
@@ -124,13 +168,9 @@ class SeparatedSequence:
                 spans.append(Marker((self.newline if last else self.comma,)))
         return tuple(spans)
 
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """Positions that the picture adds."""
-        return slots(self.spans(layout, tokens)) * layout.times
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TaggedSequence:
+class TaggedSequence(SequenceSpec):
     """Idefics3 and SmolVLM: every tile opens with an edge marker and its row and column, rows end in a newline.
 
     ``edge`` is ``<fake_token_around_image>``; ``places[row][col]`` are the ``<row_r_col_c>`` ids; ``whole``
@@ -159,10 +199,6 @@ class TaggedSequence:
                 spans.append(Marker(self.newline))
         return tuple(spans)
 
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """Positions that the picture adds."""
-        return slots(self.spans(layout, tokens)) * layout.times
-
     def _place(self, row: int, col: int) -> int:
         if row >= len(self.places) or col >= len(self.places[row]):
             raise SaccadeError(
@@ -173,7 +209,7 @@ class TaggedSequence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WovenSequence:
+class WovenSequence(SequenceSpec):
     """DeepSeek-OCR: tiles are woven into one map, every row of it and of the whole ends in a newline, then a separator.
 
     Without ``newlines`` tiles follow one another, and the separator stands alone: DeepSeek-OCR-2. Separator and newline
@@ -205,10 +241,6 @@ class WovenSequence:
         for row in range(side):
             spans += [Tokens(len(tiles), side, row * side), newline]
         return (*spans, separator)
-
-    def slots(self, layout: Layout, tokens: Sequence[int]) -> int:
-        """Positions that the picture adds."""
-        return slots(self.spans(layout, tokens)) * layout.times
 
 
 def _side(tokens: Sequence[int]) -> int:

@@ -17,6 +17,7 @@ from saccade.core.plan import Cost
 from saccade.core.view import View
 from saccade.specs import count
 from saccade.specs.layer import AttentionSpec, FeedForwardSpec, LayerSpec, plain
+from saccade.specs.parts import TowerSpec
 from saccade.specs.sam import SamSpec
 
 
@@ -91,7 +92,7 @@ class FlowSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SerialSpec:
+class SerialSpec(TowerSpec):
     """``sam``, then ``second``."""
 
     sam: SamSpec
@@ -110,17 +111,12 @@ class SerialSpec:
             )
 
     @property
-    def extra(self) -> int:
-        """Nothing leaves beside the tokens."""
-        return 0
-
-    @property
-    def width(self) -> int:
+    def width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of what leaves."""
         return self.second.width_out(self.sam.channels[-1])
 
     @property
-    def patch(self) -> int:
+    def patch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Pixels a side of what a token carries."""
         return self.sam.reduction
 

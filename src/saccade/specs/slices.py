@@ -20,10 +20,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
+from saccade.specs.parts import ViewsSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ArxivSliceSpec:
+class ArxivSliceSpec(ViewsSpec):
     """The paper's rule: ``side`` (of the tower's training square) and ``patch`` in pixels, a cap on slices.
 
     Small pictures are cut too when two cells fit their shape better than one; a 1×1 grid means no slices. What the
@@ -54,7 +55,7 @@ class ArxivSliceSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EccvSliceSpec:
+class EccvSliceSpec(ViewsSpec):
     """The rule of the released ECCV-24 code: ``side`` and ``patch`` in pixels, a cap on slices.
 
     A picture of at most side² pixels is not cut, only scaled up. A 1×1 grid is never tried. The code would not scale

@@ -18,11 +18,12 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
+from saccade.specs.parts import ViewsSpec
 from saccade.specs.slices import cut
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TileSpec:
+class TileSpec(ViewsSpec):
     """``tile`` is the side of a tile, ``longest_edge`` of the scaled picture, at most ``max_edge``; all pixels."""
 
     tile: int

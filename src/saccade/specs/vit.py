@@ -21,6 +21,7 @@ from saccade.core.view import View
 from saccade.specs import count
 from saccade.specs.encoder import EncoderSpec
 from saccade.specs.layer import QUICK, AttentionSpec, FeedForwardSpec, LayerSpec
+from saccade.specs.parts import TowerSpec
 
 CLASS_TOKENS = {
     "clip_vision_model": 1, "siglip_vision_model": 0, "dinov2": 1, "vit": 1, "blip_2_vision_model": 1,
@@ -30,7 +31,7 @@ CLASS_TOKENS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class HubTowerSpec:
+class HubTowerSpec(TowerSpec):
     """Any ``transformers`` vision backbone by its ``config`` (JSON text).
 
     ``layers`` index the hidden states as transformers does (0 embeddings, -1 the last layer before
@@ -92,7 +93,7 @@ class HubTowerSpec:
         return self._number("hidden_size")
 
     @property
-    def width(self) -> int:
+    def width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Channels of a patch that comes out."""
         return self.inner * len(self.layers)
 
@@ -112,7 +113,7 @@ class HubTowerSpec:
         return max(self.states)
 
     @property
-    def patch(self) -> int:
+    def patch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Pixels a side."""
         return self._number("patch_size")
 
@@ -127,7 +128,7 @@ class HubTowerSpec:
         return CLASS_TOKENS[self.model_type]
 
     @property
-    def extra(self) -> int:
+    def extra(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Tokens that a view puts out beside its patches."""
         return self.class_tokens if self.keep_class else 0
 
@@ -178,7 +179,7 @@ class HubTowerSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StemTowerSpec:
+class StemTowerSpec(TowerSpec):
     """The embedded family's tower: a convolutional stem, then pre-norm transformer blocks, no class token.
 
     ``side`` is the view that its position table was made for; others interpolate it.
@@ -199,14 +200,9 @@ class StemTowerSpec:
             raise SaccadeError(f"side {self.side} is no multiple of the {self.patch} px patch")
 
     @property
-    def patch(self) -> int:
+    def patch(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Pixels a side: three strides of two."""
         return 8
-
-    @property
-    def extra(self) -> int:
-        """No token beside the patches."""
-        return 0
 
     def grid(self, view: View) -> Grid:
         """Patches of a view."""

@@ -10,29 +10,20 @@ Source  LLaVA-UHD's ECCV-24 code. Windows are resampled by RoIAlign (arXiv:1703.
         least one cell.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
-from saccade.specs.unplaced import Unplaced
-
-SHAPES = ((4, 2), (3, 2), (4, 3), (3, 3), (2, 4), (2, 3), (3, 4))
-"""Width and height of the places in a window, of which the nearest in shape to the map's is taken."""
+from saccade.specs.parts import ConnectorSpec
+from saccade.specs.sampling import places, reach
 
 AT_ONCE = 16
 """Windows that a CPU reads in one step: what its heads have seen of more leaves the caches."""
-
-
-def places(grid: Grid) -> Grid:
-    """The places that a window of this map is resampled to; the first of equally near shapes."""
-    aspect = math.log(grid.cols / grid.rows)
-    wide, tall = min(SHAPES, key=lambda shape: abs(aspect - math.log(shape[0] / shape[1])))
-    return Grid(tall, wide)
 
 
 def check(part: str, queries: int, width: int, heads: int) -> None:
@@ -82,7 +73,7 @@ def alive(views: int, queries: int, sets: int, heads: int, keys: int, width: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WindowsSpec(Unplaced):
+class WindowsSpec(ConnectorSpec):
     """``queries``, a square number, of ``width_out`` channels over a map of ``width_in``.
 
     ``lean`` does less for the same numbers: key and value matrices folded into the queries (``bound``), positions
@@ -113,6 +104,10 @@ class WindowsSpec(Unplaced):
         """Tokens a view, the same for every grid."""
         del grid
         return self.queries
+
+    def groups(self, grid: Grid) -> Groups:
+        """The patches that each query's window reaches."""
+        return reach(self.side, grid)
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

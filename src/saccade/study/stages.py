@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from saccade.core.kinds import Kinds
 from saccade.specs.cells import BudgetRule, SquareRule
 from saccade.specs.reader import PARTS, ReaderSpec
 
@@ -168,7 +169,7 @@ WORDS: Mapping[str, Callable[[Any], Words]] = {
 
 def words_of(part: object) -> Words:
     """A part's name and numbers."""
-    kind = next(kind for kind, made in PARTS.items() if isinstance(part, made))
+    kind = Kinds(PARTS, "saccade.parts").name_of(type(part))
     if kind in WORDS:
         return WORDS[kind](part)
     numbers = {field.name: getattr(part, field.name) for field in fields(part)}  # pyright: ignore[reportArgumentType]

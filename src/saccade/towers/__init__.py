@@ -1,5 +1,9 @@
 """Towers: views → patches."""
 
+from torch import nn
+
+from saccade.nn.foreign import built
+from saccade.specs.parts import TowerSpec
 from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.serial import SerialSpec
 from saccade.specs.vit import HubTowerSpec, StemTowerSpec
@@ -8,13 +12,15 @@ from saccade.towers.regions import RegionTower
 from saccade.towers.serial import SerialTower
 from saccade.towers.stem import StemTower
 
-Tower = HubTower | StemTower | SerialTower | RegionTower
+TOWERS: dict[type, type[nn.Module]] = {
+    HubTowerSpec: HubTower,
+    StemTowerSpec: StemTower,
+    SerialSpec: SerialTower,
+    RegionTowerSpec: RegionTower,
+}
 
 
-def build_tower(spec: HubTowerSpec | StemTowerSpec | SerialSpec | RegionTowerSpec) -> Tower:
-    """The module of a tower's spec, randomly initialised."""
-    if isinstance(spec, RegionTowerSpec):
-        return RegionTower(spec)
-    if isinstance(spec, SerialSpec):
-        return SerialTower(spec)
-    return StemTower(spec) if isinstance(spec, StemTowerSpec) else HubTower(spec)
+def build_tower(spec: TowerSpec) -> nn.Module:
+    """The module of a tower's spec, randomly initialised; a spec of another package brings ``build()``."""
+    known = TOWERS.get(type(spec))
+    return built(spec) if known is None else known(spec)

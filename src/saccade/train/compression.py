@@ -27,8 +27,8 @@ from saccade.models.embedded import TOWER, WIDTH, embedded
 from saccade.models.page_reader import PageReader
 from saccade.specs.compress import CompressSpec
 from saccade.specs.mlp import MlpSpec
+from saccade.specs.parts import ConnectorSpec
 from saccade.specs.pool import PoolSpec
-from saccade.specs.reader import ConnectorSpec
 from saccade.specs.resize import PadSpec
 from saccade.tasks.pages import LETTERS, LINES, SIDE, VOWELS, WORDS, Page, lexicon
 from saccade.towers.stem import StemTower

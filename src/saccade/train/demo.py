@@ -6,15 +6,12 @@ import torch
 
 from saccade.connectors import build_connector
 from saccade.core.errors import unknown
-from saccade.language.hub import Decoder
 from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
-from saccade.tasks.scenes import Scene
-from saccade.train.answers import AnswerJob, Route
-from saccade.train.family import FIRST, Tell
-from saccade.train.features import fill
-from saccade.train.loop import Schedule, run
+from saccade.train.connector import train_alone
+from saccade.train.family import Tell
+from saccade.train.loop import Schedule
 from saccade.train.stages import THIN
 
 SCHEDULE = Schedule(steps=500, batch=24, lr=2e-3)
@@ -33,20 +30,6 @@ def demo_name(wanted: str) -> str:
 def retrain(name: str, folder: Path, tell: Tell, schedule: Schedule = SCHEDULE, pictures: int = PICTURES) -> Reader:
     """The reader ``name`` with a connector trained from nothing; resumes from the folder's checkpoint."""
     shipped = embedded(name)
-    for weight in shipped.parameters():
-        weight.requires_grad_(False)
     torch.manual_seed(schedule.steps)
-    connector = build_connector(shipped.spec.connector)
-    scenes = [Scene("train", FIRST + index) for index in range(pictures)]
-    bank = fill(shipped.tower, shipped.spec, shipped.tokenizer, scenes, report=tell("features", pictures))
-    assert isinstance(shipped.language, Decoder)
-    job = AnswerJob(
-        shipped.language,
-        [Route(shipped.spec, connector, bank, shipped.cross)],
-        {"connector": connector},
-        batch=schedule.batch,
-        seed=1,
-    )
-    run(job, schedule, checkpoint=folder / f"demo-{name}.pt", report=tell(name, schedule.steps))
-    shipped.connector = connector
-    return shipped.eval()
+    shipped.connector = build_connector(shipped.spec.connector)
+    return train_alone(shipped, schedule, pictures, seed=1, checkpoint=folder / f"demo-{name}.pt", tell=tell)

@@ -20,11 +20,11 @@ from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import LANGUAGE, MATCHER, SIDE, TOWER, embedded, family, pack
 from saccade.models.matcher import Matcher
-from saccade.specs.reader import PARTS, ReaderSpec, TowerSpec, ViewsSpec
+from saccade.specs.parts import TowerSpec, ViewsSpec
+from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.specs.regions import RegionTowerSpec
 from saccade.specs.resize import PadSpec
 from saccade.tasks.scenes import Scene
-from saccade.towers import Tower
 from saccade.towers.regions import RegionTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
@@ -57,7 +57,7 @@ class Workshop:
         self.crosses = {name: Cross(path.cross) for name, path in self.paths.items() if path.cross is not None}
         self.banks: dict[tuple[ViewsSpec, TowerSpec], Bank] = {}
 
-    def _shared(self) -> tuple[Tower, Decoder]:
+    def _shared(self) -> tuple[nn.Module, Decoder]:
         """Tower and language model, new or as they ship."""
         if self.recipe.start == "shipped":
             shipped = embedded("llava")
@@ -215,7 +215,7 @@ class Workshop:
             self.banks[key] = fill(tower, path, self.tokenizer, scenes, report=tell, stored=stored)
         return self.banks[key]
 
-    def seeing(self, path: ReaderSpec) -> Tower:
+    def seeing(self, path: ReaderSpec) -> nn.Module:
         """The shared tower as a path uses it: by itself, or on the regions of a picture."""
         if not isinstance(path.tower, RegionTowerSpec):
             return self.tower

@@ -30,7 +30,7 @@ from saccade.core.plan import Cost
 from saccade.models.foveater import Foveater
 from saccade.specs.cells import BudgetRule, Rule, UniformRule, centre
 from saccade.specs.foveater import FoveaterSpec
-from saccade.specs.reader import TowerSpec
+from saccade.specs.parts import TowerSpec
 from saccade.tasks.clutter import CLASSES, SIDE, clutter
 from saccade.tasks.scenes import Split
 from saccade.train.loop import Report, Schedule, run

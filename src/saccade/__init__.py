@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saccade.models import load as load
     from saccade.models import save_pretrained as save_pretrained
     from saccade.models.open import open_model as open_model
+    from saccade.train.connector import train_connector as train_connector
 
 _LAZY = {
     "ask": "saccade.api.asking",
@@ -31,6 +32,7 @@ _LAZY = {
     "plan": "saccade.api.planning",
     "save_pretrained": "saccade.models",
     "train": "saccade.api.training",
+    "train_connector": "saccade.train.connector",
 }
 
 

@@ -132,7 +132,7 @@ def test_the_spec_says_what_the_files_say(tmp_path, kind):
     spec = load(tmp_path).spec
     assert spec.views == StretchSpec(size=Size(35, 21))
     assert (spec.mean, spec.std, spec.resample) == ((0.1, 0.2, 0.3), (1, 2, 3), "bilinear")
-    assert (spec.image_id, spec.front, spec.connector.tokens(Grid(4, 4))) == (IMAGE, True, QUERIES)
+    assert (spec.image_id, spec.sequence.front, spec.connector.tokens(Grid(4, 4))) == (IMAGE, True, QUERIES)
     assert spec.template == f"<image>Question: {{question}} {'Short answer' if kind == 't5' else 'Answer'}:"
 
 

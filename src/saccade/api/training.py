@@ -118,6 +118,7 @@ def _train_exits(plan: ExitsRecipe, folder: Path, tell: Tell) -> Trained:
 def _train_fixations(plan: FixationsRecipe, folder: Path, tell: Tell) -> Trained:
     """All models on the maps of the shipped tower, and what they measure, with its curve."""
     tower = embedded("llava").tower
+    assert isinstance(tower, StemTower)
     learned, held, asked = scenes_of(tower, plan, folder, tell)
     models = train_fixations(plan, learned, folder, tell)
     found = study_fixations(models, plan, held, asked, map_cost(tower.spec).flops)

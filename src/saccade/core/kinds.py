@@ -34,7 +34,10 @@ class Kinds:
             return self.types[name]
         if not is_foreign(name):
             raise unknown(f"{where}.{KIND}", name, self.types)
-        return foreign(next((group for group in self.groups if has_plugin(group, name)), self.group), name)
+        for group in self.groups:
+            if has_plugin(group, name):
+                return foreign(group, name)
+        return foreign(self.group, name)
 
     def name_of(self, kind: type) -> str:
         """The name of a class. Raises SaccadeError where it has none."""
@@ -69,7 +72,7 @@ def foreign(group: Group, name: str) -> type:
     if not found.__dataclass_params__.frozen:  # pyright: ignore[reportAttributeAccessIssue] (dataclasses set it)
         raise SaccadeError(f"{word}: {found.__name__} can be changed; make it @dataclass(frozen=True, kw_only=True)")
     if isabstract(found):
-        left = ", ".join(sorted(found.__abstractmethods__))
+        left = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
         raise SaccadeError(f"{word}: {found.__name__} has no {left}; every {found.__mro__[1].__name__} has it")
     if any(field.name == KIND for field in fields(found)):
         raise SaccadeError(

@@ -1,0 +1,91 @@
+"""A package from outside goes through every verb, with no edit in saccade."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.outside.site import install, python, saccade_command
+
+TOY = Path(__file__).parent / "toy"
+TRAIN = """
+import saccade
+from saccade.core.recipe import to_dict
+from saccade.core.size import Size
+from saccade.specs.reader import PARTS
+from toy.largest import LargestSpec
+
+spec = LargestSpec(width_in=128, width_out=128, side=4)
+made = saccade.train_connector(spec, steps=4, pictures=12, batch=4)
+saccade.save_pretrained(made, "mine")
+again = saccade.load("mine")
+assert again.spec == made.spec and again.spec.connector == spec
+assert all(one.equal(other) for one, other in zip(made.parameters(), again.parameters(), strict=True))
+assert to_dict(spec, PARTS) == {"kind": "toy/largest", "width_in": 128, "width_out": 128, "side": 4}
+print(saccade.load("mine").spec.plan(Size(320, 240), 8).visual_tokens)
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("site")
+    install(TOY, place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def folder(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a model with the toy's connector was trained for a few steps and saved, and a picture lies."""
+    place = tmp_path_factory.mktemp("work")
+    Image.new("RGB", (320, 240), "white").save(place / "photo.png")
+    done = python(["-c", TRAIN], site, place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "16"
+    return place
+
+
+def test_a_trained_connector_is_saved_under_its_packages_name(folder: Path):
+    written = json.loads((folder / "mine" / "saccade.json").read_text())
+    assert written["spec"]["connector"] == {"kind": "toy/largest", "width_in": 128, "width_out": 128, "side": 4}
+
+
+def test_a_checkpoint_without_its_package_is_refused_by_name(folder: Path):
+    done = python(
+        ["-m", "saccade", "ask", "photo.png", "What color is the background?", "--model", "mine"], None, folder
+    )
+    assert done.returncode == 2
+    told = " ".join(done.stderr.split())
+    assert "part 'toy/largest' needs the package toy, which is not installed; if you trust it: pip install toy" in told
+
+
+def test_it_is_asked_by_a_policy_of_the_package_and_drawn(folder: Path, site: Path):
+    arguments = ["photo.png", "What color is the background?", "--model", "mine", "--policy", "toy/middle"]
+    told = saccade_command(["ask", *arguments, "--set", "share=0.5", "--show", "looks.png", "--json"], site, folder)
+    found = json.loads(told)
+    assert found["policy"] == "toy/middle"
+    assert found["boxes"] == [[80.0, 60.0, 240.0, 180.0]]
+    assert found["visual_tokens"] == 16
+    assert (folder / "looks.png").stat().st_size > 1000
+
+
+def test_a_preset_of_the_package_is_planned(folder: Path, site: Path):
+    told = saccade_command(["plan", "photo.png", "--models", "toy/small", "--json"], site, folder)
+    assert "toy/small" in told
+    assert '"visual_tokens": 256' in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["ask", "photo.png", "What?", "--policy", "toy/midle"],
+            "unknown policy of toy 1.0 'toy/midle'; did you mean toy/middle?",
+        ),
+        (["ask", "photo.png", "What?", "--policy", "tony/middle"], "needs the package tony, which is not installed"),
+    ],
+)
+def test_refusals_on_the_command_line(folder: Path, site: Path, arguments: list[str], message: str):
+    done = python(["-m", "saccade", *arguments], site, folder)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())

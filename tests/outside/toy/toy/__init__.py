@@ -1,0 +1,1 @@
+"""A package from outside: one of everything that saccade takes."""

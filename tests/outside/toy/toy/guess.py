@@ -1,0 +1,25 @@
+"""A backend: a model that always says the same."""
+
+from collections.abc import Sequence
+
+from saccade.core.answer import Answer
+from saccade.core.backend import Backend, Job, Seen
+from saccade.core.caps import Cap
+
+
+class Guess(Backend):
+    """Says white."""
+
+    @property
+    def name(self) -> str:
+        """In tables."""
+        return "guess"
+
+    @property
+    def caps(self) -> Cap:
+        """It answers."""
+        return Cap.GENERATE
+
+    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+        """The same to every question."""
+        return [Seen(Answer("white"), (), visual_tokens=0, tokens=None) for _ in jobs]

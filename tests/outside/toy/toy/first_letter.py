@@ -1,8 +1,8 @@
 """A metric: 1 where the first letter is right, 0 where not."""
 
-from collections.abc import Sequence
+from saccade.tasks.exam import Question
 
 
-def first_letter(given: str, answers: Sequence[str]) -> float:
+def first_letter(said: str, question: Question) -> float:
     """Blind to case."""
-    return float(any(given.strip()[:1].casefold() == answer[:1].casefold() for answer in answers))
+    return float(any(said.strip()[:1].casefold() == answer[:1].casefold() for answer in question.answers))

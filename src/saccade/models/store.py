@@ -194,7 +194,7 @@ def _composed(made: Composed, folder: Path, place: Placement) -> Saved:
     _fill(placed(model, device, dtype), made.sources, folder)
     if isinstance(model, Reader):
         # Published readers follow instructions, and read several pictures where the prompt has places for them.
-        several = Cap(0) if model.spec.instructed else Cap.MULTI_IMAGE
+        several = Cap(0) if model.spec.connector.reads_prompt else Cap.MULTI_IMAGE
         model.about = About("exact", Cap.INSTRUCT | several, f"loaded from {folder.resolve().name}")
     return model
 

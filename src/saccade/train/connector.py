@@ -8,6 +8,7 @@ from torch import nn
 
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import Decoder
+from saccade.models.about import About
 from saccade.models.base import Reader
 from saccade.models.embedded import embedded
 from saccade.specs.parts import ConnectorSpec
@@ -43,6 +44,8 @@ def train_connector(
     schedule = Schedule(steps=steps, batch=batch, lr=lr, warmup=min(100, steps))
     base = embedded(BASE)
     reader = fitted(base, connector, seed)
+    told = f"{type(connector).__name__} trained for {steps} steps before the frozen language model of {BASE}"
+    reader.about = About("survey", base.about.tuned, told)
     return train_alone(reader, schedule, pictures, seed=seed, checkpoint=checkpoint, tell=tell)
 
 

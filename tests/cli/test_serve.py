@@ -15,7 +15,7 @@ from saccade.web.run import is_loopback, listening
 
 
 def test_serves_until_it_is_interrupted(tmp_path: Path):
-    command = [sys.executable, "-m", "saccade.cli.main", "serve", "--api", "pool-4", "--port", "0"]
+    command = [sys.executable, "-m", "saccade.cli.main", "serve", "pool-4", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -30,10 +30,12 @@ def test_serves_until_it_is_interrupted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "name the model to serve, such as: saccade serve --api llava"),
-        (("--api", "lava"), "unknown model 'lava'; did you mean llava"),
-        (("--api", "pool-4", "--port", "70000"), "from 0 (any that is free) to 65535, got 70000"),
-        (("--api", "pool-4", "--host", "256.0.0.1"), "cannot listen at 256.0.0.1, port 8000"),
+        ((), "name the model to serve, such as: saccade serve llava"),
+        (("lava",), "unknown model 'lava'; did you mean llava"),
+        (("pool-4", "--port", "70000"), "from 0 (any that is free) to 65535, got 70000"),
+        (("pool-4", "--device", "gpu"), "unknown device 'gpu'"),
+        (("pool-4", "--dtype", "int4"), "unknown dtype 'int4'"),
+        (("pool-4", "--host", "256.0.0.1"), "cannot listen at 256.0.0.1, port 8000"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
@@ -49,7 +51,7 @@ def test_bad_input_is_one_line_and_status_2(
 def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setattr(sys, "argv", ["saccade", "serve", "--api", "pool-4", "--port", str(port)])
+        monkeypatch.setattr(sys, "argv", ["saccade", "serve", "pool-4", "--port", str(port)])
         with pytest.raises(SystemExit):
             main()
     assert f"cannot listen at 127.0.0.1, port {port}" in capsys.readouterr().err
@@ -57,10 +59,10 @@ def test_a_port_that_is_taken_is_named(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_listening_elsewhere_is_warned_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr("saccade.web.run.run", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["saccade", "serve", "--api", "pool-4", "--host", "0.0.0.0"])
+    monkeypatch.setattr(sys, "argv", ["saccade", "serve", "pool-4", "--host", "0.0.0.0"])
     main()
     assert "whoever reaches 0.0.0.0 may ask; there are no keys" in capsys.readouterr().err
-    monkeypatch.setattr(sys, "argv", ["saccade", "serve", "--api", "pool-4"])
+    monkeypatch.setattr(sys, "argv", ["saccade", "serve", "pool-4"])
     main()
     assert capsys.readouterr().err == ""
 
@@ -85,7 +87,7 @@ def test_a_newer_address():
 
 def test_without_fastapi_it_says_what_to_install():
     code = (
-        "import sys; sys.modules['fastapi'] = None; sys.argv = ['saccade', 'serve', '--api', 'pool-4']\n"
+        "import sys; sys.modules['fastapi'] = None; sys.argv = ['saccade', 'serve', 'pool-4']\n"
         "from saccade.cli.main import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

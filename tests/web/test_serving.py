@@ -21,11 +21,11 @@ import torch
 from openai import APIStatusError, BadRequestError, OpenAI
 from PIL import Image
 
-from saccade.api.serving import Limits, of_reader
+from saccade.api.serving import Limits, serving
 from saccade.core.answer import Answer
 from saccade.models.base import Reader
-from saccade.models.desk import BusyError, Desk, Question, Told
 from saccade.models.embedded import embedded
+from saccade.models.request_queue import BusyError, Question, Reply, RequestQueue
 from saccade.tasks.scenes import Scene
 from saccade.web.shapes import completion, stream
 from tests.servers import Running, served
@@ -48,7 +48,7 @@ def client(ours: Running) -> Iterator[OpenAI]:
 @pytest.fixture(scope="module")
 def bounded() -> Iterator[Running]:
     """A server with narrow bounds."""
-    with served(of_reader("pool-4", embedded("pool-4"), BOUNDS)) as running:
+    with served(serving("pool-4", BOUNDS)) as running:
         yield running
 
 
@@ -175,16 +175,16 @@ def test_a_stream_that_is_cut_off_says_so(client: OpenAI):
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices] == [None, None, "length"]
 
 
-def told(text: str, *spelt: str, ended: bool = False) -> Told:
+def told(text: str, *spelt: str, ended: bool = False) -> Reply:
     """An answer so far."""
     tokens = tuple(range(1, len(spelt) + 1))
-    return Told(Answer(text, tokens, (-0.5,) * len(spelt), ()), spelt, ended, 9, 4)
+    return Reply(Answer(text, tokens, (-0.5,) * len(spelt), ()), spelt, ended, 9, 4)
 
 
-def streamed(*parts: Told | Exception, logprobs: bool = False) -> list[dict[str, Any]]:
+def streamed(*parts: Reply | Exception, logprobs: bool = False) -> list[dict[str, Any]]:
     """The events of an answer that grows so."""
 
-    async def grown() -> AsyncIterator[Told]:
+    async def grown() -> AsyncIterator[Reply]:
         for part in parts:
             if isinstance(part, Exception):
                 raise part
@@ -234,16 +234,16 @@ def test_a_stream_is_refused_before_it_begins(client: OpenAI):
 
 
 def test_a_stream_keeps_its_place_until_it_is_answered(bounded: Running, monkeypatch: pytest.MonkeyPatch):
-    gate, read = threading.Event(), Desk._read
+    gate, read = threading.Event(), RequestQueue._read
 
-    def slowly(desk: Desk, batch: Any) -> Any:
+    def slowly(queue: RequestQueue, batch: Any) -> Any:
         for ticket in batch:
-            if ticket.heard is not None:
-                ticket.heard(told("", "a"))  # the stream has begun, and its handler is done
+            if ticket.listener is not None:
+                ticket.listener(told("", "a"))  # the stream has begun, and its handler is done
         assert gate.wait(30)
-        return read(desk, batch)
+        return read(queue, batch)
 
-    monkeypatch.setattr(Desk, "_read", slowly)
+    monkeypatch.setattr(RequestQueue, "_read", slowly)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(raw, bounded, sent(stream=True)) for _ in range(2)]
         time.sleep(0.2)
@@ -255,7 +255,7 @@ def test_a_stream_keeps_its_place_until_it_is_answered(bounded: Running, monkeyp
 
 
 def test_tokens_are_spelt_in_bytes():
-    told = Told(Answer("é", (7,), (-0.5,), ()), ("é",), True, 9, 4)
+    told = Reply(Answer("é", (7,), (-0.5,), ()), ("é",), True, 9, 4)
     (place,) = completion(told, "x", True)["choices"][0]["logprobs"]["content"]
     assert place == {"token": "é", "logprob": -0.5, "bytes": [0xC3, 0xA9], "top_logprobs": []}
 
@@ -428,13 +428,13 @@ def test_no_room(bounded: Running):
 
 
 def test_no_room_beside_those_who_wait_for_answers(bounded: Running, monkeypatch: pytest.MonkeyPatch):
-    gate, read = threading.Event(), Desk._read
+    gate, read = threading.Event(), RequestQueue._read
 
-    def slowly(desk: Desk, questions: Any) -> Any:
+    def slowly(queue: RequestQueue, questions: Any) -> Any:
         assert gate.wait(30)
-        return read(desk, questions)
+        return read(queue, questions)
 
-    monkeypatch.setattr(Desk, "_read", slowly)
+    monkeypatch.setattr(RequestQueue, "_read", slowly)
     with ThreadPoolExecutor(2) as pool:
         waiting = [pool.submit(post, bounded, sent()) for _ in range(2)]
         time.sleep(0.2)
@@ -450,12 +450,12 @@ def test_a_method_that_is_not_there_hears_which_is(bounded: Running):
         assert connection.getresponse().headers["Allow"] == "POST"
 
 
-def test_the_desk_closes_with_the_server():
-    serving = of_reader("pool-4", embedded("pool-4"))
-    with served(serving):
+def test_the_queue_closes_with_the_server():
+    made = serving("pool-4")
+    with served(made):
         pass
-    with pytest.raises(BusyError, match="closing"), serving.desk.place():
-        serving.desk.ask(Question(scene(), QUESTION, 1))
+    with pytest.raises(BusyError, match="closing"), made.queue.place():
+        made.queue.ask(Question(scene(), QUESTION, 1))
 
 
 @pytest.mark.parametrize(
@@ -481,7 +481,7 @@ def test_a_reader_that_breaks_is_the_servers_fault(
     bounded: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     with monkeypatch.context() as patched:
-        patched.setattr(Desk, "_read", lambda *_: 1 / 0)
+        patched.setattr(RequestQueue, "_read", lambda *_: 1 / 0)
         status, said, _ = post(bounded, sent())
     assert (status, said["error"]["type"]) == (500, "server_error")
     assert "ZeroDivisionError" in caplog.text
@@ -491,16 +491,16 @@ def test_a_reader_that_breaks_is_the_servers_fault(
 
 def test_it_stops_with_what_it_began(monkeypatch: pytest.MonkeyPatch):
     """The server is told to stop while it answers: the answer still comes."""
-    gate, begun, read = threading.Event(), threading.Event(), Desk._read
+    gate, begun, read = threading.Event(), threading.Event(), RequestQueue._read
 
-    def slowly(desk: Desk, questions: Any) -> Any:
+    def slowly(queue: RequestQueue, questions: Any) -> Any:
         begun.set()
         assert gate.wait(30)
-        return read(desk, questions)
+        return read(queue, questions)
 
-    monkeypatch.setattr(Desk, "_read", slowly)
+    monkeypatch.setattr(RequestQueue, "_read", slowly)
     with ThreadPoolExecutor(1) as pool:
-        with served(of_reader("pool-4", embedded("pool-4"))) as running:
+        with served(serving("pool-4")) as running:
             waiting = pool.submit(post, running, sent())
             assert begun.wait(30)
             threading.Timer(0.3, gate.set).start()

@@ -1,23 +1,20 @@
-"""Serving as functions: a reader behind a desk, and the bounds of what it is asked."""
+"""Serving as functions: any model behind a request queue, and the bounds of what it is asked."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from saccade.core.errors import unknown
-from saccade.models.base import Reader
-from saccade.models.cards import cards
-from saccade.models.desk import BusyError as BusyError
-from saccade.models.desk import Desk as Desk
-from saccade.models.desk import Question as Question
-from saccade.models.desk import Told as Told
-from saccade.models.embedded import embedded
-from saccade.models.store import load_reader
+from saccade.core.caps import Cap
+from saccade.models.open import open_model
+from saccade.models.placement import AUTO
+from saccade.models.request_queue import BusyError as BusyError
+from saccade.models.request_queue import Question as Question
+from saccade.models.request_queue import Reply as Reply
+from saccade.models.request_queue import RequestQueue as RequestQueue
 from saccade.views.open import open_picture as open_picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
-    """What is taken from strangers at most: bytes of a body and seconds until it is there, pixels of a picture,
+    """What is taken from strangers at most: bytes of a body and seconds until it is there, pixels of an image,
     characters of a question, tokens of an answer, and questions at once, so many of them in a batch.
     """
 
@@ -32,23 +29,44 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A reader under the ``name`` that clients ask for it by."""
+    """A model under the ``name`` that clients ask for it by."""
 
     name: str
-    desk: Desk
+    queue: RequestQueue
     limits: Limits
 
+    @property
+    def logprobs(self) -> bool:
+        """Whether it reports log-probabilities."""
+        return Cap.LOGPROBS in self.queue.backend.caps
 
-def serving(model: str, limits: Limits | None = None) -> Serving:
-    """An embedded reader by name, or one from a folder, called after it."""
-    if model in cards():
-        return of_reader(model, embedded(model), limits)
-    if Path(model).is_dir():
-        return of_reader(Path(model).resolve().name, load_reader(model), limits)
-    raise unknown("model", model, cards())
+    @property
+    def alternatives(self) -> bool:
+        """Whether it reports those of other tokens too."""
+        return Cap.TOPK in self.queue.backend.caps
 
 
-def of_reader(name: str, reader: Reader, limits: Limits | None = None) -> Serving:
-    """The same for a reader at hand."""
+def serving(
+    model: object,
+    limits: Limits | None = None,
+    *,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    revision: str | None = None,
+    name: str | None = None,
+) -> Serving:
+    """``model`` behind a request queue.
+
+    Args:
+        model: A name, folder, Hub id or URL, or an object, as ``open_model`` takes them.
+        limits: Bounds of what is asked.
+        device: Where it runs: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        dtype: Its type of numbers: ``auto``, ``float32``, ``bfloat16`` or ``float16``.
+        revision: The branch, tag or commit of a Hub id.
+        name: What clients call it, instead of its own name.
+
+    Raises SaccadeError for what cannot be opened, or answers no questions.
+    """
+    backend = open_model(model, revision=revision, device=device, dtype=dtype)
     bounds = limits or Limits()
-    return Serving(name, Desk(reader, bounds.room, bounds.batch), bounds)
+    return Serving(name or backend.name, RequestQueue(backend, bounds.room, bounds.batch), bounds)

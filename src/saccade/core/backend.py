@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from saccade.core.answer import Answer
+from saccade.core.answer import Answer, Heard
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.heat import Heat
@@ -88,6 +88,17 @@ class Backend(ABC):
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """All jobs of one bucket as one batch."""
+
+    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[Seen]:
+        """The same, calling ``heard`` with each answer as it grows; never called where answers come in one piece."""
+        del heard
+        return self.run(jobs)
+
+    def spelt(self, answer: Answer) -> tuple[str, ...]:
+        """Each token of an ``answer`` as text: unless the model knows better, the likeliest alternative in its place,
+        where those were asked for.
+        """
+        return tuple(place[0][0] for place in answer.top)
 
     @property
     def remote(self) -> bool:

@@ -168,7 +168,8 @@ def answer(
 
     def said(row: int) -> Answer:
         text = decode([token for token in tokens[row] if token not in end])
-        return Answer(text, tuple(tokens[row]), tuple(chances[row]), tuple(others[row]))
+        ended = tokens[row][-1] in end
+        return Answer(text, tuple(tokens[row]), tuple(chances[row]), tuple(others[row]), ended)
 
     for step in range(max_tokens):
         scores = scores.log_softmax(dim=-1)

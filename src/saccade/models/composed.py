@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
+from saccade.core.answer import Answer, Heard
 from saccade.core.backend import Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
@@ -122,9 +123,17 @@ class Composed(Local):
         tokens = self.price(size, request).visual_tokens or 0
         return type(request).__name__, how, self._side(request), len(shown(request)), limits, tokens // STEP
 
-    @torch.inference_mode()
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """See ``Backend``."""
+        return self.stream(jobs)
+
+    def spelt(self, answer: Answer) -> tuple[str, ...]:
+        """See ``Backend``."""
+        return tuple(str(self.reader.tokenizer.decode([token])) for token in answer.tokens)
+
+    @torch.inference_mode()
+    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[Seen]:
+        """See ``Backend``. Answers to ``Ask`` grow token by token."""
         encoded = self._encoded(jobs)
         keeps = _kept(jobs, encoded)
         rows, of = [], []
@@ -135,7 +144,7 @@ class Composed(Local):
                 of.append(number)
         found = begun(self.reader, rows)
         lengths = found.lengths
-        said = self._observed(jobs, rows, found)
+        said = self._observed(jobs, rows, found, heard)
         made = []
         for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             mine = [row for row, job_number in enumerate(of) if job_number == number]
@@ -152,11 +161,13 @@ class Composed(Local):
             made.append(Seen(observation, views, tokens, sum(lengths[row] - gone for row in mine)))
         return made
 
-    def _observed(self, jobs: Sequence[Job], rows: Sequence[Row], found: Begun) -> list[Observation | Tensor]:
+    def _observed(
+        self, jobs: Sequence[Job], rows: Sequence[Row], found: Begun, heard: Heard | None
+    ) -> list[Observation | Tensor]:
         """What came of each row: an answer, a number, or the weight of each visual token."""
         match jobs[0].request:
             case Ask(max_tokens=longest, top=top):
-                return [*answered(self.reader, found, max_tokens=longest, top=top)]
+                return [*answered(self.reader, found, max_tokens=longest, top=top, heard=heard)]
             case YesNo():
                 scores = found.reading.follow(*pad_left(found.tails))
                 return [*map(float, chance_of_yes(self.reader.tokenizer, scores))]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 
-from saccade.api.serving import BusyError, Limits, Question, Serving, Told, open_picture
+from saccade.api.serving import BusyError, Limits, Question, Reply, Serving, open_picture
 from saccade.core.errors import SaccadeError
 from saccade.web import chat, shapes
 from saccade.web.refusal import RefusalError
@@ -21,12 +21,12 @@ WAIT = 1
 
 
 def app(serving: Serving) -> FastAPI:
-    """The application; its desk closes with it."""
+    """The application; its queue closes with it."""
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await asyncio.to_thread(serving.desk.close)
+        await asyncio.to_thread(serving.queue.close)
 
     # No pages of its own: those would load scripts from elsewhere.
     made = FastAPI(lifespan=life, docs_url=None, redoc_url=None, openapi_url=None)
@@ -38,7 +38,7 @@ def app(serving: Serving) -> FastAPI:
     @made.post("/v1/chat/completions")
     async def complete(request: Request) -> Response:
         with ExitStack() as place:
-            place.enter_context(serving.desk.place())
+            place.enter_context(serving.queue.place())
             return await _complete(serving, await _body(request, serving.limits), place)
 
     made.add_exception_handler(SaccadeError, _refused)
@@ -50,7 +50,7 @@ def app(serving: Serving) -> FastAPI:
 async def _complete(serving: Serving, body: bytes, place: ExitStack) -> Response:
     asked, question = await asyncio.to_thread(_question, serving, body)
     if not asked.stream:
-        told = await asyncio.wrap_future(serving.desk.ask(question))
+        told = await asyncio.wrap_future(serving.queue.ask(question))
         return JSONResponse(shapes.completion(told, serving.name, asked.logprobs))
     parts = await _parts(serving, question, place)
     return StreamingResponse(
@@ -58,17 +58,17 @@ async def _complete(serving: Serving, body: bytes, place: ExitStack) -> Response
     )
 
 
-async def _parts(serving: Serving, question: Question, place: ExitStack) -> AsyncIterator[Told]:
+async def _parts(serving: Serving, question: Question, place: ExitStack) -> AsyncIterator[Reply]:
     """An answer as it grows, and the whole of it at last. It keeps its place until it is there, whoever listens; what
     is refused before the first token is raised at once.
     """
-    loop, heard = asyncio.get_running_loop(), asyncio.Queue[Told | None]()
+    loop, heard = asyncio.get_running_loop(), asyncio.Queue[Reply | None]()
 
-    def tell(told: Told | None) -> None:
+    def tell(told: Reply | None) -> None:
         with suppress(RuntimeError):  # the loop is gone, and nobody listens
             loop.call_soon_threadsafe(heard.put_nowait, told)
 
-    asking = serving.desk.ask(question, tell)
+    asking = serving.queue.ask(question, tell)
     kept = place.pop_all()
     asking.add_done_callback(lambda _: kept.close())
     asking.add_done_callback(lambda _: tell(None))
@@ -77,7 +77,7 @@ async def _parts(serving: Serving, question: Question, place: ExitStack) -> Asyn
     if first is None:
         await whole
 
-    async def parts() -> AsyncIterator[Told]:
+    async def parts() -> AsyncIterator[Reply]:
         part = first
         while part is not None:
             yield part
@@ -89,6 +89,12 @@ async def _parts(serving: Serving, question: Question, place: ExitStack) -> Asyn
 
 def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, Question]:
     asked = chat.read(body, serving.name, serving.limits)
+    for name, wanted, able in (
+        ("logprobs", asked.logprobs, serving.logprobs),
+        ("top_logprobs", asked.top > 0, serving.alternatives),
+    ):
+        if wanted and not able:
+            raise RefusalError(f"{serving.name} does not report {name}; leave it out", param=name)
     picture = open_picture(asked.picture, limit=serving.limits.pixels)
     return asked, Question(picture, asked.text, asked.max_tokens, asked.top)
 

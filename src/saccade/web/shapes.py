@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from saccade.api.serving import Told
+from saccade.api.serving import Reply
 from saccade.core.errors import SaccadeError
 
 
@@ -25,7 +25,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def completion(told: Told, name: str, logprobs: bool) -> dict[str, Any]:
+def completion(told: Reply, name: str, logprobs: bool) -> dict[str, Any]:
     """The whole answer in one object."""
     choice = {
         "index": 0,
@@ -36,7 +36,7 @@ def completion(told: Told, name: str, logprobs: bool) -> dict[str, Any]:
     return {**_head("chat.completion", name), "choices": [choice], "usage": usage(told)}
 
 
-async def stream(parts: AsyncIterator[Told], name: str, logprobs: bool, counted: bool) -> AsyncIterator[str]:
+async def stream(parts: AsyncIterator[Reply], name: str, logprobs: bool, counted: bool) -> AsyncIterator[str]:
     """The same as events, from an answer that grows: each of ``parts`` is all that was said so far, the last one the
     whole. What breaks off in between ends with an error.
     """
@@ -47,12 +47,12 @@ async def stream(parts: AsyncIterator[Told], name: str, logprobs: bool, counted:
         async for part in parts:
             piece, chances = _more(part, said), _chances(part)["content"][tokens:]
             # Whether a character is whole is not known before its last token; what is whole at the end is all there is.
-            if told is not None and len(part.answer.tokens) == tokens:
+            if told is not None and _said(part) == tokens:
                 piece = part.answer.text[len(said) :]
             if piece or (logprobs and chances):
                 held = {"content": chances, "refusal": None} if logprobs else None
                 yield _event(head, [{**_delta({"content": piece}), "logprobs": held}])
-            told, said, tokens = part, said + piece, len(part.answer.tokens)
+            told, said, tokens = part, said + piece, _said(part)
     except (SaccadeError, RuntimeError) as broken:
         yield f"data: {json.dumps(error(str(broken), 500), ensure_ascii=False)}\n\n"
         return
@@ -63,22 +63,24 @@ async def stream(parts: AsyncIterator[Told], name: str, logprobs: bool, counted:
     yield "data: [DONE]\n\n"
 
 
-def _more(part: Told, said: str) -> str:
+def _more(part: Reply, said: str) -> str:
     """What an answer says beyond ``said``; nothing yet where it ends inside a character."""
     text = part.answer.text
     return "" if text.endswith("\N{REPLACEMENT CHARACTER}") or not text.startswith(said) else text[len(said) :]
 
 
-def usage(told: Told) -> dict[str, Any]:
-    """Positions read and tokens said. ``image_tokens`` are visual tokens: where a model reads them beside its sequence,
-    they are not among the prompt's.
+def usage(told: Reply) -> dict[str, Any] | None:
+    """Positions read and tokens said, None where the model does not report them. ``image_tokens`` are visual tokens:
+    where a model reads them beside its sequence, they are not among the prompt's.
     """
-    said = len(told.answer.tokens)
+    if told.tokens is None:
+        return None
+    said, seen = _said(told), {} if told.visual_tokens is None else {"image_tokens": told.visual_tokens}
     return {
         "prompt_tokens": told.tokens,
         "completion_tokens": said,
         "total_tokens": told.tokens + said,
-        "prompt_tokens_details": {"image_tokens": told.visual_tokens, "cached_tokens": 0},
+        "prompt_tokens_details": {**seen, "cached_tokens": 0},
     }
 
 
@@ -94,19 +96,29 @@ def _event(head: dict[str, Any], choices: list[dict[str, Any]]) -> str:
     return f"data: {json.dumps({**head, 'choices': choices}, ensure_ascii=False)}\n\n"
 
 
-def _finish(told: Told) -> str:
+def _finish(told: Reply) -> str:
     return "stop" if told.ended else "length"
 
 
-def _chances(told: Told) -> dict[str, Any]:
+def _chances(told: Reply) -> dict[str, Any]:
     """Of every token, the end marker with them: an answer's likelihood includes that it ends."""
     answer = told.answer
-    top = answer.top or ((),) * len(answer.tokens)
+    top = answer.top or ((),) * len(answer.logprobs)
     places = [
         {**_token(spelt, chance), "top_logprobs": [_token(*pair) for pair in others]}
-        for spelt, chance, others in zip(told.spelt, answer.logprobs, top, strict=True)
+        for spelt, chance, others in zip(_spelt(told), answer.logprobs, top, strict=True)
     ]
     return {"content": places, "refusal": None}
+
+
+def _spelt(told: Reply) -> tuple[str, ...]:
+    """The tokens as text; without any of a model that does not spell them."""
+    return told.spelt or ("",) * len(told.answer.logprobs)
+
+
+def _said(told: Reply) -> int:
+    """Tokens of an answer: a server counts by log-probabilities, where it tells no ids."""
+    return len(told.answer.tokens) or len(told.answer.logprobs)
 
 
 def _token(spelt: str, chance: float) -> dict[str, Any]:

@@ -4,17 +4,18 @@ import json as text_json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from saccade.api import planning
-from saccade.api.plan_record import record
-from saccade.api.plan_table import advice, explained, footers, tables
 from saccade.cli.console import OUT, Reporter, bar, split
+from saccade.core.defaults import TEXT
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.plan import Setting
+from saccade.core.progress import Progress
 from saccade.core.units import DPI, read_bytes, read_count, read_seconds, read_size
+
+if TYPE_CHECKING:
+    import saccade.api.planning
 
 ADVISED = 3
 """Settings to paste are printed for up to this many models."""
@@ -37,7 +38,7 @@ def plan(
     batch: int = 1,
     dtype: str = "bfloat16",
     attention: str = "sdpa",
-    text: int = planning.TEXT,
+    text: int = TEXT,
     sort: str = "tokens",
     dpi: int = DPI,
     calibrate: bool = False,
@@ -70,6 +71,10 @@ def plan(
         show: Draw the views and token boxes of one model on the picture into this PNG.
         json: Print everything as JSON.
     """
+    from saccade.api import planning
+    from saccade.api.plan_record import record
+    from saccade.core.plan import Setting
+
     on = _calibrated(device) if calibrate else device
     if calibrate and not paths and not size:
         return
@@ -98,7 +103,9 @@ def plan(
         sys.exit(1)
 
 
-def _tell(found: planning.Planning, why: bool) -> None:
+def _tell(found: "saccade.api.planning.Planning", why: bool) -> None:
+    from saccade.api.plan_table import advice, explained, footers, tables
+
     for table in tables(found):
         OUT.print(table, highlight=False)
     if why:
@@ -119,8 +126,10 @@ def _tell(found: planning.Planning, why: bool) -> None:
 
 
 def _documents(
-    paths: tuple[Path, ...], size: str, video: str, dpi: int, progress: planning.Progress
-) -> tuple[planning.Document, ...]:
+    paths: tuple[Path, ...], size: str, video: str, dpi: int, progress: Progress
+) -> tuple["saccade.api.planning.Document", ...]:
+    from saccade.api import planning
+
     if not size:
         if video:
             raise SaccadeError("--video says how long a video is; say how large with --size, such as 1280x720")
@@ -157,7 +166,9 @@ def _options(changes: Iterable[str]) -> dict[str, object]:
     return options
 
 
-def _limits(fit: str, within: str, tokens: str, context: str, reserve: str) -> planning.Limits:
+def _limits(fit: str, within: str, tokens: str, context: str, reserve: str) -> "saccade.api.planning.Limits":
+    from saccade.api import planning
+
     return planning.Limits(
         memory=read_bytes(fit, "--fit") if fit else None,
         seconds=read_seconds(within, "--within") if within else None,
@@ -182,7 +193,7 @@ def _calibrated(device: str) -> str:
     return found.name
 
 
-def _shown(found: planning.Planning, paths: tuple[Path, ...], target: Path, dpi: int) -> Path:
+def _shown(found: "saccade.api.planning.Planning", paths: tuple[Path, ...], target: Path, dpi: int) -> Path:
     from saccade.api.plan_picture import picture
 
     return picture(found, paths, target, dpi=dpi)

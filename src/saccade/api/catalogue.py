@@ -1,81 +1,162 @@
-"""Everything that saccade knows by name: published models that it plans, and readers that it runs."""
+"""Everything that saccade knows by name: published models, readers that can be built, embedded ones, plug-ins.
 
-from dataclasses import dataclass
+How far each goes here is computed from what ``open_model`` opens: the loaders of compositions, and the families whose
+mechanisms are proved. Reading the catalogue needs no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
-from saccade.core.errors import SaccadeError
+from saccade.core.errors import SaccadeError, unknown
+from saccade.core.plugins import plugins
 from saccade.models import READERS
 from saccade.models.cards import cards
+from saccade.models.hosted.families import ANSWERS, PROVED
+from saccade.models.hosted.families import KINDS as HOSTED
+from saccade.models.types import COMPOSED, PIECES, WHOLE
 from saccade.specs.catalogue import PRESETS, system
+from saccade.specs.families import FAMILIES
 
+SCHEMA = "saccade.models/2"
 LEGEND = (
     "exact: counts (for readers: outputs) equal the reference implementation's, tested; faithful: from the paper or "
     "the authors' code, with nothing to test against; survey: the survey's variant, known to differ",
 )
+CATEGORIES = ("published", "reader", "embedded", "plug-in")
+"""Models that are planned, readers that are built from parts, trained ones that are shipped, and other packages'."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Known:
-    """One line of the catalogue. ``runs`` says how far it goes here."""
+    """One line of the catalogue.
+
+    ``kind`` is one of ``CATEGORIES``; ``form`` is what the model is, such as a reader or a matcher. ``opens`` says how
+    far it goes here: ``plan``, ``answers``, ``hosted`` or ``composes``; ``mechanisms`` what reaches inside a hosted
+    one; ``runs`` says both in words.
+    """
 
     name: str
     kind: str
+    form: str
     stages: str
     fidelity: str
     source: str
+    opens: str
+    mechanisms: tuple[str, ...] = ()
     runs: str
 
 
-def known() -> list[Known]:
-    """Published models first, then what the package can build, then what it ships trained."""
-    torch = find_spec("torch") is not None
-    can = "runs here" if torch else "runs with saccade[run]"
-    lines = [_published(name, can) for name in PRESETS]
-    for name, entry in READERS.items():
-        sizes = ", ".join(entry.presets)
-        lines.append(
-            Known(
-                name=name,
-                kind="reader",
-                stages=entry.summary,
-                fidelity=entry.fidelity,
-                source=f"build(preset): {sizes}",
-                runs=f"{can}, random weights or your checkpoint",
-            )
-        )
-    for name, card in cards().items():
-        lines.append(
-            Known(
-                name=name,
-                kind="embedded",
-                stages=card.trained,
-                fidelity=card.fidelity,
-                source="trained here",
-                runs=can,
-            )
-        )
-    return lines
+def known(search: str = "", kind: str = "") -> list[Known]:
+    """Published models first, then what the package can build, what it ships trained, and what others bring.
+
+    ``search`` keeps lines that hold all of its words, in any case; ``kind`` those of one of ``CATEGORIES``. Raises
+    SaccadeError for other kinds.
+    """
+    if kind and kind not in CATEGORIES:
+        raise unknown("kind of model", kind, CATEGORIES)
+    lines = [*map(_published, PRESETS), *_readers(), *_embedded(), *_plugins()]
+    words = search.lower().split()
+    return [one for one in lines if kind in ("", one.kind) and all(word in _text(one) for word in words)]
 
 
-def _published(name: str, can: str) -> Known:
+def _text(line: Known) -> str:
+    return " ".join((line.name, line.form, line.stages, line.fidelity, line.source, line.runs)).lower()
+
+
+def _here(words: str) -> str:
+    """``words``, and what has to be installed for them."""
+    return words if find_spec("torch") is not None else f"{words}, with saccade[run]"
+
+
+def _published(name: str) -> Known:
     one = system(name)
-    runnable = one.config.get("model_type") == "llava"
+    family = next(key for key, value in FAMILIES.items() if value is one.family)
+    opens, mechanisms, words = opened(family)
     return Known(
         name=name,
-        kind=one.family.kind,
+        kind="published",
+        form=one.family.kind,
         stages=one.family.stages,
         fidelity=one.family.fidelity,
         source=one.family.source,
-        runs=f"plan; {can} from its folder" if runnable else "plan",
+        opens=opens,
+        mechanisms=mechanisms,
+        runs=words,
     )
 
 
-def tables() -> list[Table]:
-    """The catalogue for the terminal."""
+def opened(family: str) -> tuple[str, tuple[str, ...], str]:
+    """How far checkpoints of a family of the planner go: in a word, the mechanisms of a hosted one, and in words."""
+    types = list(COMPOSED.get(family, ()) or WHOLE.get(family, ()))
+    if family in PIECES:
+        types.append(f"{PIECES[family]} in saccade.json")
+    if types:
+        return "composes", (), f"plan; {_here('composes')} ({', '.join(types)})"
+    if family in HOSTED:
+        mechanisms = tuple(name for name, families in PROVED.items() if family in families)
+        return "hosted", mechanisms, f"plan; {_here('hosted')}: answers, {', '.join(mechanisms)}"
+    if family in ANSWERS:
+        return "answers", (), f"plan; {_here('hosted')}: answers only"
+    return "plan", (), "plan"
+
+
+def _readers() -> list[Known]:
+    return [
+        Known(
+            name=name,
+            kind="reader",
+            form="reader",
+            stages=entry.summary,
+            fidelity=entry.fidelity,
+            source=f"build(preset): {', '.join(entry.presets)}",
+            opens="composes",
+            runs=f"{_here('composes')}: random weights or your checkpoint",
+        )
+        for name, entry in READERS.items()
+    ]
+
+
+def _embedded() -> list[Known]:
+    return [
+        Known(
+            name=name,
+            kind="embedded",
+            form="reader",
+            stages=card.trained,
+            fidelity=card.fidelity,
+            source="trained here",
+            opens="composes",
+            runs=_here("runs"),
+        )
+        for name, card in cards().items()
+    ]
+
+
+def _plugins() -> list[Known]:
+    """Models and backends of installed packages; none is imported."""
+    return [
+        Known(
+            name=name,
+            kind="plug-in",
+            form=group.removeprefix("saccade.").removesuffix("s"),
+            stages=f"{found.value} of {found.package} {found.version}",
+            fidelity="its package's",
+            source=found.package,
+            opens="composes" if group == "saccade.models" else "answers",
+            runs="what its package brings",
+        )
+        for group in ("saccade.models", "saccade.backends")
+        for name, found in plugins(group).items()
+    ]
+
+
+def tables(lines: list[Known] | None = None) -> list[Table]:
+    """The catalogue, or some ``lines`` of it, for the terminal."""
     made = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("name", "kind"):
         made.add_column(name, no_wrap=True)
@@ -83,18 +164,15 @@ def tables() -> list[Table]:
     made.add_column("fidelity", no_wrap=True)
     made.add_column("source", overflow="fold")
     made.add_column("here", overflow="fold")
-    for line in known():
+    for line in known() if lines is None else lines:
         made.add_row(line.name, line.kind, line.stages, line.fidelity, line.source, line.runs)
     return [made]
 
 
-def record() -> dict[str, object]:
-    """The catalogue as data."""
-    fields = ("name", "kind", "stages", "fidelity", "source", "runs")
-    return {
-        "schema": "saccade.models/1",
-        "models": [{field: getattr(line, field) for field in fields} for line in known()],
-    }
+def record(lines: list[Known] | None = None) -> Mapping[str, object]:
+    """The same as data."""
+    chosen = known() if lines is None else lines
+    return {"schema": SCHEMA, "models": [{**asdict(line), "mechanisms": [*line.mechanisms]} for line in chosen]}
 
 
 def write_pages(folder: Path, results: Path) -> list[Path]:

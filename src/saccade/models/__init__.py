@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from saccade.models.fresh import build as build
     from saccade.models.fresh import from_spec as from_spec
     from saccade.models.fresh import spec_of as spec_of
+    from saccade.models.loading import load as load
     from saccade.models.store import from_pretrained as from_pretrained
-    from saccade.models.store import load as load
     from saccade.models.store import save_pretrained as save_pretrained
 
 Fidelity = Literal["exact", "faithful", "survey"]
@@ -126,7 +126,7 @@ _LAZY = {
     "build": "fresh",
     "from_spec": "fresh",
     "spec_of": "fresh",
-    "load": "store",
+    "load": "loading",
     "from_pretrained": "store",
     "save_pretrained": "store",
 }

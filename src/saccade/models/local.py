@@ -1,5 +1,6 @@
 """Models that run on this machine, opened: embedded readers, folders and Hub ids, and objects."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -40,7 +41,9 @@ def _of_card(name: str) -> str:
     return of_data("embedded", [to_dict(card.spec, TYPES), dict(card.parts)])
 
 
-def open_folder(path_or_id: Path | str, revision: str | None, place: Placement, name: str | None) -> Backend:
+def open_folder(
+    path_or_id: str | os.PathLike[str], revision: str | None, place: Placement, name: str | None
+) -> Backend:
     """A folder or a Hub id: composed where the catalogue composes it, else hosted."""
     folder = fetch(path_or_id, revision)
     called = name or (Path(path_or_id).resolve().name if Path(path_or_id).is_dir() else str(path_or_id))

@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urldefrag
 
 from saccade.core.backend import Backend
@@ -23,6 +23,8 @@ TAKEN = (
     "an installed package's package/kind, a saccade Reader or Backend, or a tuple (model, processor) of transformers"
 )
 """What ``open_model`` takes, in words."""
+Kind = Literal["embedded", "url", "folder", "plug-in", "hub"]
+"""What a name means."""
 _HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -51,10 +53,8 @@ def open_model(
     Raises SaccadeError for everything else, and where this machine has no such device.
     """
     place = Placement(device, dtype)
-    if isinstance(model, os.PathLike):
-        return _folder(Path(model), revision, place, name)
-    if isinstance(model, str):
-        return _named(model, revision, place, name)
+    if isinstance(model, str | os.PathLike):
+        return _named(model, kind_of(model, revision), revision, place, name)
     if revision is not None:
         raise SaccadeError(f"revision={revision!r} is for Hub ids, got a {type(model).__name__}; leave it out")
     if isinstance(model, Backend):
@@ -68,28 +68,58 @@ def open_model(
     return made
 
 
-def _named(model: str, revision: str | None, place: Placement, name: str | None) -> Backend:
+def _named(
+    model: str | os.PathLike[str], kind: Kind, revision: str | None, place: Placement, name: str | None
+) -> Backend:
     """By what a user writes."""
-    if model in cards():
-        _unrevised(model, revision)
+    if kind == "url":
+        return _endpoint(str(model), name)
+    if kind == "plug-in":
+        return _foreign(str(model), place, name)
+    if kind == "embedded":
         return _local().open_embedded(model, place, name)
-    if model.startswith(("http://", "https://")):
-        _unrevised(model, revision)
-        return _endpoint(model, name)
-    if not model.strip():
-        raise SaccadeError(f"a model is {TAKEN}; got an empty name")
-    if not Path(model).exists():
-        foreign = _foreign(model, place, name)
-        if foreign is not None:
-            _unrevised(model, revision)
-            return foreign
-    if Path(model).exists() or not _HUB.fullmatch(model):
-        return _folder(Path(model), revision, place, name)
     return _local().open_folder(model, revision, place, name)
 
 
-def _foreign(model: str, place: Placement, name: str | None) -> Backend | None:
-    """What an installed package brings under ``package/kind``, None where none does.
+def kind_of(model: object, revision: str | None = None) -> Kind:
+    """What a name or path means; nothing is opened.
+
+    Raises SaccadeError for what means nothing, with near matches, and for a ``revision`` of what is no Hub id.
+    """
+    if not isinstance(model, str | os.PathLike):
+        raise SaccadeError(f"a model is {TAKEN}; got {_shown(model)}")
+    found = _folder(Path(model)) if isinstance(model, os.PathLike) else _kind(model)
+    if found != "hub" and revision is not None:
+        raise SaccadeError(f"revision={revision!r} is for Hub ids, {model} is none; leave it out")
+    return found
+
+
+def _kind(model: str) -> Kind:
+    if not model.strip():
+        raise SaccadeError(f"a model is {TAKEN}; got an empty name")
+    if model in cards():
+        return "embedded"
+    if model.startswith(("http://", "https://")):
+        return "url"
+    if Path(model).exists():
+        return _folder(Path(model))
+    if has_plugin("saccade.backends", model.partition(":")[0]) or has_plugin("saccade.models", model):
+        return "plug-in"
+    return "hub" if _HUB.fullmatch(model) else _folder(Path(model))
+
+
+def _folder(path: Path) -> Kind:
+    if path.is_dir():
+        return "folder"
+    if path.is_file():
+        raise SaccadeError(f"{path} is a file; name the folder that it lies in, with config.json and the tokenizer")
+    if len(path.parts) == 1:
+        raise unknown("model", str(path), cards())
+    raise SaccadeError(f"there is no folder {path}; a model is {TAKEN}")
+
+
+def _foreign(model: str, place: Placement, name: str | None) -> Backend:
+    """What an installed package brings under ``package/kind``.
 
     A backend's factory is called with what stands behind a colon, ``package/kind:rest``; a model is a folder, or made
     by a factory without arguments.
@@ -97,12 +127,11 @@ def _foreign(model: str, place: Placement, name: str | None) -> Backend | None:
     kind, _, rest = model.partition(":")
     if has_plugin("saccade.backends", kind):
         return _backend(kind, _called(kind, plugin("saccade.backends", kind), rest), name)
-    if not has_plugin("saccade.models", model):
-        return None
     found = plugin("saccade.models", model)
     made = _called(model, found) if callable(found) else found
     if isinstance(made, str | os.PathLike):
-        return _folder(Path(made), None, place, name or model)
+        _folder(Path(made))
+        return _local().open_folder(Path(made), None, place, name or model)
     if isinstance(made, Backend):
         return _backend(model, made, name)
     opened = _local().open_object(made, place, name or model)
@@ -132,23 +161,6 @@ def _called(kind: str, factory: object, *arguments: str) -> object:
         raise SaccadeError(
             f"the plug-in {kind!r} raised {type(error).__name__}: {error}; check what it was given, or ask its authors"
         ) from error
-
-
-def _folder(path: Path, revision: str | None, place: Placement, name: str | None) -> Backend:
-    """A folder on this machine."""
-    _unrevised(str(path), revision)
-    if path.is_file():
-        raise SaccadeError(f"{path} is a file; name the folder that it lies in, with config.json and the tokenizer")
-    if not path.is_dir():
-        if len(path.parts) == 1:
-            raise unknown("model", str(path), cards())
-        raise SaccadeError(f"there is no folder {path}; a model is {TAKEN}")
-    return _local().open_folder(path, None, place, name)
-
-
-def _unrevised(model: str, revision: str | None) -> None:
-    if revision is not None:
-        raise SaccadeError(f"revision={revision!r} is for Hub ids, {model} is none; leave it out")
 
 
 def _endpoint(url: str, name: str | None) -> Backend:

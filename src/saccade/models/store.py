@@ -8,6 +8,8 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ from saccade.models import (
 from saccade.models.about import About
 from saccade.models.base import Reader
 from saccade.models.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
+from saccade.models.composed import Composed as Opened
 from saccade.models.devices import built, device_of, dtype_of, placed, saved_dtype
+from saccade.models.hosted import Hosted
 from saccade.models.hub_blip2 import INSTRUCTOR
 from saccade.models.hub_perceiver import PerceiverModel
 from saccade.models.placement import AUTO, Placement
@@ -73,20 +77,37 @@ WHOLE: dict[str, Callable[[Path, dict[str, Any], str | None], PerceiverModel]] =
 """Folders that hold no reader but a model of its own contract, by the ``model_type`` of their ``config.json``."""
 
 
-def save_pretrained(reader: Saved, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
-    """Write spec, weights, tokenizer and, where given, the ``recipe`` that made the reader, to a folder of its own.
+def save_pretrained(model: object, folder: str | os.PathLike[str], recipe: Mapping[str, Any] | None = None) -> None:
+    """Write a reader or a retriever to a folder of its own: spec, weights, tokenizer and, where given, the ``recipe``
+    that made it. Of an opened model its reader is written, a hosted one with its processor as ``transformers`` does.
 
-    The folder appears whole or not at all. A reader that stands there is replaced. Raises SaccadeError where the
-    folder holds something else.
+    The folder appears whole or not at all. A reader that stands there is replaced by a reader. Raises SaccadeError
+    where the folder holds something else, and for models that cannot be saved.
     """
     target = Path(folder)
-    if target.exists() and not _holds_reader(target) and (not target.is_dir() or any(target.iterdir())):
+    if isinstance(model, Opened):
+        model = model.reader
+    if isinstance(model, Saved):
+        _replace(target, partial(_write, model, recipe=recipe), _holds_reader)
+    elif isinstance(model, Hosted) and recipe is None:
+        _replace(target, partial(_write_hosted, model), lambda _: False)
+    else:
+        with_recipe = " with a recipe" if isinstance(model, Hosted) else ""
+        raise SaccadeError(
+            f"a {type(model).__name__}{with_recipe} cannot be saved; what can be are a Reader, a Retriever, and what "
+            "open_model makes of a folder or a Hub id"
+        )
+
+
+def _replace(target: Path, write: Callable[[Path], None], replaceable: Callable[[Path], bool]) -> None:
+    """Fill a folder beside ``target``, and put it in its place when it is whole."""
+    if target.exists() and not replaceable(target) and (not target.is_dir() or any(target.iterdir())):
         raise SaccadeError(f"{target} exists and holds no saved reader; name a new folder, nothing was written")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-", ignore_cleanup_errors=True) as room:
         made, old = Path(room) / "made", Path(room) / "old"
         made.mkdir()
-        _write(reader, made, recipe)
+        write(made)
         if target.exists():
             target.rename(old)
         try:
@@ -95,6 +116,16 @@ def save_pretrained(reader: Saved, folder: str | os.PathLike[str], recipe: Mappi
             if old.exists():
                 old.rename(target)
             raise
+
+
+def _write_hosted(model: Hosted, folder: Path) -> None:
+    model.model.save_pretrained(folder)
+    processor = copy(model.processor)
+    maker = type(processor)
+    # The library saves every part that a processor may have, also one for videos that it was loaded without.
+    parts = [name for name in processor.get_attributes() if getattr(processor, name, None) is not None]
+    processor.__class__ = type(maker.__name__, (maker,), {"get_attributes": classmethod(lambda _: parts)})
+    processor.save_pretrained(folder)
 
 
 def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype: str = AUTO) -> Saved:

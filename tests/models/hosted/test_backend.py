@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from saccade.core.request import WHOLE, Ask, Call, Sight, Talk, Tool, Turn, Watc
 from saccade.core.size import Size
 from saccade.models.hosted import Hosted
 from saccade.models.hosted.backend import _said
+from saccade.models.hosted.families import PROVED
 from saccade.models.hosted.shorten import Row
 from tests.models.hosted.families import FAMILIES, made
 from tests.models.hosted.test_inside import hosted, inputs
@@ -287,8 +289,11 @@ def test_a_family_that_nobody_proved_answers_and_no_more():
 
 def test_mechanisms_name_the_families_that_they_are_proved_for(monkeypatch):
     host = Hosted(*made("llava"), caps=Cap.ATTN_LM | Cap.KV_READ)
-    for module, words, by in (("watch", "watching attention", "attention"), ("values", "cached values", "values")):
-        monkeypatch.setattr(f"saccade.models.hosted.{module}.PROVED", ("gemma3",))
+    for mechanism, words, by in (
+        ("attention", "watching attention", "attention"),
+        ("cached values", "cached values", "values"),
+    ):
+        monkeypatch.setitem(cast(Any, PROVED), mechanism, ("gemma3",))
         with pytest.raises(SaccadeError, match=rf"{words} is not proved for models of type 'llava'; it is for gemma3"):
             host.run([job(Watch(questions=("?",), by=by))])
     assert Hosted(host.model, host.processor).caps & (Cap.ATTN_LM | Cap.KV_READ) == Cap(0)

@@ -27,8 +27,8 @@ from saccade.language.generate import answer
 from saccade.language.hub import pad_left
 from saccade.language.prompt import Prompt
 from saccade.language.verdict import chance_of_yes
-from saccade.models.hosted import fork, shorten, values, watch
-from saccade.models.hosted.families import KINDS
+from saccade.models.hosted import shorten, values, watch
+from saccade.models.hosted.families import KINDS, PROVED
 from saccade.models.hosted.fork import Prefix
 from saccade.models.hosted.pictures import Eyes, Picture
 from saccade.models.hosted.plain import generated
@@ -96,10 +96,10 @@ class Hosted(Local):
     def _proved(self) -> Cap:
         kind = self.model.config.model_type
         inside = (
-            (shorten.PROVED, Cap.ENCODE | Cap.KEEP | Cap.POSITIONS),
-            (fork.PROVED, Cap.FORK),
-            (watch.PROVED, Cap.ATTN_LM),
-            (values.PROVED, Cap.KV_READ),
+            (PROVED["token selection"], Cap.ENCODE | Cap.KEEP | Cap.POSITIONS),
+            (PROVED["shared prefix"], Cap.FORK),
+            (PROVED["attention"], Cap.ATTN_LM),
+            (PROVED["cached values"], Cap.KV_READ),
         )
         caps = ASKS | (Cap.TOOLS if self.prompts.tools else Cap(0))
         # Maps of layers on several devices are not brought together.

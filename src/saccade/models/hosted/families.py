@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from saccade.core.errors import SaccadeError
 
@@ -32,6 +33,22 @@ KINDS: Mapping[str, Kind] = {
     "internvl": Kind(processor="InternVLProcessor", listed=False),
 }
 """By ``model_type``. Each is held to its class and its processor by the tests of every mechanism."""
+
+Mechanism = Literal["token selection", "shared prefix", "attention", "cached values"]
+ALL = ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "internvl")
+PROVED: Mapping[Mechanism, tuple[str, ...]] = {
+    # What is dropped equals what is masked in every layer, at prefill and while an answer is written.
+    "token selection": ALL,
+    # Two questions over one prefill were held to a fresh prefill of each.
+    "shared prefix": ALL,
+    # The probe was held to eager attention.
+    "attention": ALL,
+    # The values were held to those that the layers' own projections put out.
+    "cached values": ALL,
+}
+"""The families for which each mechanism that reaches inside was proved by a test."""
+ANSWERS = ("idefics2", "paligemma", "kimi_k25", "ovis2")
+"""Families of the planner that the library runs, and of which nothing more is known than their answers."""
 
 PIXELS = ("pixel_values", "pixel_attention_mask", "image_grid_thw")
 """What towers are handed of a picture."""

@@ -17,9 +17,6 @@ from transformers import DynamicCache, PreTrainedModel
 from saccade.core.errors import SaccadeError
 from saccade.language.generate import counted
 
-PROVED = ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "internvl")
-"""Where two questions over one prefill were held to a fresh prefill of each."""
-
 
 @final
 @dataclass(slots=True)

@@ -20,12 +20,9 @@ from transformers import DynamicCache, PreTrainedModel
 from saccade.language.hub import pad_left
 from saccade.language.prompt import Prompt
 from saccade.models.encoded import Kept, in_order
-from saccade.models.hosted.families import KINDS, proved
+from saccade.models.hosted.families import KINDS, PROVED, proved
 from saccade.models.hosted.fork import Prefix
 from saccade.models.hosted.pictures import Picture
-
-PROVED = ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "internvl")
-"""Where what is dropped equals what is masked in every layer, at prefill and while an answer is written."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,7 +68,7 @@ def read(model: PreTrainedModel, rows: Sequence[Row]) -> Prefix:
     """Prefill: rows padded on the left. All show pictures, or none does."""
     kind = KINDS[model.config.model_type]
     if any(row.keep is not None for row in rows):
-        proved("reading some visual tokens and not others", model.config.model_type, PROVED)
+        proved("reading some visual tokens and not others", model.config.model_type, PROVED["token selection"])
     places = [row.places for row in rows]
     ids, real = pad_left([[row.prompt.ids[place] for place in kept] for row, kept in zip(rows, places, strict=True)])
     stood = [positions(model, row) for row in rows]

@@ -15,12 +15,9 @@ from torch import Tensor
 
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import pad_left
-from saccade.models.hosted.families import proved
+from saccade.models.hosted.families import PROVED, proved
 from saccade.models.hosted.fork import Prefix
 from saccade.nn.values import alike
-
-PROVED = ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "internvl")
-"""Where the values were held to those that the layers' own projections put out."""
 
 
 def valued(
@@ -31,7 +28,7 @@ def valued(
     layers: Sequence[int],
 ) -> list[Float[Tensor, " _"]]:
     """How alike each row's ``columns`` are to its ``words``, places in its tail, after the tail was read."""
-    proved("comparing cached values", reading.model.config.model_type, PROVED)
+    proved("comparing cached values", reading.model.config.model_type, PROVED["cached values"])
     reading.follow(*pad_left(tails))
     total = reading.real.shape[1]
     values = [cast(Tensor, cast(Any, reading.cache.layers[layer]).values) for layer in layers]

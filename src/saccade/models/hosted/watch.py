@@ -14,11 +14,8 @@ from torch.nn import functional as F
 
 from saccade.language.hub import pad_left
 from saccade.language.probe import probed
-from saccade.models.hosted.families import proved
+from saccade.models.hosted.families import PROVED, proved
 from saccade.models.hosted.fork import Prefix
-
-PROVED = ("llava", "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "gemma3", "idefics3", "smolvlm", "internvl")
-"""Where the probe was held to eager attention."""
 
 
 def attended(
@@ -29,7 +26,7 @@ def attended(
     layers: Sequence[int],
 ) -> list[Float[Tensor, " _"]]:
     """What each row's ``words``, places in its tail, attend to at its ``columns``, after the tail was read."""
-    proved("watching attention", reading.model.config.model_type, PROVED)
+    proved("watching attention", reading.model.config.model_type, PROVED["attention"])
     ids, real = pad_left(tails)
     with probed(reading.model, layers, rows=ids.shape[1], part="text_config") as probe:
         reading.follow(ids, real)

@@ -2,24 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from saccade.core import plugins
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.ledger import Groups
 from saccade.core.plan import Cost
+from saccade.core.plugins import plugin
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.models import from_spec, spec_of
 from saccade.models.base import Reader
 from saccade.models.flops import Counter
+from saccade.models.open import open_model
 from saccade.specs import count
 from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec
 from saccade.specs.sequence import Span, Tokens
+from tests.outside_packages import install
 from tests.parts import picture
 
 SIDE, WIDTH = 8, 12
@@ -163,3 +169,25 @@ def test_a_module_that_makes_what_its_spec_does_not_say_is_refused(reader: Reade
 def test_widths_that_do_not_agree_are_refused(reader: Reader):
     with pytest.raises(SaccadeError, match="the tower puts out 12 channels, the connector takes 13; make them equal"):
         replace(reader.spec, connector=Rows(width_in=13, width_out=reader.spec.language.width))
+
+
+def test_answers_of_models_with_code_of_elsewhere_are_kept_under_that_code(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert open_model(reader).fingerprint is None  # these classes stand in no package's file
+    entries = {"saccade.parts": {"rows": "rows_a:Own"}}
+    source = "from tests.models.test_foreign_parts import Rows\nclass Own(Rows):\n    pass\n"
+    install(tmp_path, monkeypatch, "rows", entries, {"rows_a": source})
+    made = cast(Any, plugin("saccade.parts", "rows/rows"))
+    plugins._installed.cache_clear()
+    llava = from_spec(spec_of("llava"))
+    plain = open_model(llava).fingerprint
+    assert plain is not None
+    assert "rows_a" not in plain
+    spec = replace(llava.spec, connector=made(width_in=llava.spec.tower.width, width_out=llava.spec.language.width))
+    llava.spec = spec
+    first = open_model(llava).fingerprint
+    assert first is not None
+    assert "rows_a=" in first
+    (tmp_path / "rows_a.py").write_text(source + "# changed\n")
+    assert open_model(llava).fingerprint != first

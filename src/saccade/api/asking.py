@@ -15,7 +15,8 @@ from saccade.core.arguments import text, texts, whole
 from saccade.core.box import Box
 from saccade.core.defaults import MAX_TOKENS, MODEL
 from saccade.core.errors import SaccadeError
-from saccade.core.recipe import digest, to_dict
+from saccade.core.kinds import KIND
+from saccade.core.recipe import digest
 from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
@@ -23,8 +24,8 @@ from saccade.models.cards import cards
 from saccade.models.open import open_model
 from saccade.models.placement import AUTO
 from saccade.policies.base import Policy, Result, Sample
-from saccade.policies.catalogue import TYPES
 from saccade.policies.catalogue import policy as named_policy
+from saccade.policies.catalogue import recipe_of
 from saccade.policies.scheduler import Scheduler
 from saccade.views.open import open_picture
 from saccade.views.scan_path import Glance, draw_path
@@ -117,7 +118,7 @@ def ask(
     further = dict.fromkeys(name for name in chosen.requires if name not in ("", key))
     bench = {key: first} | {name: open_model(name, device=device, dtype=dtype) for name in further}
     (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
-    return Asked(opened, question, first.name, named, _recipe(chosen), result)
+    return Asked(opened, question, first.name, named, recipe_of(chosen), result)
 
 
 def _policy(policy: object, changes: tuple[str, ...], embedded: bool) -> tuple[Policy, str]:
@@ -128,17 +129,7 @@ def _policy(policy: object, changes: tuple[str, ...], embedded: bool) -> tuple[P
         raise SaccadeError(f"a policy is a name, a file or a Policy, got a {type(policy).__name__}")
     if changes:
         raise SaccadeError(f"changes are for a policy by name or file, got {changes[0]!r} beside a Policy")
-    return policy, _kind(policy)
-
-
-def _recipe(policy: Policy) -> dict[str, Any]:
-    """``policy`` as data; one of a class that recipes have no name for is described by its class alone."""
-    return to_dict(policy, TYPES) if type(policy) in TYPES.values() else {"kind": _kind(policy)}
-
-
-def _kind(policy: Policy) -> str:
-    kind = type(policy)
-    return next((name for name, known in TYPES.items() if known is kind), f"{kind.__module__}.{kind.__qualname__}")
+    return policy, str(recipe_of(policy)[KIND])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

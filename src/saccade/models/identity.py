@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import transformers
 from torch import nn
 
 from saccade.core.backend import Backend, Weights
+from saccade.core.errors import SaccadeError
 from saccade.core.plan import Setting
 from saccade.core.recipe import to_dict
 from saccade.models.base import Reader
 from saccade.models.cards import TYPES
 
+KNOWN = {"saccade", "torch", "transformers", "builtins"}
+"""Packages whose code is told by their versions."""
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth")
 """Files of weights, which are told apart by name, size and time alone: reading them takes as long as loading them."""
 
@@ -81,10 +85,17 @@ class Local(Backend):
         return digest(self._network, self._settings()) if self._origin.identity is None else self._origin.identity()
 
     @property
-    def fingerprint(self) -> str:
-        """See ``Backend``: origin, kind of device, type of numbers, and the libraries that compute."""
+    def fingerprint(self) -> str | None:
+        """See ``Backend``: origin, kind of device, type of numbers, the libraries that compute, and the code of parts
+        that other packages bring; None where such code is in no file.
+        """
         kinds = "+".join(sorted({tensor.device.type for tensor in self._network.parameters()}))
-        return " ".join((self._identity, kinds, self.dtype, versions()))
+        code = self._code
+        return None if code is None else " ".join((self._identity, kinds, self.dtype, versions(), *code))
+
+    @cached_property
+    def _code(self) -> tuple[str, ...] | None:
+        return code_of(self._network) if isinstance(self._network, Reader) else ()
 
 
 def versions() -> str:
@@ -99,6 +110,24 @@ def digest(network: nn.Module, settings: str) -> str:
         found.update(f"\0{name} {tensor.dtype} {list(tensor.shape)}\0".encode())
         found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return f"weights:{found.hexdigest()}"
+
+
+def code_of(reader: Reader) -> tuple[str, ...] | None:
+    """For every package but saccade, torch and transformers whose classes ``reader`` is made of: its name and the hash
+    of its Python files. None where a class is in no file, as one that a notebook defines.
+    """
+    spec = reader.spec
+    parts = [*reader.modules(), *(getattr(spec, field.name) for field in fields(spec))]
+    packages = {type(part).__module__.partition(".")[0] for part in parts} - KNOWN
+    found: list[str] = []
+    for package in sorted(packages):
+        file = getattr(sys.modules.get(package), "__file__", None)
+        if package == "__main__" or file is None:
+            return None
+        files = sorted(Path(file).parent.rglob("*.py")) if Path(file).stem == "__init__" else [Path(file)]
+        code = hashlib.sha256(b"\0".join(path.read_bytes() for path in files))
+        found.append(f"{package}={code.hexdigest()}")
+    return tuple(found)
 
 
 def of_folder(folder: Path) -> str:
@@ -125,7 +154,11 @@ def settings_of(reader: Reader) -> str:
     words = (
         [reader.tokenizer] if reader.instructor in (None, reader.tokenizer) else [reader.tokenizer, reader.instructor]
     )
-    return json.dumps([to_dict(reader.spec, TYPES), [sorted(one.get_vocab().items()) for one in words]])
+    try:
+        spec: object = to_dict(reader.spec, TYPES)
+    except SaccadeError:  # a part that no package registers, such as a notebook's
+        spec = repr(reader.spec)
+    return json.dumps([spec, [sorted(one.get_vocab().items()) for one in words]])
 
 
 def identity_of(path_or_id: str | os.PathLike[str], folder: Path) -> Callable[[], str] | None:

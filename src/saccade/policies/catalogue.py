@@ -104,3 +104,12 @@ def policy(name: str, changes: tuple[str, ...] = (), *, embedded: bool = False) 
     if not isinstance(made, Policy):
         raise SaccadeError(f"{name} holds a {type(made).__name__}, which is no policy; known: {', '.join(known)}")
     return made
+
+
+def recipe_of(policy: Policy) -> dict[str, Any]:
+    """``policy`` as data; one of a class that recipes have no name for is described by its class and its text."""
+    try:
+        return to_dict(policy, TYPES, GROUP)
+    except SaccadeError:
+        kind = type(policy)
+        return {KIND: f"{kind.__module__}.{kind.__qualname__}", "text": repr(policy)}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.outside.serving import answers
 from tests.outside.site import install, python, saccade_command
 
 TOY = Path(__file__).parent / "toy"
@@ -73,6 +74,17 @@ def test_a_preset_of_the_package_is_planned(folder: Path, site: Path):
     told = saccade_command(["plan", "photo.png", "--models", "toy/small", "--json"], site, folder)
     assert "toy/small" in told
     assert '"visual_tokens": 256' in told
+
+
+def test_a_backend_of_the_package_is_asked(folder: Path, site: Path):
+    told = saccade_command(["ask", "photo.png", "What?", "--model", "toy/guess:blue", "--json"], site, folder)
+    found = json.loads(told)
+    assert (found["model"], found["answer"]) == ("guess", "blue")
+
+
+def test_a_model_with_the_connector_and_a_backend_are_served(folder: Path, site: Path):
+    assert answers(["serve", "mine"], site, folder)
+    assert answers(["serve", "toy/guess"], site, folder) == "white"
 
 
 @pytest.mark.parametrize(

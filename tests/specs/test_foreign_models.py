@@ -19,6 +19,8 @@ preset = Path(catalogue.__file__).with_name("presets") / "llava-1.5-7b.json"
 data = {"config": dict(llava.config), "processor": dict(llava.processor)}
 def made():
     return data
+def broken():
+    raise KeyError("config")
 number = 3
 half = {"config": {}}
 odd = {"config": {"model_type": "lava"}, "processor": {}}
@@ -28,7 +30,9 @@ odd = {"config": {"model_type": "lava"}, "processor": {}}
 @pytest.fixture(autouse=True)
 def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     entries = {
-        "saccade.models": {n: f"models_a:{n}" for n in ("llava", "preset", "data", "made", "number", "half", "odd")}
+        "saccade.models": {
+            n: f"models_a:{n}" for n in ("llava", "preset", "data", "made", "number", "half", "odd", "broken")
+        }
     }
     install(tmp_path, monkeypatch, "given", entries, {"models_a": SOURCE})
     system.cache_clear()
@@ -50,6 +54,7 @@ def test_a_model_may_be_given_in_each_of_its_forms(name: str):
     [
         ("given/number", "model 'given/number' is 3, which cannot be planned; register a System"),
         ("given/half", "model 'given/half': processor is None; give what the checkpoint's JSON says"),
+        ("given/broken", "model 'given/broken' cannot be made: KeyError: 'config'"),
         ("given/odd", "unknown model type of given/odd 'lava'; did you mean llava"),
     ],
 )

@@ -53,7 +53,10 @@ def foreign(name: str) -> System:
     """
     found = plugin("saccade.models", name)
     if callable(found):
-        found = found()
+        try:
+            found = found()
+        except Exception as error:
+            raise SaccadeError(f"model {name!r} cannot be made: {type(error).__name__}: {error}") from error
     if isinstance(found, System):
         return found
     if isinstance(found, str | Path):

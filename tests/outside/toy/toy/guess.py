@@ -1,4 +1,4 @@
-"""A backend: a model that always says the same."""
+"""A backend: a model that always says the same, ``toy/guess`` white and ``toy/guess:blue`` blue."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,10 @@ from saccade.core.caps import Cap
 
 
 class Guess(Backend):
-    """Says white."""
+    """Says ``word``; what stands behind the colon of its name is handed in here."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word or "white"
 
     @property
     def name(self) -> str:
@@ -22,4 +25,4 @@ class Guess(Backend):
 
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """The same to every question."""
-        return [Seen(Answer("white"), (), visual_tokens=0, tokens=None) for _ in jobs]
+        return [Seen(Answer(self.word), (), visual_tokens=0, tokens=None) for _ in jobs]

@@ -28,11 +28,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from saccade.evaluation.runner import PICTURES_AT_ONCE
 from saccade.models.base import Reader
 from saccade.models.embedded import IDS, LANGUAGE, SIDE, TEMPLATE, TOWER
 from saccade.models.store import load_reader
 from saccade.nn.hub import parse_config
-from saccade.study.sheets import PICTURES_AT_ONCE
 from saccade.tasks.scenes import Scenes
 from saccade.train.vocabulary import exam_tokenizer
 

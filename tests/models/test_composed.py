@@ -11,12 +11,13 @@ from saccade.core.backend import Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.keep import Keep
 from saccade.core.request import Ask, Request, Sight, Talk, Turn, Watch, YesNo
+from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.language.hub import Decoder, pad_left
 from saccade.models.asking import Row, begun
-from saccade.models.composed import MEMO, Composed, _places, caps_of, framed
+from saccade.models.composed import MEMO, Composed, _places, caps_of
+from saccade.models.composed_views import framed
 from saccade.models.embedded import embedded
 from saccade.models.local import embedded_model
 from saccade.models.open import open_model
@@ -54,12 +55,12 @@ def test_answers_are_the_readers_own(llava: Composed) -> None:
 
 @pytest.mark.parametrize("name", ["llava", "flamingo", "blip2", "llava-uhd"])
 def test_some_tokens_are_read_and_the_others_are_not(name: str) -> None:
-    model, keep = embedded_model(name), Keep("uniform", 0.25)
+    model, keep = embedded_model(name), TokenSelection(rule="uniform", share=0.25)
     texts = [question.text for question in DETAIL.questions]
     found = model.run(jobs(*(Ask(question=text, top=0, keep=keep) for text in texts)))
     encoded = model.reader.encode([DETAIL.image()])
     cells = [encoded[0].ledger.bounds(token) for token in range(encoded[0].count)]
-    kept = keep.chosen(np.asarray([(0.0,) * 4 if box is None else box.sides for box in cells]), DETAIL.name)
+    kept = keep.choose(np.asarray([(0.0,) * 4 if box is None else box.sides for box in cells]), DETAIL.name)
     (said,) = model.reader.ask(encoded, [texts], keep=[torch.from_numpy(kept)])
     for one, answer, text in zip(found, said, texts, strict=True):
         assert isinstance(one.observation, Answer)
@@ -132,19 +133,19 @@ def test_pictures_are_encoded_once_and_the_memory_of_them_is_bounded(llava: Comp
     fresh.run(jobs(*(Ask(question=text) for text in texts)))
     fresh.run(jobs(Ask(question=texts[0]), Watch(questions=(texts[0],)))[:1])
     assert counted == [1]
-    monkeypatch.setattr("saccade.models.composed.MEMO", 3 * 256 * 128 * 4)
+    monkeypatch.setattr(fresh._encodings, "_limit", 3 * 256 * 128 * 4)
     for number in range(6):
         fresh.run([Job(number, DETAIL.image(), Ask(question=texts[0]))])
-    assert len(fresh._memo) == 3
+    assert len(fresh._encodings._known) == 3
     assert MEMO > 2**20
 
 
 def test_what_was_asked_about_last_is_remembered(llava: Composed, monkeypatch) -> None:
     fresh = Composed("llava", llava.reader)
-    monkeypatch.setattr("saccade.models.composed.MEMO", 3 * 256 * 128 * 4)
+    monkeypatch.setattr(fresh._encodings, "_limit", 3 * 256 * 128 * 4)
     for number in (0, 1, 2, 0, 0, 0, 3):
         fresh.run([Job(number, DETAIL.image(), Ask(question="What?", max_tokens=1))])
-    assert [key for key, _ in fresh._memo] == [2, 0, 3]
+    assert [key for key, *_ in fresh._encodings._known] == [2, 0, 3]
 
 
 def test_a_mark_is_seen(llava: Composed) -> None:
@@ -331,7 +332,7 @@ def test_several_pictures_stand_in_one_prompt(llava: Composed) -> None:
     (one,) = able.run(jobs(two))
     assert (one.visual_tokens, len(one.views)) == (512, 2)
     assert able.price(DETAIL.size, two).tokens == one.tokens
-    with pytest.raises(SaccadeError, match="one frame, got sides"):
+    with pytest.raises(SaccadeError, match="one frame, got 64×64, 32×32"):
         able.price(DETAIL.size, Ask(question="?", sights=(Sight(side=64), Sight(side=32))))
 
 

@@ -70,6 +70,7 @@ def row(
         budget=budget,
         seed=0,
         visual_tokens=tokens,
+        tokens=tokens + 20,
         slots=tokens + 2,
         detail=scores[0],
         gist=scores[1],
@@ -82,6 +83,8 @@ def row(
         fidelity=fidelity,
         trained=f"{reader} was aligned on the frozen tower for 4,000 steps.",
         difference=Changes(*(None if found is None else Change(found.accuracy - 0.95, ends) for found in scores)),
+        device="cpu",
+        dtype="float32",
     )
 
 
@@ -90,7 +93,7 @@ def results(*rows: Row, reference: str = "llava") -> Results:
         exam=ExamFacts("scenes/1 test 0:200", 200, 1304, 6.0),
         reference=reference,
         recipe="9f2c1d7a3e5b" + "0" * 52,
-        environment=Environment("3.11.7", "2.13.0", "5.14.1", "0.1.0", 2, "x86_64"),
+        environment=Environment("3.11.7", "2.13.0", "5.14.1", "13.0.0", "0.1.0", 2, "x86_64"),
         rows=rows or full(),
         seconds=87.3,
     )

@@ -1,8 +1,12 @@
-"""Comparing as functions: what the command line and a notebook call."""
+"""Comparing as a function: what the command line and a notebook call.
+
+Servers need ``saccade[api]`` alone: what computes here is imported when a model that runs here takes part.
+"""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -11,52 +15,40 @@ from saccade.core.backend import Backend
 from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
-from saccade.core.progress import Tell
+from saccade.core.progress import Progress
 from saccade.core.recipe import to_dict
+from saccade.evaluation.candidates import Model
+from saccade.evaluation.compare import Comparison, Plan
+from saccade.evaluation.compare import compare as run_compare
+from saccade.evaluation.journal import NAME as ANSWERS
+from saccade.evaluation.journal import FileJournal
+from saccade.evaluation.kept import KeptAnswers, remembered
 from saccade.evaluation.marking import Marking
+from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
-from saccade.models.base import Reader
 from saccade.models.cards import cards
-from saccade.models.composed import Composed
-from saccade.models.embedded import embedded
-from saccade.models.local import embedded_model, loaded_caps
 from saccade.models.open import open_model
+from saccade.models.placement import AUTO
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
-from saccade.study.compare import Comparison
-from saccade.study.compare import compare as run_compare
-from saccade.study.policies import Policies
-from saccade.study.policies_table import cascade_table as cascade_table
-from saccade.study.policies_table import drawing as policies_drawing
-from saccade.study.policies_table import policies_table as policies_table
-from saccade.study.report import render
-from saccade.study.sheets import Entrant, Progress
-from saccade.study.shots import SHOTS, Shots
-from saccade.study.shots import few_shot as run_few_shot
-from saccade.study.shots_table import drawing as drawing
-from saccade.study.shots_table import shots_table as shots_table
-from saccade.study.table import print_table as print_table
-from saccade.study.table import table as table
 from saccade.tasks.data import read
-from saccade.tasks.exam import Exam
+from saccade.tasks.exam import Exam, Question
 from saccade.tasks.hinted import hinted
+from saccade.tasks.named import named_exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
-from saccade.train.demo import demo_name, retrain
-from saccade.train.stages import THIN
 from saccade.views.open import open_picture
 
 REFERENCE = "llava"
 """The embedded full-token reader: differences are taken to it, baselines made from it."""
-BUDGETS = (64, 16, 4)
-DEMO_PICTURES = 80
-SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
-"""Readers of the few-shot study: one that was trained on prompts with examples, and its twin that was not."""
+THIN = "llava-thin"
+"""Its twin that was trained with smaller pictures and dropped tokens, from which baselines are made as well."""
+Metric = str | Callable[[str, Question], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a comparison left: its ``results``, what is said of ``policies`` where some looked again, the files if a
+    """What a comparison left: its ``results``, what is said of ``policies`` where some were compared, the files if a
     folder was given, and ``faults``: which models left how many questions unanswered, and why.
     """
 
@@ -67,190 +59,297 @@ class Compared:
 
 
 def compare(
-    data: str | Path | None = None,
+    data: str | Path | Exam | None = None,
     *,
-    models: Sequence[str] | None = None,
+    models: Sequence[object] | None = None,
     families: Sequence[str | Path] = (),
-    budgets: Sequence[int] = BUDGETS,
+    budgets: Sequence[int] | None = None,
     out: str | Path | None = None,
     pictures: int = PICTURES,
     seed: int = 0,
-    policies: Sequence[str] = (),
-    calibration: str | Path | None = None,
+    policies: Sequence[str | Policy] = (),
+    calibration: str | Path | Exam | None = None,
     hint: str = "",
+    metric: Metric | None = None,
+    extract: str = "auto",
+    device: str = AUTO,
+    dtype: str = AUTO,
+    twin: str | None = None,
+    within_loss: float | None = None,
+    price_per_million: float | None = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
     progress: Progress | None = None,
 ) -> Compared:
-    """Accuracy against visual tokens for ``models`` × budgets, with the resize, random and uniform baselines.
+    """Compare accuracy against visual tokens: ``models`` × budgets, with the resize, random and uniform baselines.
 
-    ``data`` is a JSONL, a LLaVA JSON or a folder with a CSV; without it, ``pictures`` of the generated exam's
-    test split are asked. ``models`` are embedded readers' names, or whatever ``models.open.open_model`` takes (folders,
-    Hub ids, servers); all embedded readers unless given. Those that are not put together here are compared with
-    smaller pictures of their own. ``families`` are folders that ``train`` wrote: further training seeds, whose answers
-    are pooled with those of the embedded readers of the same name. Where an embedded reader takes part, the
-    full-token reader and the one trained for dropping do too, since the baselines are made from them; else the
-    first model is the reference. ``policies`` (names or files) look again: on each of ``models``, or on the full-token
-    reader where none is named. Ladders are fitted to ``calibration``, data as above, or the generated exam's
-    calibration split. ``hint`` stands behind every question. ``out`` receives ``results.json`` and ``report.html``,
-    ``policies.json`` and a YAML file for each ladder, written only when everything is done.
+    Args:
+        data: A JSONL, a LLaVA JSON, a folder with a CSV, a benchmark by name (``package/name``), or an ``Exam``;
+            without it, ``pictures`` of the generated benchmark's test split.
+        models: Embedded readers' names, or whatever ``open_model`` takes, objects too; all embedded readers unless
+            given. Where an embedded reader takes part, the full-token one and the one trained for dropping do too,
+            since their baselines are made from them; every other model has baselines of its own.
+        families: Folders that ``train`` wrote: further training seeds, pooled with the embedded readers of their names.
+        budgets: Visual tokens of the baselines: 64, 16 and 4 for embedded readers, a quarter and a sixteenth of what a
+            model takes for others, unless given.
+        out: A folder for ``results.json``, ``report.html``, ``answers.jsonl`` and what policies leave. Answers are
+            written as they come: the same call goes on where one that was stopped broke off.
+        pictures: How many pictures of the generated benchmark.
+        seed: Of the random baseline.
+        policies: Names, files or objects; they run on each of ``models``, on the full-token reader where none is named.
+        calibration: What ladders are fitted to, as ``data``; the generated benchmark's calibration split unless given.
+        hint: Stands behind every question.
+        metric: How answers are marked: a name of ``evaluation.metrics`` or a function; exact unless given. Questions
+            that name one keep theirs.
+        extract: What of a reply is marked: ``auto`` (by the metric), ``none``, ``choice``, ``number``.
+        device: Where models run: auto, cpu, cuda, mps.
+        dtype: Numbers they compute in: auto (as saved), float32, bfloat16, float16.
+        twin: For servers: the published model or folder whose plan says how many visual tokens an image takes there.
+        within_loss: Name the cheapest budget that loses at most so many points.
+        price_per_million: What a million prompt tokens cost, for a cost column.
+        fresh: Ask everything anew, whatever was kept or stands in ``out``.
+        retry_failed: Ask questions again that got no answer.
+        progress: Called with what is running, how much is done, and of how much.
+
+    Raises SaccadeError for what cannot be compared, before anything is asked where that can be known.
     """
-    writable(out)
-    exam: Exam = Scenes("test", pictures) if data is None else read(Path(data), open_picture, Marking().check)
-    chosen = list(dict.fromkeys(models if models is not None else cards()))
-    if not chosen:
+    folder = results_folder(out)
+    marking = Marking(metric, extract)
+    loss = _positive("within_loss", within_loss)
+    price = _positive("price_per_million", price_per_million)
+    exam = hinted(_exam(data, pictures, "test", marking), hint)
+    store = None if fresh else KeptAnswers()
+    try:
+        taking = _Taking(device, dtype, twin, store, families)
+        labels = _calibration(data, calibration, pictures, marking)
+        plan = _plan(
+            exam,
+            taking,
+            models,
+            budgets=budgets,
+            seed=seed,
+            policies=policies,
+            calibration=None if labels is None else hinted(labels, hint),
+            marking=marking,
+            loss=None if loss is None else loss / 100,
+            price=price,
+        )
+        with _journal(folder, plan, fresh=fresh, retry=retry_failed) as journal:
+            compared = run_compare(plan, journal, progress)
+    finally:
+        if store is not None:
+            store.close()
+    return stored(compared, folder)
+
+
+def results_folder(out: str | Path | None) -> Path | None:
+    """The folder for results. Raises SaccadeError where that is a file, before anything runs."""
+    if out is None:
+        return None
+    if not isinstance(out, str | Path):
+        raise SaccadeError(f"out is a folder's path, got {out!r:.60}")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")
+    return Path(out)
+
+
+class _Taking:
+    """Opens the models that take part, each once."""
+
+    def __init__(
+        self, device: str, dtype: str, twin: str | None, store: KeptAnswers | None, families: Sequence[str | Path]
+    ) -> None:
+        self._device, self._dtype, self._twin, self._store = device, dtype, twin, store
+        self._families = [Path(family) for family in families]
+        self._open: list[Backend] = []
+
+    def model(self, source: object) -> tuple[str, Model]:
+        """A model by what the user gave, and the name that it has in the results."""
+        if isinstance(source, str) and source in cards():
+            return source, self.embedded(source)
+        backend = self._opened(source)
+        name = source if isinstance(source, str) else backend.name
+        return name, Model(name, {0: backend}, baseline=True, alone=True)
+
+    def embedded(self, name: str, *, baseline: bool = False) -> Model:
+        """An embedded reader with its further training seeds."""
+        seeds = [cards()[name].seed]
+        backends = [self._opened(name)]
+        for folder in self._families:
+            if name in cards(folder):
+                seeds.append(cards(folder)[name].seed)
+                backends.append(self._kept(_of_family(name, folder, self._device, self._dtype)))
+        if len(set(seeds)) < len(seeds):
+            raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
+        return Model(name, dict(zip(seeds, backends, strict=True)), baseline=baseline)
+
+    def backend(self, source: object) -> Backend:
+        """A model that policies may name beside their own."""
+        return self._opened(source)
+
+    def share(self) -> None:
+        """Let all models that run here share the views that went through a tower."""
+        local = [one for one in self._open if not one.remote]
+        if len(local) > 1:
+            from saccade.models.composed import share_towers
+
+            share_towers(local)
+
+    def _opened(self, source: object) -> Backend:
+        backend = open_model(source, device=self._device, dtype=self._dtype)
+        if self._twin is not None and backend.remote:
+            backend = twinned(backend, self._twin)
+        return self._kept(backend)
+
+    def _kept(self, backend: Backend) -> Backend:
+        self._open.append(backend)
+        return remembered(backend, self._store)
+
+
+def twinned(backend: Backend, twin: str) -> Backend:
+    """A server whose visual tokens are those that the plan of ``twin`` counts."""
+    from saccade.models.endpoint import Endpoint
+    from saccade.specs.catalogue import system
+
+    if isinstance(backend, Endpoint):
+        backend.plan_as(system(twin))
+    return backend
+
+
+def _of_family(name: str, folder: Path, device: str, dtype: str) -> Backend:
+    from saccade.models.embedded import embedded
+
+    return open_model(embedded(name, folder), device=device, dtype=dtype, name=name)
+
+
+def _plan(
+    exam: Exam,
+    taking: _Taking,
+    models: Sequence[object] | None,
+    *,
+    budgets: Sequence[int] | None,
+    seed: int,
+    policies: Sequence[str | Policy],
+    calibration: Exam | None,
+    marking: Marking,
+    loss: float | None,
+    price: float | None,
+) -> Plan:
+    sources = list(cards()) if models is None else _listed(models)
+    if not sources:
         raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
-    if any(name in cards() for name in chosen):
-        chosen = list(dict.fromkeys((REFERENCE, *chosen, THIN)))
-    entrants, others = _taking_part(chosen, families)
-    reference = REFERENCE if REFERENCE in entrants else next(iter(entrants or others))
-    if reference in entrants:
-        entrants[reference] = replace(entrants[reference], baseline=True)
-    resolvable = RESOLVABLE if data is None and reference in entrants else None
-    driven = models or (reference,)
-    chosen_policies = _policies(policies, driven)
-    looking = {
-        name: others.get(name) or _composed(name, entrants[name].reader)
-        for name in driven
-        if policies or name in others
-    }
-    named = sorted({name for policy in chosen_policies.values() for name in policy.requires if name})
-    beside = {
-        name: others.get(name) or (_composed(name, entrants[name].reader) if name in entrants else open_model(name))
-        for name in named
-    }
-    compared = run_compare(
-        hinted(exam, hint),
-        entrants,
+    known = [one for one in sources if isinstance(one, str) and one in cards()]
+    given = dict(taking.model(one) for one in sources if not (isinstance(one, str) and one in cards()))
+    names = list(dict.fromkeys((REFERENCE, *known, THIN))) if known else []
+    taken = {name: taking.embedded(name, baseline=name in (REFERENCE, THIN)) for name in names} | given
+    reference = REFERENCE if known else next(iter(given))
+    driven = [reference] if models is None else [*known, *given]
+    chosen = _policies(policies, all(name in cards() for name in driven))
+    beside = {name: taking.backend(name) for name in _named_by(chosen)}
+    taking.share()
+    return Plan(
+        exam=exam,
+        models=taken,
         reference=reference,
         budgets=budgets,
         seed=seed,
-        resolvable=resolvable,
-        policies=chosen_policies,
-        looking=looking,
+        resolvable=RESOLVABLE if known and _generated(exam) else None,
+        policies=chosen,
+        driven=driven,
         beside=beside,
-        calibration=None if (labels := _calibration(data, calibration, pictures)) is None else hinted(labels, hint),
-        progress=progress,
+        calibration=calibration,
+        marking=marking,
+        loss=loss,
+        price=price,
     )
-    return _stored(compared, out)
 
 
-def _policies(names: Sequence[str], models: Sequence[str]) -> dict[str, Policy]:
-    """The policies by name; those that were tuned for the embedded readers where they run on those alone."""
-    tuned = all(name in cards() for name in models)
-    return {Path(name).stem: named_policy(name, embedded=tuned) for name in dict.fromkeys(names)}
+def _listed(models: Sequence[object]) -> list[object]:
+    if isinstance(models, str) or not isinstance(models, Sequence):
+        raise SaccadeError(f"models is a list of names, paths, URLs or objects, got {models!r:.60}; put it in a list")
+    return [one for number, one in enumerate(models) if one not in models[:number]]
 
 
-def _taking_part(names: Sequence[str], families: Sequence[str | Path]) -> tuple[dict[str, Entrant], dict[str, Backend]]:
-    """Readers of ours, and models that are driven as they are."""
-    entrants: dict[str, Entrant] = {}
-    others: dict[str, Backend] = {}
-    for name in names:
-        if name in cards():
-            entrants[name] = _entrant(name, families)
-            continue
-        model = open_model(name)
-        if isinstance(model, Composed):
-            entrants[name] = Entrant(model.reader, "exact", f"as loaded from {name}")
+def _named_by(policies: dict[str, Policy]) -> list[str]:
+    return sorted({name for policy in policies.values() for name in policy.requires if name})
+
+
+def _policies(chosen: Sequence[str | Policy], tuned: bool) -> dict[str, Policy]:
+    """The policies by name; ``tuned`` for the embedded readers where they run on those alone."""
+    if isinstance(chosen, str) or not isinstance(chosen, Sequence):
+        raise SaccadeError(f"policies is a list of names, files or policies, got {chosen!r:.60}; put it in a list")
+    made: dict[str, Policy] = {}
+    for one in chosen:
+        if isinstance(one, Policy):
+            made[type(one).__name__.lower()] = one
         else:
-            others[name] = model
-    return entrants, others
+            made[Path(one).stem if _file(one) else one] = named_policy(one, embedded=tuned)
+    return made
 
 
-def _composed(name: str, reader: Reader) -> Composed:
-    return embedded_model(name, reader) if name in cards() else Composed(name, reader, loaded_caps(reader))
+def _file(policy: object) -> bool:
+    return str(policy).endswith((".yaml", ".yml", ".json"))
 
 
-def _calibration(data: str | Path | None, calibration: str | Path | None, pictures: int) -> Exam | None:
+def _exam(data: str | Path | Exam | None, pictures: int, split: str, marking: Marking) -> Exam:
+    if data is None:
+        return Scenes(split, pictures)
+    if isinstance(data, str) and "/" in data and not Path(data).exists() and not Path(data).suffix:
+        return named_exam(data)
+    if isinstance(data, str | Path):
+        return read(Path(data), open_picture, marking.check)
+    if isinstance(data, Exam):
+        return data
+    raise SaccadeError(f"data is a file, a folder, a benchmark's name or an exam, got {data!r:.60}")
+
+
+def _generated(exam: Exam) -> bool:
+    """Whether text has known heights."""
+    return any(question.glyph for picture in exam for question in picture.questions)
+
+
+def _calibration(data: object, calibration: str | Path | Exam | None, pictures: int, marking: Marking) -> Exam | None:
     if calibration is not None:
-        return read(Path(calibration), open_picture, Marking().check)
+        return _exam(calibration, pictures, "calibration", marking)
     return Scenes("calibration", pictures) if data is None else None
 
 
-def few_shot(
-    models: Sequence[str] = SHOWN_EXAMPLES,
-    *,
-    counts: Sequence[int] = SHOTS,
-    out: str | Path | None = None,
-    pictures: int = PICTURES,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> tuple[Shots, tuple[Path, ...]]:
-    """Accuracy with ``counts`` examples in the prompt, questions spelt out and not; see ``study/shots.py``.
-
-    ``models`` as in ``compare``. ``out`` receives ``shots.json`` and ``shots.svg``.
-    """
-    writable(out)
-    names = list(dict.fromkeys(models))
-    entrants, others = _taking_part(names, ())
-    if others:
-        raise SaccadeError(
-            f"examples in the prompt are shown to readers that are put together here, {next(iter(others))} is not; "
-            f"name some of: {', '.join(cards())}"
-        )
-    readers = {name: entrants[name].reader for name in names}
-    found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
-    if out is None:
-        return found, ()
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    found.save(folder / "shots.json")
-    write_whole(folder / "shots.svg", drawing(found))
-    return found, (folder / "shots.json", folder / "shots.svg")
+def _positive(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise SaccadeError(f"{name} is a number of at least 0, got {value!r:.60}")
+    return float(value)
 
 
-def train_demo(
-    connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
-) -> Compared:
-    """Train one connector again from nothing and compare it with the shipped one on a short exam."""
-    writable(out)
-    name = demo_name(connector)
-    fresh = retrain(name, Path(out), tell or Tell())
-    entrants = {one: _entrant(one) for one in (REFERENCE, name)}
-    entrants[REFERENCE] = replace(entrants[REFERENCE], baseline=True)
-    entrants[f"{name}-retrained"] = replace(entrants[name], reader=fresh, trained="connector trained just now")
-    compared = run_compare(
-        Scenes("test", DEMO_PICTURES),
-        entrants,
-        reference=REFERENCE,
-        budgets=(16,),
-        resolvable=RESOLVABLE,
-        progress=progress,
-    )
-    return _stored(compared, out)
+@contextmanager
+def _journal(folder: Path | None, plan: Plan, *, fresh: bool, retry: bool) -> Iterator[FileJournal | None]:
+    if folder is None:
+        yield None
+        return
+    with FileJournal(folder, plan.recipe, fresh=fresh, retry=retry) as journal:
+        yield journal
 
 
-def writable(out: str | Path | None) -> None:
-    """Refuses a place for results that is a file, before anything runs."""
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
-        raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")
-
-
-def _stored(compared: Comparison, out: str | Path | None) -> Compared:
+def stored(compared: Comparison, folder: Path | None) -> Compared:
+    """Write a comparison's files into ``folder``, where one is given."""
     results, judged = compared.results, compared.policies
-    if out is None:
+    if folder is None:
         return Compared(results, (), judged, compared.faults)
-    folder = Path(out)
+    from saccade.study.policies_table import drawing
+    from saccade.study.report import render
+
     page = render(results, compared.shown, judged)
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / "results.json", folder / "report.html"]
+    files = [folder / "results.json", folder / "report.html", *(one for one in [folder / ANSWERS] if one.is_file())]
     results.save(files[0])
     write_whole(files[1], page)
     if judged is not None:
         files += [folder / "policies.json", folder / "policies.svg"]
-        write_whole(files[2], judged.to_json())
-        write_whole(files[3], policies_drawing(judged))
+        write_whole(files[-2], judged.to_json())
+        write_whole(files[-1], drawing(judged))
     for name, ladder in compared.ladders.items():
         plain = re.sub(r"[^\w.-]+", "-", name).strip("-")  # a folder's or a server's name holds what files' may not
         files.append(folder / f"ladder-{plain}.yaml")
         write_whole(files[-1], yaml.safe_dump(to_dict(ladder, POLICY_TYPES), sort_keys=False))
     return Compared(results, tuple(files), judged, compared.faults)
-
-
-def _entrant(name: str, families: Sequence[str | Path] = ()) -> Entrant:
-    """An embedded reader."""
-    card = cards()[name]
-    folders = [Path(family) for family in families]
-    others = tuple((cards(folder)[name].seed, embedded(name, folder)) for folder in folders if name in cards(folder))
-    seeds = [card.seed, *(seed for seed, _ in others)]
-    if len(set(seeds)) < len(seeds):
-        raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
-    return Entrant(embedded(name), card.fidelity, card.trained, name == THIN, card.seed, others)

@@ -7,11 +7,15 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
-from saccade.api.comparing import writable
+from saccade.api.comparing import REFERENCE, Compared, results_folder, stored
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
-from saccade.core.progress import Tell
+from saccade.core.progress import Progress, Tell
+from saccade.evaluation.candidates import Model
+from saccade.evaluation.compare import Plan
+from saccade.evaluation.compare import compare as run_compare
 from saccade.models.embedded import embedded
+from saccade.models.open import open_model
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
@@ -23,9 +27,11 @@ from saccade.study.exits import ExitStudy, exits_curve, exits_table
 from saccade.study.exits import study as study_exits
 from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
 from saccade.study.foveater import study as study_fixations
+from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.towers.stem import StemTower
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.compression import CompressionRecipe, train_compression
+from saccade.train.demo import demo_name, retrain
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.exits import ExitsRecipe, pieces_of, train_exits
 from saccade.train.family import train_family
@@ -40,6 +46,30 @@ Announce = Callable[[str], object]
 
 def _quiet(line: str) -> None:
     del line
+
+
+DEMO_PICTURES = 80
+"""Pictures on which a connector that was trained again is compared with the shipped one."""
+
+
+def train_demo(
+    connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
+) -> Compared:
+    """Train one connector again from scratch and compare it with the shipped one on a short benchmark."""
+    folder = results_folder(out)
+    name = demo_name(connector)
+    fresh = retrain(name, Path(out), tell or Tell())
+    retrained = f"{name}-retrained"
+    models = {one: Model(one, {0: open_model(one)}, baseline=one == REFERENCE) for one in (REFERENCE, name)}
+    models[retrained] = Model(retrained, {0: open_model(fresh, name=retrained)})
+    plan = Plan(
+        exam=Scenes("test", DEMO_PICTURES),
+        models=models,
+        reference=REFERENCE,
+        budgets=(16,),
+        resolvable=RESOLVABLE,
+    )
+    return stored(run_compare(plan, progress=progress), folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +87,7 @@ def train(
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
     """
-    writable(out)
+    results_folder(out)
     plan, data = recipe_of(recipe, changes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)

@@ -23,5 +23,7 @@ Device = Annotated[str, arg(metavar="auto|cpu|cuda|mps")]
 """Where models run."""
 Dtype = Annotated[str, arg(metavar="auto|float32|bfloat16|float16")]
 """The type of a model's numbers."""
+Real = Annotated[Optional[float], arg(metavar="NUMBER", help_behavior_hint="")]  # noqa: UP045
+"""A number, None where it is left out."""
 Changes = Annotated[UseAppendAction[tuple], arg(metavar="A.B=C")]  # pyright: ignore[reportMissingTypeArgument]
 """``--set A.B=C``, as often as wanted: texts."""

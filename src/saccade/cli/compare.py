@@ -3,45 +3,66 @@
 import gc
 from pathlib import Path
 
-from saccade.cli.arguments import File, Names, Text
+from saccade.cli.arguments import Device, Dtype, File, Name, Names, Real, Text
 from saccade.cli.console import OUT, Reporter, bar, importing, split
 from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 
 
 def compare(
-    data: File = None,
+    data: Text = None,
     models: Names = None,
     families: Names = None,
-    budgets: str = "64,16,4",
+    budgets: Text = None,
     out: File = None,
     pictures: int = PICTURES,
     seed: int = 0,
     shots: Text = None,
     policies: Names = None,
-    calibration: File = None,
+    calibration: Text = None,
     hint: str = "",
+    metric: Name = None,
+    extract: str = "auto",
+    device: Device = "auto",
+    dtype: Dtype = "auto",
+    twin: Name = None,
+    within_loss: Real = None,
+    price_per_million: Real = None,
+    fresh: bool = False,
+    retry_failed: bool = False,
     json: bool = False,
 ) -> None:
-    """Accuracy against visual tokens: readers × budgets, with honest baselines.
+    """Compare accuracy against visual tokens: models × budgets, with honest baselines.
+
+    With --out, every answer is written as it comes: the same command goes on where one that was stopped broke off.
 
     Args:
-        data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, or a folder with a .csv.
-            Without it, the generated exam is asked.
+        data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, a folder with a .csv, or a
+            benchmark of another package (package/name). Without it, the generated benchmark is asked.
         models: Models separated by commas: embedded readers by name, checkpoint folders or Hub ids, and servers by URL
             (http://host:8000/v1, with #name behind it where several are served). Without it, every embedded reader.
         families: Folders that saccade train wrote with other seeds, separated by commas: pooled with the embedded ones.
-        budgets: Visual tokens of the baseline rows, square numbers separated by commas.
-        out: Folder for report.html and results.json.
-        pictures: How many pictures of the generated exam.
+        budgets: Visual tokens of the baselines, separated by commas, such as 256,512,1024. Without it 64,16,4 for
+            embedded readers, and a quarter and a sixteenth of what any other model takes.
+        out: Folder for report.html, results.json and answers.jsonl.
+        pictures: How many pictures of the generated benchmark.
         seed: Seed of the random baseline, or of the choice of examples.
         shots: Numbers of examples in the prompt, separated by commas (0,1,2,4,8): the few-shot study instead, of
             flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
         policies: Looking policies to compare as well (ladder, zoom-attention, …, or YAML files), separated by commas:
             on the models named, or on llava. --out then holds policies.json, policies.svg and each fitted ladder too.
-        hint: Put behind every question, such as "Answer with one word.": an answer counts as right where it says
-            nothing else, and models that were tuned to chat say more.
-        calibration: Questions to fit ladders to, as data above. Without it, the generated exam's calibration split.
+        calibration: Questions to fit ladders to, as data above. Without it, the generated one's calibration split.
+        hint: Put behind every question, such as "Answer with one word.".
+        metric: How answers are marked: exact, choice, anls, vqa, relaxed, contains, iou or iou@0.5; exact unless given.
+            A question that names one keeps its own.
+        extract: What of a chatty reply is marked: auto (by the metric), none, choice, number.
+        device: Where models run: auto, cpu, cuda or mps.
+        dtype: Numbers that models compute in: auto (as saved), float32, bfloat16 or float16.
+        twin: For servers: the published model or folder whose plan says how many visual tokens an image takes there.
+        within_loss: Name the cheapest budget that loses at most so many points, such as 2.
+        price_per_million: Price of a million prompt tokens, such as 2.5, for a cost column.
+        fresh: Ask everything anew, whatever was kept from earlier comparisons or stands in --out.
+        retry_failed: Ask the questions in --out again that got no answer.
         json: Print the results as JSON instead of a table.
     """
     if shots is not None:
@@ -57,13 +78,22 @@ def compare(
             data,
             models=None if models is None else split(models),
             families=() if families is None else split(families),
-            budgets=_numbers(budgets, "--budgets"),
+            budgets=None if budgets is None else _numbers(budgets, "--budgets"),
             out=out,
             pictures=pictures,
             seed=seed,
             policies=() if policies is None else split(policies),
             calibration=calibration,
             hint=hint,
+            metric=metric,
+            extract=extract,
+            device=device,
+            dtype=dtype,
+            twin=twin,
+            within_loss=within_loss,
+            price_per_million=price_per_million,
+            fresh=fresh,
+            retry_failed=retry_failed,
             progress=Reporter(shown),
         )
     if json:
@@ -73,13 +103,19 @@ def compare(
 
 
 def _few_shot(
-    counts: list[int], models: str | None, data: Path | None, out: Path | None, pictures: int, seed: int, json: bool
+    counts: list[int],
+    models: str | None,
+    data: str | None,
+    out: Path | None,
+    pictures: int,
+    seed: int,
+    json: bool,
 ) -> None:
-    with importing():
-        from saccade.api import comparing as api
-
     if data is not None:
-        raise SaccadeError("the few-shot study asks the generated exam; leave out --data or --shots")
+        raise SaccadeError("the few-shot study asks the generated benchmark; leave out --data or --shots")
+    with importing():
+        from saccade.api import few_shot as api
+
     named = api.SHOWN_EXAMPLES if models is None else tuple(split(models))
     with bar() as shown:
         found, files = api.few_shot(

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 def print_comparison(found: "saccade.api.comparing.Compared") -> None:
     """Print the tables of ``found``, what could not be asked, and the files that were written."""
-    from saccade.api import comparing
+    from saccade.api import tables
 
-    OUT.print(comparing.table(found.results))
-    glyphs = comparing.print_table(found.results)
+    OUT.print(tables.table(found.results))
+    glyphs = tables.print_table(found.results)
     if glyphs is not None:
         OUT.print(glyphs)
     if found.policies is not None:
-        OUT.print(comparing.policies_table(found.policies))
+        OUT.print(tables.policies_table(found.policies))
         for cascade in found.policies.cascades:
-            OUT.print(comparing.cascade_table(cascade))
+            OUT.print(tables.cascade_table(cascade))
     for fault in found.faults:
         OUT.print(fault, style="yellow", highlight=False, markup=False)
     OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)

@@ -44,11 +44,11 @@ def train(
 
 def _demo(connector: str, out: Path) -> None:
     with importing():
-        from saccade.api import comparing
+        from saccade.api import training
     from saccade.cli.tables import print_comparison
 
     with bar() as shown:
-        found = comparing.train_demo(connector, out=out, tell=_Stages(shown))
+        found = training.train_demo(connector, out=out, tell=_Stages(shown))
     print_comparison(found)
 
 

@@ -39,14 +39,15 @@ class Seen:
     """What came of a job: the observation, the ``views`` that were seen (source pixels), and how many visual tokens and
     positions in total the model says it read (None where it does not).
 
-    ``spared`` are seconds of work that a memory shared with other models did for this job.
+    ``seconds`` is what the job took where the model knows better than a clock around the batch: work that a memory
+    shared with other models did is counted.
     """
 
     observation: Observation
     views: tuple[View, ...]
     visual_tokens: int | None
     tokens: int | None
-    spared: float = 0.0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,22 @@ class Backend(ABC):
         del size, request
         return Price(None, None, None, None)
 
+    def views(self, size: Size) -> tuple[View, ...]:
+        """How a whole picture of ``size`` is viewed; empty where nobody knows."""
+        del size
+        return ()
+
     def counted(self, size: Size, request: Request, read: int | None) -> int | None:
         """FLOPs of ``request`` as torch counts them, ``read`` visual tokens being read; None where nobody counts."""
         del size, request, read
         return None
+
+    def begin(self) -> None:  # noqa: B027 (most models have nothing to do here)
+        """Called when a policy begins to run: what the runs before shared is charged again."""
+
+    def learn(self, size: Size, request: Request, visual_tokens: int) -> None:
+        """Called with what an earlier run read of a picture of ``size``; for models that know no law of their own."""
+        del size, request, visual_tokens
 
     def describe(self, job: Job) -> Description | None:
         """What a job's request shows, for drawing; None where nothing is known of it."""

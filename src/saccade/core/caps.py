@@ -26,6 +26,8 @@ class Cap(Flag):
     """Reads some of them and not others."""
     POSITIONS = auto()
     """Leaves those it reads where they were."""
+    RESIZE = auto()
+    """Shows a picture at the largest size that takes at most so many visual tokens."""
     FORK = auto()
     """Reads a picture once for several questions."""
     KV_READ = auto()

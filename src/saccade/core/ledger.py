@@ -44,6 +44,11 @@ class Ledger:
         groups = tuple(np.arange(len(cells)).reshape(-1, 1))
         return cls(size, cells, index, groups, (True,) * len(groups))
 
+    @classmethod
+    def nothing(cls, size: Size) -> "Ledger":
+        """The ledger of a picture of which nobody knows what its tokens carry."""
+        return cls(size, np.zeros((0, 4)), np.zeros(0, dtype=int), (), ())
+
     def __len__(self) -> int:
         return len(self.groups)
 

@@ -8,20 +8,28 @@ from saccade.core.answer import Answer
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.keep import Keep
+from saccade.core.selection import TokenSelection
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """A picture as a model is shown it: the ``box`` of it (source pixels, None for all), shrunk where its longer side
     exceeds ``side`` pixels, with a frame drawn around ``mark``.
+
+    With ``tokens`` it is instead resized, its aspect kept, to the largest size that takes at most so many visual
+    tokens: by a model that has ``Cap.RESIZE``, which knows the size.
     """
 
     box: Box | None = None
     side: int | None = None
     mark: Box | None = None
+    tokens: int | None = None
 
     def __post_init__(self) -> None:
+        if self.tokens is not None and self.tokens < 1:
+            raise SaccadeError(f"a picture is shown in at least 1 visual token, got {self.tokens}")
+        if self.tokens is not None and self.side is not None:
+            raise SaccadeError(f"a picture is resized to a side or to tokens, got {self.side} px and {self.tokens}")
         if self.side is not None and self.side < 1:
             raise SaccadeError(f"a sight is at least 1 px long, got {self.side}")
         if self.box is not None and self.box.area <= 0:
@@ -51,7 +59,7 @@ class Ask(Request):
     question: str
     max_tokens: int = 8
     top: int = 5
-    keep: Keep | None = None
+    keep: TokenSelection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +156,7 @@ def shown(request: Request) -> tuple[Sight, ...]:
     return request.sights
 
 
-def kept(request: Request) -> Keep | None:
+def kept(request: Request) -> TokenSelection | None:
     """Which visual tokens a request reads, None for all."""
     return request.keep if isinstance(request, Ask) else None
 
@@ -156,6 +164,7 @@ def kept(request: Request) -> Keep | None:
 def needs(request: Request) -> Cap:
     """What a request takes of a model."""
     many = Cap.MULTI_IMAGE if len(shown(request)) > 1 else Cap(0)
+    many |= Cap.RESIZE if any(sight.tokens is not None for sight in shown(request)) else Cap(0)
     match request:
         case Ask(keep=keep):
             some = Cap(0) if keep is None else Cap.KEEP | Cap.POSITIONS

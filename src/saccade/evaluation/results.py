@@ -13,7 +13,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
 from saccade.tasks.exam import Scale
 
-SCHEMA = "saccade.compare/1"
+SCHEMA = "saccade.compare/2"
 SCALES: tuple[Scale, ...] = ("detail", "gist", "own")
 BASELINES = ("resize", "random", "uniform")
 """The policies that stand in every comparison: a smaller picture, and tokens kept by chance or evenly."""
@@ -88,10 +88,11 @@ class Milliseconds:
 class Row:
     """One reader under one policy at one budget.
 
-    ``budget`` is the visual tokens allowed, None where nothing limits them; ``visual_tokens`` and
-    ``slots`` are means over the questions. ``kinds`` scores each kind of question. ``bytes`` is the
-    predicted peak of weights and cache, ``trained`` one sentence on how the reader was trained. None stands
-    for what nobody knows of a model behind a server.
+    ``budget`` is the visual tokens allowed, None where nothing limits them; ``visual_tokens``, ``tokens`` (all
+    positions of the prompts) and ``slots`` (those that pictures add) are means over the questions. ``kinds`` scores
+    each kind of question. ``bytes`` is the predicted peak of weights and cache, ``trained`` one sentence on how the
+    reader was trained; it ran on ``device`` in numbers of ``dtype``. None stands for what nobody knows of a model
+    behind a server.
     """
 
     reader: str
@@ -99,6 +100,7 @@ class Row:
     budget: int | None
     seed: int | tuple[int, ...]
     visual_tokens: float
+    tokens: float | None
     slots: float | None
     detail: Score | None
     gist: Score | None
@@ -111,6 +113,8 @@ class Row:
     fidelity: Fidelity
     trained: str
     difference: Changes
+    device: str
+    dtype: str
 
     @property
     def baseline(self) -> bool:
@@ -138,19 +142,44 @@ class ExamFacts:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Versions, ``threads`` used, and the ``machine`` architecture."""
+    """Versions (None of what is not installed), ``threads`` used, and the ``machine`` architecture.
+
+    Pillow makes the pixels: the same picture differs between its releases 12 and 13.
+    """
 
     python: str
-    torch: str
-    transformers: str
+    torch: str | None
+    transformers: str | None
+    pillow: str
     saccade: str
     threads: int
     machine: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cheapest:
+    """The row of fewest visual tokens whose mean score is at most ``loss`` (a fraction) below the whole picture's.
+
+    ``difference`` is that over all questions, with its interval; ``proved`` where all of that lies within the loss.
+    """
+
+    reader: str
+    policy: str
+    budget: int | None
+    visual_tokens: float
+    loss: float
+    difference: float
+    ci95: Ends | None
+    proved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """All rows of a comparison. ``reference`` is the reader and ``recipe`` the SHA-256 of the resolved recipe."""
+    """All rows of a comparison. ``reference`` is the reader and ``recipe`` the SHA-256 of the resolved recipe.
+
+    ``metric`` is how answers are marked. ``price`` is what a million prompt tokens cost, in the user's currency, None
+    where none was named; ``cheapest`` names each model's cheapest budget where a loss was named.
+    """
 
     exam: ExamFacts
     reference: str
@@ -158,6 +187,9 @@ class Results:
     environment: Environment
     rows: tuple[Row, ...]
     seconds: float
+    metric: str = "exact"
+    price: float | None = None
+    cheapest: tuple[Cheapest, ...] = ()
     schema: str = SCHEMA
 
     def __post_init__(self) -> None:
@@ -187,6 +219,10 @@ class Results:
                 ),
             )
         )
+
+    def cost(self, row: Row) -> float | None:
+        """What the prompts of a thousand questions cost; None where no price was named, or nobody knows the tokens."""
+        return None if self.price is None or row.tokens is None else self.price * row.tokens / 1000
 
     def leads(self, row: Row) -> bool:
         """Whether ``row`` is the full-token reader itself, looking once."""

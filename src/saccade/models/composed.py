@@ -1,28 +1,30 @@
 """Composed readers as policies drive them: our paths behind ``core.backend.Backend``."""
 
-from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from time import perf_counter
 from typing import cast, final
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
 from saccade.core.answer import Answer, Heard
-from saccade.core.backend import Job, Observation, Seen
+from saccade.core.backend import Backend, Description, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
-from saccade.core.keep import Keep
 from saccade.core.plan import Plan
-from saccade.core.request import Ask, Request, Sight, Watch, YesNo, kept, needs, shown
+from saccade.core.request import Ask, Request, Watch, YesNo, kept, needs, shown
+from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.core.trace import Price
+from saccade.core.view import View
 from saccade.language.generate import Prefix
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.probe import probed
@@ -30,15 +32,23 @@ from saccade.language.prompt import PLACEHOLDER
 from saccade.language.verdict import chance_of_yes
 from saccade.models.asking import Begun, Row, answered, begun
 from saccade.models.base import Reader
+from saccade.models.composed_views import Viewing, cells_of
 from saccade.models.encoded import Encoded, Kept
+from saccade.models.encodings import Encodings
+from saccade.models.flops import Counter
 from saccade.models.identity import Local, Origin, of_reader, settings_of
+from saccade.models.regions import regions_of
+from saccade.models.vision_memo import VisionMemo
 from saccade.nn.values import alike
-from saccade.specs.reader import ReaderSpec
-from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.decoder import DecoderSpec
+from saccade.specs.parts import ViewsSpec
+from saccade.towers.regions import RegionTower
 from saccade.views import sight as sights
 
 MEMO = 256 * 2**20
 """Bytes of visual tokens that are kept for the next request about the same sight."""
+EVERYTHING = TokenSelection(rule="uniform", share=1.0)
+"""All that stands on pixels."""
 STEP = 64
 """Prompts whose pictures' tokens differ by less share a batch, in which the shorter ones are padded."""
 
@@ -46,24 +56,10 @@ STEP = 64
 def caps_of(reader: Reader) -> Cap:
     """What a reader's parts allow. Whether it was trained for several pictures, or instructions, they do not say."""
     spec = reader.spec
-    caps = Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.ENCODE | Cap.KEEP | Cap.POSITIONS | Cap.FORK
+    caps = Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.ENCODE | Cap.KEEP | Cap.POSITIONS | Cap.FORK | Cap.RESIZE
     spliced = spec.cross is None and isinstance(reader.language, Decoder) and not spec.connector.reads_prompt
     # A learned query stands for no place, so attention to it says nothing of where.
     return caps | Cap.ATTN_LM | Cap.KV_READ if spliced and spec.connector.exact else caps
-
-
-def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
-    """``spec`` looking at a frame of at most ``side`` pixels, in whole patches; as it is where it has no one frame.
-
-    Raises SaccadeError below one patch.
-    """
-    views, patch = spec.views, spec.tower.patch
-    if not isinstance(views, CropSpec | PadSpec | StretchSpec):
-        return spec
-    if side < patch:
-        raise SaccadeError(f"a look of {side} px shows no whole patch of {patch} px; take at least {patch}")
-    short = [min(length, side // patch * patch) for length in (views.size.width, views.size.height)]
-    return replace(spec, views=replace(views, size=Size(*short)))
 
 
 @final
@@ -74,11 +70,14 @@ class Composed(Local):
         super().__init__(reader, partial(settings_of, reader), origin or of_reader(reader))
         self._name, self.reader = name, reader
         self._caps = caps_of(reader) if caps is None else caps
-        self._framed = isinstance(reader.spec.views, CropSpec | PadSpec | StretchSpec)
-        self._memo: OrderedDict[Hashable, Encoded] = OrderedDict()
-        self._held = 0
-        self._reader, self._plan = lru_cache(64)(self._seeing), lru_cache(4096)(self._planned)
-        self._positions = lru_cache(4096)(reader.positions)
+        self._viewing = Viewing(name, reader)
+        self._encodings = Encodings(MEMO)
+        self._plan, self._count = lru_cache(8192)(self._planned), lru_cache(8192)(self._torch_flops)
+        self._positions = lru_cache(8192)(reader.positions)
+
+    def share(self, vision: VisionMemo) -> None:
+        """Run the tower through a memory that other models use too."""
+        self._encodings.vision = vision
 
     @property
     def name(self) -> str:
@@ -93,35 +92,70 @@ class Composed(Local):
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
         check("this request", needs(request), self.name, self.caps)
-        pictures, texts = self.reads(size, request)
-        side, keep = self._side(request), kept(request)
-        plans = [self._plan(pictures, side, text, keep) for text in texts]
+        pictures, texts = self._reads(size, request)
+        reader, selection = self._viewing.seeing(size, request), kept(request)
+        plans = [self._plan(reader.spec.views, pictures, text, selection, _resized(request)) for text in texts]
         seen = plans[0]
         read = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
-        return Price(seen.visual_tokens, sum(plan.length for plan in plans), read, held)
+        slots = sum(plan.slots for plan in plans)
+        return Price(seen.visual_tokens, sum(plan.length for plan in plans), read, held, slots)
 
-    def reads(self, size: Size, request: Request) -> tuple[tuple[Size, ...], tuple[int, ...]]:
-        """What is read about a picture of ``size``: the sizes of the pictures that are shown, and positions of text, a
-        number for each question.
-        """
-        pictures = tuple(sights.shown_size(self._cut(sight), size) for sight in shown(request))
+    def views(self, size: Size) -> tuple[View, ...]:
+        """See ``Backend``."""
+        return self.reader.spec.views.layout(size).views
+
+    def counted(self, size: Size, request: Request, read: int | None) -> int | None:
+        """See ``Backend``: torch's count on the *meta* device, the look on its own; None for encoder-decoders."""
+        if read is None or not isinstance(self.reader.spec.language, DecoderSpec):
+            return None
+        views = self._viewing.seeing(size, request).spec.views
+        return self._count(views, *self._reads(size, request), read)
+
+    def _torch_flops(self, views: ViewsSpec, pictures: tuple[Size, ...], texts: tuple[int, ...], read: int) -> int:
+        layouts = [views.layout(one) for one in pictures]
+        whole = sum(sum(self.reader.spec.tokens(layout)) for layout in layouts)
+        return self._counter.look(layouts, texts, whole - read)
+
+    @cached_property
+    def _counter(self) -> Counter:
+        return Counter(self.reader)
+
+    def _reads(self, size: Size, request: Request) -> tuple[tuple[Size, ...], tuple[int, ...]]:
+        """The sizes of the pictures that are shown, and positions of text, a number for each question."""
+        pictures = tuple(self._viewing.shown(sight, size) for sight in shown(request))
         return pictures, tuple(map(self._positions, _texts(request)))
 
-    def seeing(self, request: Request) -> Reader:
-        """The reader with the frame that a request looks through."""
-        return self._reader(self._side(request))
+    def begin(self) -> None:
+        """See ``Backend``."""
+        self._encodings.begin()
+
+    def describe(self, job: Job) -> Description | None:
+        """See ``Backend``."""
+        if not isinstance(job.request, Ask) or len(job.request.sights) != 1:
+            return None
+        size, (sight,) = Size(*job.image.size), job.request.sights
+        reader = self._viewing.seeing(size, job.request)
+        image = sights.shown(job.image, self._viewing.cut(sight, size))
+        ((picture,),), _ = self._encoded([job])
+        picture = reader.looked(picture, job.request.question)
+        (chosen,) = _kept([job], [[picture]])
+        ledger = picture.ledger if chosen is None else picture.ledger.keep(chosen[0].tolist())
+        regions = regions_of(reader, image) if isinstance(reader.tower, RegionTower) else ()
+        boxes = tuple(region.box for region in regions)
+        return Description(picture.layout, ledger, reader.watched(image), picture.path, boxes)
 
     def same(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``. A frame of another side shows another picture, however small that is."""
-        return replace(request, reason="") if self._framed else sights.plain(request, size)
+        return replace(request, reason="") if self._viewing.framed else sights.plain(request, size)
 
     def bucket(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
         limits = (request.max_tokens, request.top) if isinstance(request, Ask) else ()
         how = (request.by, request.layers) if isinstance(request, Watch) else ()
         tokens = self.price(size, request).visual_tokens or 0
-        return type(request).__name__, how, self._side(request), len(shown(request)), limits, tokens // STEP
+        frame = self._viewing.frame(size, request)
+        return type(request).__name__, how, frame, len(shown(request)), limits, tokens // STEP
 
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """See ``Backend``."""
@@ -134,7 +168,8 @@ class Composed(Local):
     @torch.inference_mode()
     def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[Seen]:
         """See ``Backend``. Answers to ``Ask`` grow token by token."""
-        encoded = self._encoded(jobs)
+        start = perf_counter()
+        encoded, spared = self._encoded(jobs)
         keeps = _kept(jobs, encoded)
         rows, of = [], []
         for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
@@ -145,12 +180,13 @@ class Composed(Local):
         found = begun(self.reader, rows)
         lengths = found.lengths
         said = self._observed(jobs, rows, found, heard)
+        seconds = (perf_counter() - start + spared) / len(jobs)
         made = []
         for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             mine = [row for row, job_number in enumerate(of) if job_number == number]
             size = Size(*job.image.size)
             views = tuple(
-                sights.placed(self._cut(sight), view, size)
+                sights.placed(self._viewing.cut(sight, size), view, size)
                 for sight, picture in zip(shown(job.request), pictures, strict=True)
                 for view in picture.layout.views
             )
@@ -158,7 +194,7 @@ class Composed(Local):
             whole = sum(picture.count for picture in pictures)
             tokens = whole if keep is None else sum(map(len, keep))
             gone = 0 if self.reader.spec.cross is not None else whole - tokens
-            made.append(Seen(observation, views, tokens, sum(lengths[row] - gone for row in mine)))
+            made.append(Seen(observation, views, tokens, sum(lengths[row] - gone for row in mine), seconds))
         return made
 
     def _observed(
@@ -185,8 +221,8 @@ class Composed(Local):
             return cast(Observation, only)
         (sight,), (picture,) = job.request.sights, pictures
         size = Size(*job.image.size)
-        cut = self._cut(sight)
-        boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in _cells(picture).tolist()])
+        cut = self._viewing.cut(sight, size)
+        boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in cells_of(picture).tolist()])
         return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
     def _attended(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
@@ -217,74 +253,71 @@ class Composed(Local):
             for row, (tail, at, head) in enumerate(zip(found.tails, places, found.heads, strict=True))
         ]
 
-    def _encoded(self, jobs: Sequence[Job]) -> list[list[Encoded]]:
-        """Every job's pictures, each sight of one encoded once and remembered."""
-        wanted = [[(job.key, sight) for sight in shown(job.request)] for job in jobs]
-        images = {key: job.image for job, keys in zip(jobs, wanted, strict=True) for key in keys}
-        made = {key: self._memo[key] for key in images if key in self._memo}
-        missing = [key for key in images if key not in made]
-        if missing:
-            reader = self.seeing(jobs[0].request)
-            found = reader.encode([sights.shown(images[key], self._cut(key[1])) for key in missing])
-            made |= dict(zip(missing, found, strict=True))
-        self._remember(made)
-        return [[made[key] for key in keys] for keys in wanted]
+    def _encoded(self, jobs: Sequence[Job]) -> tuple[list[list[Encoded]], float]:
+        """Every job's pictures, each sight of one encoded once and remembered; seconds that others spent on them."""
+        size = Size(*jobs[0].image.size)
+        reader = self._viewing.seeing(size, jobs[0].request)
+        wanted: list[list[Hashable]] = []
+        images: dict[Hashable, Callable[[], Image.Image]] = {}
+        for job in jobs:
+            mine = []
+            for sight in shown(job.request):
+                cut = self._viewing.cut(sight, Size(*job.image.size))
+                key = job.key, reader.spec.views if self._viewing.framed else None, cut
+                images[key] = partial(sights.shown, job.image, cut)
+                mine.append(key)
+            wanted.append(mine)
+        made, spared = self._encodings.get(reader, images)
+        return [[made[key] for key in keys] for keys in wanted], spared
 
-    def _remember(self, made: dict[tuple[Hashable, Sight], Encoded]) -> None:
-        for key, picture in made.items():
-            if key not in self._memo:
-                self._held += picture.tokens.nbytes
-            self._memo[key] = picture
-            self._memo.move_to_end(key)
-        while self._held > MEMO:
-            _, gone = self._memo.popitem(last=False)
-            self._held -= gone.tokens.nbytes
-
-    def _cut(self, sight: Sight) -> Sight:
-        """What is cut out of the picture; a frame is then made smaller instead of the cut."""
-        return replace(sight, side=None) if self._framed else sight
-
-    def _side(self, request: Request) -> int | None:
-        """The frame's side. Raises SaccadeError where sights want several."""
-        if not self._framed:
-            return None
-        sides = {sight.side for sight in shown(request)}
-        if len(sides) > 1:
-            raise SaccadeError(
-                f"{self.name} sees all pictures of one prompt in one frame, got sides {', '.join(map(str, sides))}; "
-                "give one"
+    def _planned(
+        self,
+        views: ViewsSpec,
+        pictures: tuple[Size, ...],
+        text: int,
+        selection: TokenSelection | None,
+        resized: bool,
+    ) -> Plan:
+        path = replace(self.reader.spec, views=views).path
+        read = None
+        if selection is not None or resized:
+            contents = [self._viewing.content(views, one) for one in pictures]
+            totals = [path.plan([one], 0).visual_tokens for one in pictures]
+            read = sum(
+                content if selection is None else selection.count(total, content)
+                for total, content in zip(totals, contents, strict=True)
             )
-        return next(iter(sides), None)
-
-    def _seeing(self, side: int | None) -> Reader:
-        return self.reader if side is None else self.reader.seeing(framed(self.reader.spec, side).views)
-
-    def _planned(self, pictures: tuple[Size, ...], side: int | None, text: int, keep: Keep | None = None) -> Plan:
-        path = self._reader(side).spec.path
-        read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in pictures)
         return path.plan(pictures, text, self.setting, keep=read)
+
+
+def share_towers(models: Iterable[Backend]) -> None:
+    """Let composed readers among ``models`` run equal towers over equal views once."""
+    vision = VisionMemo()
+    for model in models:
+        if isinstance(model, Composed):
+            model.share(vision)
+
+
+def _resized(request: Request) -> bool:
+    """Whether a picture is shown within a budget, so that no token of it is spent on padding."""
+    return any(sight.tokens is not None for sight in shown(request))
 
 
 def _kept(jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[list[Kept] | None]:
     """The tokens of each job's pictures that are read, None for all; equal choices are one object, and so read once."""
     known: dict[Hashable, Kept] = {}
 
-    def chosen(keep: Keep, key: Hashable, picture: Encoded) -> Kept:
-        named = keep, key, id(picture)
+    def chosen(selection: TokenSelection, key: Hashable, picture: Encoded) -> Kept:
+        named = selection, key, id(picture)
         if named not in known:
-            known[named] = torch.from_numpy(keep.chosen(_cells(picture), key))
+            known[named] = torch.from_numpy(selection.choose(cells_of(picture), key))
         return known[named]
 
-    return [
-        None if (keep := kept(job.request)) is None else [chosen(keep, job.key, picture) for picture in pictures]
-        for job, pictures in zip(jobs, encoded, strict=True)
-    ]
-
-
-def _cells(picture: Encoded) -> np.ndarray:
-    """Where each token stands in what was shown; nowhere, with no area, where it stands for padding."""
-    bounds = (picture.ledger.bounds(token) for token in range(picture.count))
-    return np.asarray([(0.0,) * 4 if box is None else box.sides for box in bounds]).reshape(-1, 4)
+    made: list[list[Kept] | None] = []
+    for job, pictures in zip(jobs, encoded, strict=True):
+        selection = kept(job.request) or (EVERYTHING if _resized(job.request) else None)
+        made.append(None if selection is None else [chosen(selection, job.key, picture) for picture in pictures])
+    return made
 
 
 def _texts(request: Request) -> tuple[str, ...]:

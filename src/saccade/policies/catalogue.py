@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.keep import Keep
 from saccade.core.kinds import KIND
 from saccade.core.plugins import Group, is_foreign, plugins
 from saccade.core.recipe import from_dict, override, read, to_dict
+from saccade.core.selection import TokenSelection
 from saccade.policies.base import Policy
 from saccade.policies.boxes import Windows
 from saccade.policies.calibrate import Isotonic, Logistic, Platt, Raw
@@ -31,7 +31,7 @@ GROUP: Group = "saccade.policies"
 
 TYPES: dict[str, type] = {
     "once": Once,
-    "keep": Keep,
+    "selection": TokenSelection,
     "ladder": Ladder,
     "level": Level,
     "zoom-attention": Attention,

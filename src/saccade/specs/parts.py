@@ -40,6 +40,11 @@ class ViewsSpec(ABC):
         return CLIP_MEAN_COLOUR
 
     @property
+    def framed(self) -> bool:
+        """Whether every picture is seen through one frame of ``size``, which may be changed."""
+        return False
+
+    @property
     def pasted(self) -> bool:
         """Whether a picture is resized before it is padded, so that the padding does not blend into its edge."""
         return False

@@ -22,6 +22,11 @@ class StretchSpec(ViewsSpec):
 
     size: Size
 
+    @property
+    def framed(self) -> bool:
+        """One frame for every picture, of any size."""
+        return True
+
     def layout(self, picture: Size) -> Layout:
         """One view of everything."""
         view = View(Box.of(picture), self.size)
@@ -37,6 +42,11 @@ class CropSpec(ViewsSpec):
     """
 
     size: Size
+
+    @property
+    def framed(self) -> bool:
+        """One frame for every picture, of any size."""
+        return True
 
     def layout(self, picture: Size) -> Layout:
         """One view of what survives the crop; its ``source`` has fractional sides."""
@@ -67,6 +77,11 @@ class PadSpec(ViewsSpec):
 
     size: Size
     colour: tuple[int, int, int] = CLIP_MEAN_COLOUR
+
+    @property
+    def framed(self) -> bool:
+        """One frame for every picture, of any size."""
+        return True
 
     def __post_init__(self) -> None:
         if len(self.colour) != 3 or not all(0 <= part <= 255 for part in self.colour):

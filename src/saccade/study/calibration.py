@@ -8,10 +8,10 @@ Source  the folder: XDG Base Directory Specification 0.8, which has relative pat
 """
 
 import json
-import os
 import platform
 from pathlib import Path
 
+from saccade.core.cache_folder import cache_folder
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
 from saccade.specs.device import Device, from_json, to_json
@@ -21,8 +21,7 @@ SCHEMA = "saccade.calibration/1"
 
 def place() -> Path:
     """Where the calibration stands."""
-    given = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".cache") / "saccade" / "calibration.json"
+    return cache_folder() / "calibration.json"
 
 
 def store(device: Device) -> Path:

@@ -1,9 +1,9 @@
 """The part of the report that judges policies: what each is better or worse by, and how fitted ladders did."""
 
+from saccade.evaluation.policies import Against, Policies, Verdict
 from saccade.study import words
 from saccade.study.grid import scroll
 from saccade.study.markup import plain, tag
-from saccade.study.policies import Against, Policies, Verdict
 from saccade.study.policies_table import better, facts, figure, points
 from saccade.tasks.exam import Scale
 

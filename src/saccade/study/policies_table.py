@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from saccade.evaluation.policies import Against, Cascade, Policies, Proof
+from saccade.evaluation.reliability import Reliability
 from saccade.evaluation.results import Change
 from saccade.study import words
 from saccade.study.markdown import pipes
 from saccade.study.markup import leaf, number, plain, tag
-from saccade.study.policies import Against, Cascade, Policies, Proof
-from saccade.study.reliability import Reliability
 from saccade.study.table import titled
 from saccade.tasks.exam import Scale
 

@@ -6,6 +6,7 @@ It is well-formed XML as well, so that a test can read it and a mistake in its t
 from collections.abc import Sequence
 from importlib import resources
 
+from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
 from saccade.evaluation.shown import Shown
 from saccade.study import words
@@ -14,7 +15,6 @@ from saccade.study.gallery import gallery
 from saccade.study.grid import kinds_table, rows_table
 from saccade.study.judged import judged
 from saccade.study.markup import leaf, plain, tag
-from saccade.study.policies import Policies
 
 TITLE = "What a picture costs, and what you lose"
 INTRO = (

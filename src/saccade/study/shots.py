@@ -18,11 +18,12 @@ import torch
 from saccade.core.codec import parsed, written
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
+from saccade.core.progress import Progress
 from saccade.evaluation.intervals import clustered
 from saccade.evaluation.results import Score
+from saccade.evaluation.runner import PICTURES_AT_ONCE
 from saccade.models.base import Reader
 from saccade.models.encoded import Encoded, Shot
-from saccade.study.sheets import PICTURES_AT_ONCE, Progress
 from saccade.tasks.exam import Question, is_right
 from saccade.tasks.scenes import Scene, Scenes
 

@@ -14,8 +14,8 @@ from saccade.core.backend import Backend, Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.keep import Keep
 from saccade.core.request import WHOLE, Ask, Call, Sight, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.models.hosted import Hosted
 from saccade.models.hosted.backend import _said
@@ -44,11 +44,11 @@ def same(one, other):
 @pytest.mark.parametrize("rule", ["random", "uniform"])
 def test_some_tokens_are_read_where_they_stood(kind, rule):
     """What dropping them equals is held in ``test_inside``; here it is that the right ones are dropped."""
-    host, keep = hosted(kind), Keep(rule, 0.5)
+    host, keep = hosted(kind), TokenSelection(rule=rule, share=0.5)
     asks = [Ask(question=text, max_tokens=4, keep=keep) for text in ("What is it?", "Where?")]
     found = host.run([job(ask) for ask in asks])
     (image,) = host.eyes.encode([picture(70, 52)])
-    kept = torch.from_numpy(keep.chosen(image.cells, (0, (70, 52))))
+    kept = torch.from_numpy(keep.choose(image.cells, (0, (70, 52))))
     for seen, ask in zip(found, asks, strict=True):
         row = Row(host.prompts.prompt(host.prompts.texts(ask)[0], [image.spelt]), (image,), (kept,))
         with torch.inference_mode():
@@ -263,7 +263,7 @@ def test_pictures_are_remembered_by_their_key():
     assert host.eyes is not None
     calls = []
     encode = host.eyes.encode
-    host.eyes.encode = lambda images: calls.append(len(images)) or encode(images)  # type: ignore[method-assign]
+    host.eyes.encode = lambda images, how: calls.append(len(images)) or encode(images, how)  # type: ignore[method-assign]
     asked = Ask(question="?", max_tokens=1)
     host.run([job(asked), job(asked), job(replace(asked, sights=(CROP,)))])
     host.run([job(asked), job(asked, 1)])

@@ -11,14 +11,16 @@ from saccade.core.backend import Backend, Job, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.request import Ask, Request, Said, Sight, Talk, YesNo, needs, shown
+from saccade.core.request import WHOLE, Ask, Request, Said, Sight, Talk, YesNo, needs, shown
 from saccade.core.size import Size
 from saccade.core.trace import Price
 from saccade.core.view import View
 from saccade.models.endpoint import verdict, wire
+from saccade.models.endpoint.budget import Budget
 from saccade.models.endpoint.found import LIMIT, Found, found
 from saccade.models.endpoint.line import Line, RefusedError
 from saccade.models.endpoint.reply import Reply, parsed, read
+from saccade.specs.system import System
 from saccade.views.sight import extent, plain, shown_size
 
 WORDS = 8
@@ -56,6 +58,7 @@ class Endpoint(Backend):
         self._limit = "max_tokens"
         self._lock = threading.Lock()
         self._visual: dict[Hashable, int] = {}
+        self._budget = Budget()
 
     def __repr__(self) -> str:
         return f"Endpoint({self._line.shown!r}, model={self._model!r})"
@@ -83,7 +86,7 @@ class Endpoint(Backend):
     @property
     def fingerprint(self) -> str:
         """See ``Backend``: the server, without what is secret in its URL, and the model there."""
-        return f"endpoint {self._line.shown} {self.model}"
+        return f"endpoint {self._line.shown} {self.model} {self._budget.twin}".rstrip()
 
     @property
     def provenance(self) -> str:
@@ -93,7 +96,16 @@ class Endpoint(Backend):
     @property
     def caps(self) -> Cap:
         """What it can do: asks the server the first time."""
-        return self._known.caps | self._tools
+        return self._known.caps | self._tools | (Cap.RESIZE if self._budget.planned else Cap(0))
+
+    def plan_as(self, twin: System) -> None:
+        """Take the plan of ``twin`` for how many visual tokens an image takes there, where the server does not say."""
+        self._budget.plan_as(twin)
+
+    def learn(self, size: Size, request: Request, visual_tokens: int) -> None:
+        """See ``Backend``."""
+        if shown(request) == (WHOLE,):
+            self._budget.learn(size, visual_tokens)
 
     @property
     def model(self) -> str:
@@ -104,7 +116,15 @@ class Endpoint(Backend):
     def price(self, size: Size, request: Request) -> Price:
         """Nobody knows what a server computes; visual tokens are known once it has told them of equal sights."""
         self._check(request)
-        return Price(self._visual.get((size, shown(request))), None, None, None)
+        known = self._visual.get((size, shown(request)))
+        return Price(self._planned(size, request) if known is None else known, None, None, None)
+
+    def _planned(self, size: Size, request: Request) -> int | None:
+        """Visual tokens by the twin's plan."""
+        if not self._budget.planned:
+            return None
+        sights = [self._budget.resolved(sight, size) for sight in shown(request)]
+        return sum(self._budget.tokens(shown_size(sight, size)) or 0 for sight in sights)
 
     def same(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
@@ -119,8 +139,10 @@ class Endpoint(Backend):
         return [self._one(job) for job in jobs]
 
     def _one(self, job: Job) -> Seen:
-        request, size = job.request, Size(*job.image.size)
-        self._check(request)
+        asked, size = job.request, Size(*job.image.size)
+        self._check(asked)
+        request = self._resolved(asked, size)
+        job = replace(job, request=request)
         observation: Answer | float | Said
         match request:
             case Ask():
@@ -133,10 +155,22 @@ class Endpoint(Backend):
                 observation, reply = self._said(job, request)
             case _:
                 raise TypeError(f"no endpoint knows of {type(request).__name__}")
-        if reply.visual_tokens is not None:
-            self._visual[size, shown(request)] = reply.visual_tokens
+        visual = self._planned(size, request) if reply.visual_tokens is None else reply.visual_tokens
+        if visual is not None:
+            self._visual[size, shown(asked)] = visual
+            self.learn(size, asked, visual)
         views = tuple(_view(sight, size) for sight in shown(request))
-        return Seen(observation, views, reply.visual_tokens, reply.tokens)
+        return Seen(observation, views, visual, reply.tokens)
+
+    def _resolved(self, request: Request, size: Size) -> Request:
+        """A request whose pictures have the sizes that their budgets come to."""
+        if isinstance(request, Talk):
+            turns = tuple(
+                replace(turn, sights=tuple(self._budget.resolved(sight, size) for sight in turn.sights))
+                for turn in request.turns
+            )
+            return replace(request, turns=turns)
+        return replace(request, sights=tuple(self._budget.resolved(sight, size) for sight in request.sights))
 
     def _verdict(self, job: Job, request: YesNo) -> tuple[float, Reply]:
         messages = wire.asked(job.image, request.sights, request.question)

@@ -44,6 +44,8 @@ def found(send: Send) -> Found:
         caps = Cap.GENERATE
         if reply.logprobs:
             caps |= Cap.LOGPROBS | (Cap.TOPK if reply.top else Cap(0))
+        if reply.visual_tokens is not None:
+            caps |= Cap.RESIZE
         return Found(caps | _if(send, 2, Cap.MULTI_IMAGE) | _if(send, 0, Cap.INSTRUCT), alternatives or 0)
     _asked(send, 0, None)
     return Found(Cap.INSTRUCT, 0)

@@ -14,12 +14,14 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Observation, Seen
+from saccade.core.backend import Description, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.heat import Heat
+from saccade.core.ledger import Ledger
 from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Watch, YesNo, kept, needs, shown
+from saccade.core.selection import with_area
 from saccade.core.size import Size
 from saccade.core.trace import Price
 from saccade.core.view import View
@@ -33,8 +35,10 @@ from saccade.models.hosted.fork import Prefix
 from saccade.models.hosted.pictures import Eyes, Picture
 from saccade.models.hosted.plain import generated
 from saccade.models.hosted.prompts import CALL, Prompts
+from saccade.models.hosted.resizing import Shown
 from saccade.models.hosted.shorten import Row
 from saccade.models.identity import Local, Origin
+from saccade.specs.path import Views
 from saccade.views import sight as sights
 
 MEMO = 256 * 2**20
@@ -96,6 +100,7 @@ class Hosted(Local):
     def _proved(self) -> Cap:
         kind = self.model.config.model_type
         inside = (
+            (PROVED["resizing"], Cap.RESIZE),
             (PROVED["token selection"], Cap.ENCODE | Cap.KEEP | Cap.POSITIONS),
             (PROVED["shared prefix"], Cap.FORK),
             (PROVED["attention"], Cap.ATTN_LM),
@@ -104,17 +109,18 @@ class Hosted(Local):
         caps = ASKS | (Cap.TOOLS if self.prompts.tools else Cap(0))
         # Maps of layers on several devices are not brought together.
         spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
-        for families, more in inside[: 2 if spread else None]:
+        for families, more in inside[: 3 if spread else None]:
             caps |= more if self.eyes is not None and kind in families else Cap(0)
         return caps
 
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
         check("this request", needs(request), self.name, self.caps)
-        sizes = [sights.shown_size(sight, size) for sight in shown(request)]
         if self.eyes is None or self.eyes.path.language is None:
             return Price(None, None, None, None)
-        layouts = [self.eyes.layout(one) for one in sizes]
+        how = [self.eyes.shown(sight, size) for sight in shown(request)]
+        sizes, path = [one.size for one in how], self.eyes.through(self._frame(how))
+        layouts = [path.layout(one) for one in sizes]
         spelt = [self.eyes.spelt(layout) for layout in layouts]
         lengths = [len(self.prompts.prompt(text, spelt).ids) for text in self.prompts.texts(request)]
         if not sizes:
@@ -123,13 +129,37 @@ class Hosted(Local):
                 [length], self.setting.number, eager=False
             )
             return Price(0, length, language.cost(length).flops, held)
-        path, keep = self.eyes.path, kept(request)
-        slots = path.plan(sizes, 0, self.setting).slots
-        read = None if keep is None else sum(keep.count(path.plan([one], 0).visual_tokens) for one in sizes)
+        selection, slots = kept(request), path.plan(sizes, 0, self.setting).slots
+        cells = [] if selection is None else [self.eyes.cells(layout) for layout in layouts]
+        read = None if selection is None else sum(selection.count(len(one), with_area(one)) for one in cells)
         plans = [path.plan(sizes, max(0, length - slots), self.setting, keep=read) for length in lengths]
         flops = plans[0].vision.flops + plans[0].connector.flops + sum(plan.language.flops for plan in plans)
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
-        return Price(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held)
+        taken = sum(plan.slots for plan in plans)
+        return Price(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held, taken)
+
+    def _frame(self, how: Sequence[Shown]) -> Views | None:
+        """The frame through which all pictures of a prompt are seen. Raises SaccadeError where there are several."""
+        frames = {one.frame for one in how}
+        if len(frames) > 1:
+            raise SaccadeError(f"{self.name} sees all pictures of one prompt in one frame, got {len(frames)}; give one")
+        return next(iter(frames), None)
+
+    def describe(self, job: Job) -> Description | None:
+        """See ``Backend``: of families whose plan knows where tokens lie."""
+        if self.eyes is None or len(shown(job.request)) != 1:
+            return None
+        size, (sight,) = Size(*job.image.size), shown(job.request)
+        how = self.eyes.shown(sight, size)
+        path = self.eyes.through(how.frame)
+        layout = path.layout(how.size)
+        grids = [path.token_grid(view) for view in layout.views]
+        views = tuple(sights.placed(how.sight, view, size) for view in layout.views)
+        ledger = Ledger.of(size, views, [grid for grid in grids if grid is not None])
+        selection = kept(job.request)
+        if selection is not None:
+            ledger = ledger.keep(selection.choose(self.eyes.cells(layout), job.key).tolist())
+        return Description(replace(layout, size=size, views=views), ledger)
 
     def same(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
@@ -158,11 +188,11 @@ class Hosted(Local):
         for job, seen, mine in zip(jobs, pictures, lines, strict=True):
             size = Size(*job.image.size)
             views = tuple(
-                sights.placed(sight, view, size)
+                sights.placed(self.eyes.shown(sight, size).sight, view, size)
                 for sight, picture in zip(shown(job.request), seen, strict=True)
                 for view in picture.views
             )
-            told = _told(job, [next(found) for _ in mine], seen)
+            told = _told(self.eyes, job, [next(found) for _ in mine], seen)
             visual = sum(map(len, mine[0].row.kept))
             made.append(Seen(told, views, visual, sum(len(line.row.places) for line in mine)))
         return made
@@ -171,7 +201,7 @@ class Hosted(Local):
         spelt = [picture.spelt for picture in seen]
         texts = self.prompts.texts(job.request)
         keep = kept(job.request)
-        read = None if keep is None else tuple(torch.from_numpy(keep.chosen(one.cells, job.key)) for one in seen)
+        read = None if keep is None else tuple(torch.from_numpy(keep.choose(one.cells, job.key)) for one in seen)
         rows = [Row(self.prompts.prompt(text, spelt), tuple(seen), read) for text in texts]
         if not isinstance(job.request, Watch):
             return [_Line(*pair) for pair in zip(texts, rows, strict=True)]
@@ -252,7 +282,9 @@ class Hosted(Local):
         made = {key: self._memo[key] for key in images if key in self._memo}
         missing = [key for key in images if key not in made]
         if missing:
-            found = eyes.encode([sights.shown(images[key], key[1]) for key in missing])
+            how = [eyes.shown(key[1], Size(*images[key].size)) for key in missing]
+            cut = [sights.shown(images[key], one.sight) for key, one in zip(missing, how, strict=True)]
+            found = eyes.encode(cut, how)
             made |= dict(zip(missing, found, strict=True))
         self._remember(made)
         return [[made[key] for key in keys] for keys in wanted]
@@ -306,12 +338,13 @@ def _columns(head: Row, length: int) -> Tensor:
     return torch.tensor(marks, dtype=torch.long) + length - len(places)
 
 
-def _told(job: Job, said: Sequence[Observation | Tensor], seen: Sequence[Picture]) -> Observation:
+def _told(eyes: Eyes, job: Job, said: Sequence[Observation | Tensor], seen: Sequence[Picture]) -> Observation:
     if not isinstance(job.request, Watch):
         (only,) = said
         return cast(Observation, only)
     (sight,), (picture,), size = job.request.sights, seen, Size(*job.image.size)
-    boxes = np.asarray([sights.source(sight, Box(*map(float, cell)), size).sides for cell in picture.cells])
+    shown_as = eyes.shown(sight, size).sight
+    boxes = np.asarray([sights.source(shown_as, Box(*map(float, cell)), size).sides for cell in picture.cells])
     return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
 

@@ -7,7 +7,7 @@ Loses   what the model's own processor loses; it is called as its class calls it
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast, final
 
 import numpy as np
@@ -19,11 +19,13 @@ from transformers import PreTrainedModel
 
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
+from saccade.core.request import WHOLE, Sight
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.models.hosted.families import KINDS, PIXELS
+from saccade.models.hosted.resizing import Shown, resolved
 from saccade.specs.families import FAMILIES
-from saccade.specs.path import PathSpec
+from saccade.specs.path import PathSpec, Views
 from saccade.specs.system import System
 
 VIEWS_AT_ONCE = 16
@@ -57,6 +59,9 @@ class Picture:
         return sum(one.nbytes for one in (self.tokens, *self.deep))
 
 
+_Taken = tuple[str, dict[str, Tensor], Shown]
+
+
 @final
 class Eyes:
     """The vision side of ``model`` with its ``processor``; ``path`` is the family's plan under their numbers."""
@@ -73,9 +78,13 @@ class Eyes:
         system = System(name=type(model).__name__, family=family, config=config, processor=settings)
         self.path: PathSpec = system.path()
 
-    def layout(self, size: Size) -> Layout:
-        """How a shown picture of ``size`` is looked at."""
-        return self.path.layout(size)
+    def shown(self, sight: Sight, picture: Size) -> Shown:
+        """How ``sight`` of a ``picture`` is shown, its budget of tokens resolved."""
+        return resolved(self.path, getattr(self.model.config.vision_config, "patch_size", 1), sight, picture)
+
+    def through(self, frame: Views | None) -> PathSpec:
+        """The plan, seen through another frame than the model's own."""
+        return self.path if frame is None else replace(self.path, views=frame)
 
     def cells(self, layout: Layout) -> np.ndarray:
         """The shown pixels under every visual token, in reading order."""
@@ -96,12 +105,13 @@ class Eyes:
         }
         return str(self.processor.replace_image_token(told, 0))
 
-    def encode(self, images: Sequence[Image.Image]) -> list[Picture]:
-        """Visual tokens of each picture. Raises SaccadeError where their numbers disagree."""
-        taken = [self._taken(image) for image in images]
+    def encode(self, images: Sequence[Image.Image], how: Sequence[Shown] | None = None) -> list[Picture]:
+        """Visual tokens of each picture, seen as ``how`` says. Raises SaccadeError where their numbers disagree."""
+        how = [Shown(WHOLE, Size(*image.size)) for image in images] if how is None else how
+        taken = [self._taken(image, one) for image, one in zip(images, how, strict=True)]
         made: list[Picture] = []
         for batch in self._batches(taken):
-            found = self._seen([pixels for _, pixels, _ in batch])
+            found = self._seen([pixels for _, pixels, _ in batch], interpolated=batch[0][2].frame is not None)
             counts = [spelt.count(self.mark) for spelt, _, _ in batch]
             if sum(counts) != len(found[0]):
                 raise SaccadeError(
@@ -109,9 +119,9 @@ class Eyes:
                     f"{len(found[0])}; take the processor that was published with the model"
                 )
             parts = [torch.split(layer, counts) for layer in found]
-            for number, (spelt, pixels, size) in enumerate(batch):
+            for number, (spelt, pixels, one) in enumerate(batch):
                 first, *deep = (layer[number] for layer in parts)
-                layout = self.layout(size)
+                size, layout = one.size, self.through(one.frame).layout(one.size)
                 cells = self.cells(layout)
                 if len(cells) != counts[number]:
                     raise SaccadeError(
@@ -121,21 +131,20 @@ class Eyes:
                 made.append(Picture(first, tuple(deep), pixels.get("image_grid_thw"), spelt, size, layout.views, cells))
         return made
 
-    def _taken(self, image: Image.Image) -> tuple[str, dict[str, Tensor], Size]:
-        """One picture as its processor takes it: what it writes, the pixels, the size."""
-        features = self.processor.image_processor([image], return_tensors="pt", **self.asked)
+    def _taken(self, image: Image.Image, how: Shown) -> "_Taken":
+        """One picture as its processor takes it: what it writes, the pixels, and how it is shown."""
+        features = self.processor.image_processor([image], return_tensors="pt", **{**self.asked, **how.options})
         spelt = self.processor.replace_image_token(features, 0)
         pixels = {name: cast(Tensor, features[name]) for name in PIXELS if name in features}
-        return str(spelt), pixels, Size(*image.size)
+        return str(spelt), pixels, how
 
-    def _batches(
-        self, taken: Sequence[tuple[str, dict[str, Tensor], Size]]
-    ) -> Iterator[list[tuple[str, dict[str, Tensor], Size]]]:
-        batch: list[tuple[str, dict[str, Tensor], Size]] = []
+    def _batches(self, taken: Sequence["_Taken"]) -> "Iterator[list[_Taken]]":
+        batch: list[_Taken] = []
         views = 0
         for one in taken:
             many = 1 if "image_grid_thw" in one[1] else one[1]["pixel_values"].shape[self.kind.axis]
-            if batch and views + many > VIEWS_AT_ONCE:
+            framed = bool(batch) and batch[0][2].frame != one[2].frame
+            if batch and (framed or views + many > VIEWS_AT_ONCE):
                 yield batch
                 batch, views = [], 0
             batch.append(one)
@@ -143,14 +152,17 @@ class Eyes:
         if batch:
             yield batch
 
-    def _seen(self, pixels: Sequence[dict[str, Tensor]]) -> list[Float[Tensor, "tokens width"]]:
-        """All tokens in a row, and those for deeper layers."""
+    def _seen(
+        self, pixels: Sequence[dict[str, Tensor]], *, interpolated: bool = False
+    ) -> list[Float[Tensor, "tokens width"]]:
+        """All tokens in a row, and those for deeper layers; ``interpolated`` where the frame is not the tower's own."""
+        options = {"interpolate_pos_encoding": True} if interpolated else {}
         joined = {name: torch.cat([one[name] for one in pixels], dim=self.kind.axis) for name in pixels[0]}
         joined = {
             name: tensor.to(self.model.device, self.model.dtype if tensor.is_floating_point() else None)
             for name, tensor in joined.items()
         }
-        out = cast(Any, self.model).get_image_features(**joined, return_dict=True)
+        out = cast(Any, self.model).get_image_features(**joined, **options, return_dict=True)
         return [_flat(out.pooler_output), *(_flat(layer) for layer in out.get("deepstack_features", ()))]
 
 

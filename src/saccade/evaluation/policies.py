@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from saccade.core.codec import parsed, written
+from saccade.evaluation.cascade import Expected
+from saccade.evaluation.reliability import Reliability
 from saccade.evaluation.results import SCALES, Change
 from saccade.policies.certify import Certificate, Refusal
-from saccade.study.cascade import Expected
-from saccade.study.reliability import Reliability
 from saccade.tasks.exam import Scale
 
 SCHEMA = "saccade.policies/1"

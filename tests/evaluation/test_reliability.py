@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from saccade.core.errors import SaccadeError
-from saccade.study.reliability import reliability
+from saccade.evaluation.reliability import reliability
 
 
 def drawn(count: int, bend: float = 1.0) -> tuple[list[float], list[bool]]:

@@ -1,0 +1,52 @@
+"""The few-shot study as a function: what the command line and a notebook call."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from saccade.api.comparing import results_folder
+from saccade.core.defaults import PICTURES
+from saccade.core.errors import SaccadeError
+from saccade.core.files import write_whole
+from saccade.core.progress import Progress
+from saccade.models.cards import cards
+from saccade.models.composed import Composed
+from saccade.models.open import open_model
+from saccade.study.shots import SHOTS, Shots
+from saccade.study.shots import few_shot as run_few_shot
+from saccade.study.shots_table import drawing
+from saccade.study.shots_table import shots_table as shots_table
+
+SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
+"""Readers of the study: one that was trained on prompts with examples, and its twin that was not."""
+
+
+def few_shot(
+    models: Sequence[object] = SHOWN_EXAMPLES,
+    *,
+    counts: Sequence[int] = SHOTS,
+    out: str | Path | None = None,
+    pictures: int = PICTURES,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Shots, tuple[Path, ...]]:
+    """Accuracy with ``counts`` examples in the prompt, questions spelt out and not; see ``study/shots.py``.
+
+    ``models`` as in ``compare``, of those that are composed here. ``out`` receives ``shots.json`` and ``shots.svg``.
+    """
+    folder = results_folder(out)
+    readers = {}
+    for source in dict.fromkeys(models):
+        opened = open_model(source)
+        if not isinstance(opened, Composed):
+            raise SaccadeError(
+                f"examples in the prompt are shown to models that are composed here, {opened.name} is not; "
+                f"name some of: {', '.join(cards())}"
+            )
+        readers[source if isinstance(source, str) else opened.name] = opened.reader
+    found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
+    if folder is None:
+        return found, ()
+    folder.mkdir(parents=True, exist_ok=True)
+    found.save(folder / "shots.json")
+    write_whole(folder / "shots.svg", drawing(found))
+    return found, (folder / "shots.json", folder / "shots.svg")

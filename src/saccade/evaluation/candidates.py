@@ -1,0 +1,174 @@
+"""Candidates: who answers the questions of a comparison, and the baselines that they have to beat.
+
+resize   the same model sees a smaller picture: fewer patches, so the tower is cheaper as well
+random   visual tokens selected at random
+uniform  visual tokens selected evenly over the picture
+
+Published evidence says that these beat many cleverer ways of dropping tokens (VTC-Bench, arXiv:2510.07143), so every
+comparison holds them: on the reference model as it is, and on one that was trained with smaller pictures and dropped
+tokens where there is one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+
+from saccade.core.backend import Backend
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.selection import TokenSelection
+from saccade.policies.base import Policy
+from saccade.policies.once import Once
+
+SHARES = (0.5, 0.25)
+"""Lengths of smaller pictures, in shares of the picture's, where no budget was named: a quarter and a sixteenth of its
+tokens.
+"""
+ROOM = 1.05
+"""Since models round lengths, a picture made smaller by its length is allowed a little more than it should take."""
+SELECTS = Cap.KEEP | Cap.POSITIONS
+ONCE = "once"
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model in a comparison under a ``name``: by training seed, the ``backends`` whose answers are pooled.
+
+    ``baseline`` says whether resize, random and uniform rows are made of it. A model that stands ``alone`` is judged
+    against its own single looks, the others against those of all of them.
+    """
+
+    name: str
+    backends: Mapping[int, Backend]
+    baseline: bool = False
+    alone: bool = False
+
+    @property
+    def first(self) -> Backend:
+        """The backend of the first training seed."""
+        return next(iter(self.backends.values()))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Candidate:
+    """One row to be: ``policy`` under a ``title``, on the first model of ``bench``, at a ``budget`` of visual tokens.
+
+    ``seed`` is the model's training seed. Where ``detailed``, every look is stored beside the answer.
+    """
+
+    model: str
+    title: str
+    policy: Policy
+    bench: Mapping[str, Backend]
+    budget: int | None = None
+    seed: int = 0
+    detailed: bool = False
+
+    @property
+    def row(self) -> tuple[str, str, int | None, str]:
+        """Equal for candidates that differ in the training seed alone: their answers make one row."""
+        return self.model, self.title, self.budget, repr(self.policy)
+
+    @property
+    def key(self) -> str:
+        """The name of its answers in a journal: equal names mean equal questions to equal models."""
+        budget = "" if self.budget is None else f" {self.budget}"
+        share = f" {self.policy.share:g}" if isinstance(self.policy, Once) and self.policy.share != 1 else ""
+        keep = self.policy.keep if isinstance(self.policy, Once) else None
+        part = f" {keep.share:g}" if keep is not None and keep.share is not None else ""
+        return f"{self.model} · {self.title}{budget}{share}{part} · seed {self.seed}"
+
+    @property
+    def backend(self) -> Backend:
+        """The model that it runs on."""
+        return next(iter(self.bench.values()))
+
+    @property
+    def remote(self) -> bool:
+        """Whether some model of it answers elsewhere."""
+        return any(model.remote for model in self.bench.values())
+
+
+def single_looks(model: Model) -> list[Candidate]:
+    """One look at the whole picture, for each training seed."""
+    return [
+        Candidate(model=model.name, title=ONCE, policy=Once(top=0), bench={model.name: backend}, seed=seed)
+        for seed, backend in model.backends.items()
+    ]
+
+
+def baselines(model: Model, budgets: Iterable[int], seed: int) -> list[Candidate]:
+    """Smaller pictures, and random and uniform tokens, at each budget, as far as the model can."""
+    made: list[Candidate] = []
+    for trained, backend in model.backends.items():
+        for title, policy, budget in _policies(backend.caps, budgets, seed):
+            made.append(
+                Candidate(
+                    model=model.name,
+                    title=title,
+                    policy=policy,
+                    bench={model.name: backend},
+                    budget=budget,
+                    seed=trained,
+                )
+            )
+    return made
+
+
+def shared_baselines(model: Model, seed: int) -> list[Candidate]:
+    """The same for a model that cannot resize to a budget: at a quarter and a sixteenth of each picture's tokens."""
+    policies: list[tuple[str, Policy]] = [("resize", Once(share=share, top=0)) for share in SHARES]
+    if model.first.caps & SELECTS == SELECTS:
+        policies += [
+            (rule, Once(keep=TokenSelection(rule=rule, share=share**2, seed=seed), top=0))
+            for rule in ("random", "uniform")
+            for share in SHARES
+        ]
+    return [
+        Candidate(model=model.name, title=title, policy=policy, bench={model.name: backend}, seed=trained)
+        for trained, backend in model.backends.items()
+        for title, policy in policies
+    ]
+
+
+def matched(model: Model, tokens: float, whole: float) -> list[Candidate]:
+    """Smaller pictures of as many visual tokens as something with a mean of ``tokens`` took, of ``whole`` ones; none
+    where it took no fewer than the whole.
+    """
+    budget = max(1, ceil(tokens))
+    if budget >= whole:
+        return []
+    if Cap.RESIZE in model.first.caps:
+        policy, named = Once(tokens=budget, top=0), budget
+    else:  # tokens are as the square of the length
+        policy, named = Once(share=min(1.0, round(sqrt(ROOM * tokens / whole), 3)), top=0), None
+    return [
+        Candidate(model=model.name, title="resize", policy=policy, bench={model.name: backend}, budget=named, seed=seed)
+        for seed, backend in model.backends.items()
+    ]
+
+
+def fewer(budgets: Sequence[int], whole: float, name: str) -> list[int]:
+    """The budgets that take something away from ``whole`` visual tokens. Raises SaccadeError where none does."""
+    found = [budget for budget in dict.fromkeys(budgets) if budget < whole]
+    if not found:
+        asked = ", ".join(map(str, budgets)) or "none"
+        raise SaccadeError(
+            f"baselines need budgets below the {whole:g} visual tokens of {name}, got {asked}; try "
+            f"{max(1, int(whole) // 4)}"
+        )
+    return found
+
+
+def _policies(caps: Cap, budgets: Iterable[int], seed: int) -> list[tuple[str, Policy, int]]:
+    numbers = list(budgets)
+    made: list[tuple[str, Policy, int]] = []
+    if Cap.RESIZE in caps:
+        made += [("resize", Once(tokens=tokens, top=0), tokens) for tokens in numbers]
+    if caps & SELECTS == SELECTS:
+        made += [
+            (rule, Once(keep=TokenSelection(rule=rule, tokens=tokens, seed=seed), top=0), tokens)
+            for rule in ("random", "uniform")
+            for tokens in numbers
+        ]
+    return made

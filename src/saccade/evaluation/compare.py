@@ -1,0 +1,309 @@
+"""Compare: models × policies × budgets on one benchmark, with the baselines that every method has to beat."""
+
+import platform
+import sys
+import time
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import final
+
+from saccade.core.backend import Backend
+from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.progress import Progress
+from saccade.core.recipe import digest, to_dict
+from saccade.core.trace_codec import Json
+from saccade.core.version import __version__
+from saccade.evaluation.answered import Answered
+from saccade.evaluation.candidates import (
+    ONCE,
+    SHARES,
+    Candidate,
+    Model,
+    baselines,
+    fewer,
+    matched,
+    shared_baselines,
+    single_looks,
+)
+from saccade.evaluation.journal import Journal, Unwritten
+from saccade.evaluation.ladders import CERTIFIED, LADDER, Fitted, cascade, fit, level_candidate
+from saccade.evaluation.marking import Marking
+from saccade.evaluation.policies import Cascade, Policies
+from saccade.evaluation.results import Cheapest, Environment, ExamFacts, Results
+from saccade.evaluation.rows import Entry, heights_of, row
+from saccade.evaluation.runner import Runner
+from saccade.evaluation.showing import pictures_shown
+from saccade.evaluation.shown import Shown
+from saccade.evaluation.verdicts import cheapest_within, verdict
+from saccade.policies.base import Policy
+from saccade.policies.catalogue import TYPES
+from saccade.policies.ladder import Ladder
+from saccade.policies.scheduler import Scheduler
+from saccade.tasks.exam import Exam
+
+DEFAULT_BUDGETS = (64, 16, 4)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a comparison leaves: its ``results``, pictures ``shown``, verdicts on ``policies`` where some were compared,
+    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer.
+    """
+
+    results: Results
+    shown: tuple[Shown, ...]
+    policies: Policies | None
+    ladders: Mapping[str, Ladder]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Plan:
+    """What is compared, and how.
+
+    ``models`` by name, the ``reference`` among them; ``policies`` run on those of ``driven``, with the models
+    ``beside`` at hand. ``budgets`` are visual tokens of the baselines, None for the usual ones. ``resolvable`` is the
+    height of text, in pixels of the reference's view, from which on it counts as resolvable. Ladders are fitted to
+    ``calibration``. ``loss`` (a fraction) asks for the cheapest budget within it, ``price`` is that of a million prompt
+    tokens.
+    """
+
+    exam: Exam
+    models: Mapping[str, Model]
+    reference: str
+    budgets: Sequence[int] | None = None
+    seed: int = 0
+    resolvable: float | None = None
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    driven: Sequence[str] = ()
+    beside: Mapping[str, Backend] = field(default_factory=dict)
+    calibration: Exam | None = None
+    marking: Marking = field(default_factory=Marking)
+    loss: float | None = None
+    price: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference not in self.models:
+            raise SaccadeError(f"the reference model {self.reference!r} takes no part; known: {', '.join(self.models)}")
+        if any(budget < 1 for budget in self.budgets or ()):
+            raise SaccadeError(f"a budget is at least 1 visual token, got {min(self.budgets or ())}")
+        for name in self.driven:
+            for policy in self.policies.values():
+                Scheduler({name: self.models[name].first, **self.beside}).check(policy)
+
+    @property
+    def recipe(self) -> Json:
+        """What the answers depend on, as JSON-safe data: equal recipes give equal answers."""
+        return {
+            "benchmark": self.exam.name,
+            "models": {
+                name: {str(seed): backend.fingerprint or backend.name for seed, backend in model.backends.items()}
+                for name, model in self.models.items()
+            },
+            "reference": self.reference,
+            "budgets": None if self.budgets is None else list(self.budgets),
+            "seed": self.seed,
+            "policies": {name: to_dict(policy, TYPES) for name, policy in self.policies.items()},
+            "driven": list(self.driven) if self.policies else [],
+            "beside": {name: model.fingerprint or model.name for name, model in self.beside.items()},
+            "calibration": None if self.calibration is None or not self.policies else self.calibration.name,
+            "marking": self.marking.name,
+        }
+
+
+def compare(plan: Plan, journal: Journal | None = None, progress: Progress | None = None) -> Comparison:
+    """Every model and policy on every question; rows for each, and the baselines at each budget.
+
+    Answers that ``journal`` holds are taken from there, and further ones written to it.
+    """
+    return _Comparing(plan, Unwritten() if journal is None else journal, progress).all()
+
+
+@final
+class _Comparing:
+    """One comparison: candidates are run in stages, since budgets of the later ones depend on the answers before."""
+
+    def __init__(self, plan: Plan, journal: Journal, progress: Progress | None) -> None:
+        self.plan = plan
+        self.runner = Runner(plan.exam, journal, plan.marking, progress)
+        self.calibration = None
+        if plan.calibration is not None and any(isinstance(one, Ladder) for one in plan.policies.values()):
+            self.calibration = Runner(plan.calibration, journal, plan.marking, progress, split="calibration")
+        for one in self.runner.posed:
+            plan.marking.check(one.question)
+        self.entries: list[Entry] = []
+        self.looped: list[Entry] = []
+        self.cascades: list[Cascade] = []
+        self.ladders: dict[str, Ladder] = {}
+
+    def all(self) -> Comparison:
+        """See ``compare``."""
+        started = time.perf_counter()
+        self._single_looks()
+        self._baselines()
+        for name in self.plan.driven:
+            self._policies(self.plan.models[name])
+        self._matched()
+        results = self._results(time.perf_counter() - started)
+        faults = tuple(one.fault for one in (*self.entries, *self.looped) if one.fault is not None)
+        shown = pictures_shown(self.runner, [*self.entries, *self.looped], self._heights())
+        return Comparison(results, shown, self._judged(), self.ladders, faults)
+
+    def _run(self, candidates: Sequence[Candidate]) -> list[Entry]:
+        """Rows of candidates that differ in the training seed alone are pooled."""
+        found = self.runner.run(candidates)
+        rows: dict[Hashable, list[tuple[Candidate, list[Answered]]]] = {}
+        for candidate, answers in zip(candidates, found, strict=True):
+            rows.setdefault(candidate.row, []).append((candidate, answers))
+        return [
+            Entry(tuple(candidate for candidate, _ in ones), tuple(tuple(answers) for _, answers in ones))
+            for ones in rows.values()
+        ]
+
+    def _single_looks(self) -> None:
+        """One look of every model. Baselines of models that are judged together share pictures and towers with that."""
+        plan = self.plan
+        candidates = [one for model in plan.models.values() for one in single_looks(model)]
+        for model in plan.models.values():
+            if model.baseline and not model.alone:
+                whole = self._planned_tokens(model)
+                candidates += baselines(model, fewer(plan.budgets or DEFAULT_BUDGETS, whole, model.name), plan.seed)
+        self.entries += self._run(candidates)
+
+    def _planned_tokens(self, model: Model) -> int:
+        """Visual tokens of the first picture by the model's own plan."""
+        (single, *_) = single_looks(model)
+        posed = self.runner.posed[0]
+        planned = model.first.price(posed.picture.size, self.runner.first_request(single, posed)).visual_tokens
+        if planned is None:
+            raise SaccadeError(f"{model.name} plans no visual tokens, so that it stands alone; compare it by itself")
+        return planned
+
+    def _baselines(self) -> None:
+        """Baselines of models that stand alone, whose budgets follow from what one look took."""
+        plan, candidates = self.plan, list[Candidate]()
+        for model in plan.models.values():
+            if not (model.baseline and model.alone):
+                continue
+            whole = self._whole(model.name)
+            self._teach(model, whole)
+            if Cap.RESIZE not in model.first.caps and plan.budgets is None:
+                candidates += shared_baselines(model, plan.seed)
+                continue
+            budgets = plan.budgets or [max(1, round(share**2 * whole.visual_tokens)) for share in SHARES]
+            most = max(one.visual_tokens for one in whole.answered)
+            candidates += baselines(model, fewer(budgets, most, model.name), plan.seed)
+        self.entries += self._run(candidates)
+
+    def _teach(self, model: Model, whole: Entry) -> None:
+        """Tell a model that knows no law what it read of whole pictures, so that it can resize to a budget."""
+        (single, *_) = single_looks(model)
+        for posed, answered in zip(self.runner.posed, whole.answers[0], strict=True):
+            if answered.error is None:
+                request = self.runner.first_request(single, posed)
+                model.first.learn(posed.picture.size, request, answered.visual_tokens)
+
+    def _policies(self, model: Model) -> None:
+        """Every policy on a model; a ladder is fitted first where there is something to fit it to."""
+        plan, bench = self.plan, {model.name: model.first, **self.plan.beside}
+        for title, policy in plan.policies.items():
+            if title == ONCE:
+                continue
+            if isinstance(policy, Ladder) and title == LADDER and self.calibration is not None:
+                self._ladder(model.name, bench, policy, fit(self.calibration, model.name, bench, policy))
+            else:
+                candidate = Candidate(model=model.name, title=title, policy=policy, bench=bench, detailed=True)
+                self.looped += self._run([candidate])
+
+    def _ladder(self, name: str, bench: Mapping[str, Backend], ladder: Ladder, fitted: Fitted) -> None:
+        cheap = Candidate(model=name, title=LADDER, policy=fitted.ladder, bench=bench, detailed=True)
+        safe = Candidate(model=name, title=CERTIFIED, policy=fitted.certified, bench=bench, detailed=True)
+        first = level_candidate(name, bench, ladder, 1)
+        found = self._run([cheap, safe])
+        (alone,) = self.runner.run([first])
+        calibration = "" if self.calibration is None else self.calibration.exam.name
+        answers = [one.answers[0] for one in found]
+        self.cascades.append(cascade(name, answers[0], answers[1], alone, fitted, calibration))
+        self.ladders[name] = fitted.ladder
+        self.looped += found
+
+    def _matched(self) -> None:
+        """Smaller pictures with as many tokens as each policy took, of the models that it is judged against."""
+        known = {one.candidate.key for one in self.entries}
+        candidates: dict[str, Candidate] = {}
+        for entry in self.looped:
+            for model in self._rivals(entry.candidate.model):
+                found = matched(model, entry.visual_tokens, self._whole(model.name).visual_tokens)
+                candidates |= {one.key: one for one in found if model.baseline and one.key not in known}
+        self.entries += self._run(list(candidates.values()))
+
+    def _rivals(self, name: str) -> list[Model]:
+        """The models whose single looks a policy on the model ``name`` is judged against."""
+        models = self.plan.models
+        return [models[name]] if models[name].alone else [one for one in models.values() if not one.alone]
+
+    def _whole(self, name: str) -> Entry:
+        return next(one for one in self.entries if one.candidate.model == name and one.candidate.title == ONCE)
+
+    def _judged(self) -> Policies | None:
+        if not self.looped:
+            return None
+        verdicts = []
+        for entry in self.looped:
+            rivals = {model.name for model in self._rivals(entry.candidate.model)}
+            lead = self._whole(self.plan.reference if self.plan.reference in rivals else entry.candidate.model)
+            others = [one for one in self.entries if one.candidate.model in rivals and one is not lead]
+            verdicts.append(verdict(entry, self.runner.posed, [lead, *others]))
+        return Policies(self.plan.exam.name, tuple(verdicts), tuple(self.cascades))
+
+    def _heights(self) -> Mapping[tuple[str, int], float]:
+        return heights_of(self.runner.posed, self.plan.models[self.plan.reference].first)
+
+    def _results(self, seconds: float) -> Results:
+        plan, asked, heights = self.plan, self.runner.posed, self._heights()
+        lead = self._whole(plan.reference)
+        rows = [row(one, lead, asked, heights, plan.resolvable) for one in (*self.entries, *self.looped)]
+        return Results(
+            exam=ExamFacts(plan.exam.name, len(plan.exam), len(asked), plan.resolvable),
+            reference=plan.reference,
+            recipe=digest(plan.recipe),
+            environment=environment(),
+            rows=tuple(rows),
+            seconds=seconds,
+            metric=plan.marking.name,
+            price=plan.price,
+            cheapest=tuple(self._cheapest()),
+        )
+
+    def _cheapest(self) -> list[Cheapest]:
+        if self.plan.loss is None:
+            return []
+        found = []
+        for name in self.plan.models:
+            others = [one for one in self.entries if one.candidate.model == name]
+            best = cheapest_within(self._whole(name), others, self.runner.posed, self.plan.loss)
+            found += [] if best is None else [best]
+        return found
+
+
+def environment() -> Environment:
+    """What this runs on."""
+    torch = sys.modules.get("torch")
+    return Environment(
+        python=sys.version.split()[0],
+        torch=_version("torch"),
+        transformers=_version("transformers"),
+        pillow=version("pillow"),
+        saccade=__version__,
+        threads=1 if torch is None else torch.get_num_threads(),
+        machine=platform.machine(),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

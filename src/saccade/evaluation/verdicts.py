@@ -1,0 +1,66 @@
+"""Verdicts: each policy against the single looks that it has to beat, and the cheapest budget within a stated loss."""
+
+from collections.abc import Sequence
+
+from saccade.evaluation.intervals import Interval, paired
+from saccade.evaluation.policies import Against, Verdict
+from saccade.evaluation.results import Cheapest
+from saccade.evaluation.rows import Entry, scored
+from saccade.evaluation.runner import Posed
+
+
+def verdict(entry: Entry, asked: Sequence[Posed], singles: Sequence[Entry]) -> Verdict:
+    """A policy against the single looks ``singles``, of which the first reads all tokens.
+
+    Several looks have to beat a smaller picture with at least as many tokens as they took, or the whole picture where
+    they took more; and the best single look with no more.
+    """
+    tokens = entry.visual_tokens
+    resized = [one for one in singles if one.candidate.title == "resize" and one.visual_tokens >= tokens]
+    least = min((one.visual_tokens for one in resized), default=None)
+    equal = [one for one in resized if one.visual_tokens == least] or [singles[0]]
+    within = [one for one in singles if not one.baseline and one.visual_tokens <= tokens + 0.5]
+    return Verdict(
+        reader=entry.candidate.model,
+        policy=entry.candidate.title,
+        visual_tokens=tokens,
+        looks=entry.looks,
+        resize=_against(entry, asked, equal),
+        best=_against(entry, asked, within),
+    )
+
+
+def cheapest_within(whole: Entry, others: Sequence[Entry], asked: Sequence[Posed], loss: float) -> Cheapest | None:
+    """The row of fewest tokens whose mean score is at most ``loss`` (a fraction) below that of ``whole``.
+
+    None where no row is. The interval of its difference says how sure that is: ``proved`` where all of it lies within.
+    """
+    best: Cheapest | None = None
+    for entry in sorted(others, key=lambda one: one.visual_tokens):
+        found = _overall(entry, whole, asked)
+        if found.mean >= -loss - 1e-12 and best is None:
+            best = Cheapest(
+                reader=entry.candidate.model,
+                policy=entry.candidate.title,
+                budget=entry.candidate.budget,
+                visual_tokens=entry.visual_tokens,
+                loss=loss,
+                difference=found.mean,
+                ci95=found.ends,
+                proved=found.low is not None and found.low >= -loss,
+            )
+    return best
+
+
+def _overall(entry: Entry, whole: Entry, asked: Sequence[Posed]) -> Interval:
+    """The paired difference over all questions, of whatever kind."""
+    return paired(entry.first, whole.first, [one.picture.name for one in asked])
+
+
+def _against(entry: Entry, asked: Sequence[Posed], candidates: Sequence[Entry]) -> Against | None:
+    """The difference to whichever of the candidates scores most."""
+    if not candidates:
+        return None
+    best = max(candidates, key=lambda one: float(one.first.sum()))
+    found = scored(entry.first, best.first, asked).difference
+    return Against(best.candidate.model, best.candidate.title, best.visual_tokens, found.detail, found.gist, found.own)

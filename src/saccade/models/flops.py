@@ -5,6 +5,7 @@ for nothing. Equal shapes are counted once.
 """
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from functools import cache
 from typing import Any, TypeVar, cast, final
 
@@ -56,7 +57,7 @@ class Counter:
         if self.spec.cross is not None:
             read = (_read(self.language, self.spec.cross, taken + text, tokens - dropped) for text in texts)
         else:
-            read = (_read(self.language, None, taken + text - dropped, 0) for text in texts)
+            read = (_causal(self.language).at(taken + text - dropped) for text in texts)
         return seen + sum(read)
 
     def _view(self, size: Size) -> int:
@@ -111,6 +112,44 @@ def _pixels(size: Size) -> Tensor:
 def _seen(tower: TowerSpec, size: Size) -> int:
     """A tower over one view."""
     return _count(_tower(tower), _pixels(size))
+
+
+@final
+class Quadratic:
+    """Torch's count of a causal model over any length: with nothing beside the sequence it is a polynomial of second
+    degree in the length, so three counts fix it and a fourth holds it to that.
+    """
+
+    LENGTHS = (8, 16, 32, 64)
+
+    def __init__(self, count: Callable[[int], int]) -> None:
+        *fixed, last = self.LENGTHS
+        self._known = {length: count(length) for length in self.LENGTHS}
+        self._coefficients = _solved([(length, self._known[length]) for length in fixed])
+        if self.at(last) != self._known[last]:
+            raise SaccadeError(
+                f"torch counts {self._known[last]} FLOPs over {last} positions, {self.at(last)} follow from those over "
+                f"{', '.join(map(str, fixed))}; this language model's cost has another law, and is not counted yet"
+            )
+
+    def at(self, length: int) -> int:
+        """FLOPs over ``length`` positions."""
+        constant, linear, square = self._coefficients
+        return int(constant + linear * length + square * length**2)
+
+
+def _solved(points: Sequence[tuple[int, int]]) -> tuple[Fraction, Fraction, Fraction]:
+    """The coefficients of the polynomial of second degree through three points, by Newton's divided differences."""
+    (a, first), (b, second), (c, third) = points
+    slope, further = Fraction(second - first, b - a), Fraction(third - second, c - b)
+    square = (further - slope) / (c - a)
+    linear = slope - square * (a + b)
+    return first - linear * a - square * a**2, linear, square
+
+
+@cache
+def _causal(language: DecoderSpec) -> Quadratic:
+    return Quadratic(lambda length: _read(language, None, length, 0))
 
 
 @cache

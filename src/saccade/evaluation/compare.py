@@ -12,7 +12,7 @@ from saccade.core.backend import Backend
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.progress import Progress
-from saccade.core.recipe import digest, to_dict
+from saccade.core.recipe import digest
 from saccade.core.trace_codec import Json
 from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
@@ -38,7 +38,7 @@ from saccade.evaluation.showing import pictures_shown
 from saccade.evaluation.shown import Shown
 from saccade.evaluation.verdicts import cheapest_within, verdict
 from saccade.policies.base import Policy
-from saccade.policies.catalogue import TYPES
+from saccade.policies.catalogue import recipe_of
 from saccade.policies.ladder import Ladder
 from saccade.policies.scheduler import Scheduler
 from saccade.tasks.exam import Exam
@@ -105,7 +105,7 @@ class Plan:
             "reference": self.reference,
             "budgets": None if self.budgets is None else list(self.budgets),
             "seed": self.seed,
-            "policies": {name: to_dict(policy, TYPES) for name, policy in self.policies.items()},
+            "policies": {name: recipe_of(policy) for name, policy in self.policies.items()},
             "driven": list(self.driven) if self.policies else [],
             "beside": {name: model.fingerprint or model.name for name, model in self.beside.items()},
             "calibration": None if self.calibration is None or not self.policies else self.calibration.name,

@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+from collections.abc import Iterator
 
 # Before anything imports torch or transformers, which read them once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -29,3 +30,11 @@ def _seeds() -> None:
     np.random.seed(0)
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Answers are kept in a folder of the session's own, never in the user's cache; subprocesses inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

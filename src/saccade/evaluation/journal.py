@@ -103,7 +103,7 @@ class FileJournal(Unwritten):
 
     def _write(self, lines: Iterable[Json]) -> None:
         text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-        self._file.write(text.encode())
+        self._file.write(text.encode("utf-8", "surrogatepass"))  # a server may send half of a pair of surrogates
         self._file.flush()
         if time.monotonic() - self._synced > 1:
             os.fsync(self._file.fileno())

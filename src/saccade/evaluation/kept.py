@@ -1,7 +1,8 @@
 """Answers kept by content: what a model was asked once is not asked again, in whatever comparison.
 
 Law     equal (model, picture, request) give the stored observation. The model is its fingerprint, the picture its
-        pixels; a model without a fingerprint is always asked. Times are those of the first time.
+        pixels (and its name where tokens are drawn at random, since the draw depends on it); a model without a
+        fingerprint is always asked. Times are those of the first time.
 Used by ``compare``: adding a model or a policy to a comparison costs that model or policy alone.
 Loses   the oldest answers beyond ``LIMIT``. A server that changes its model under the same name is not noticed:
         ``--fresh`` asks it again.
@@ -12,22 +13,25 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import final
 
+from saccade.core.answer import Answer
 from saccade.core.backend import Backend, Description, Job, Seen, Weights
 from saccade.core.cache_folder import cache_folder
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Request
+from saccade.core.request import Request, kept
 from saccade.core.size import Size
 from saccade.core.trace import Price
 from saccade.core.trace_codec import request_json, seen_json, seen_of
 from saccade.core.version import __version__
+from saccade.core.view import View
 
 LIMIT = 2_000_000
 """Answers that are kept at most: about 1 GB."""
@@ -40,42 +44,46 @@ class KeptAnswers:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = cache_folder() / NAME if path is None else path
-        try:
+        self._lock = threading.Lock()
+        with self._reporting():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(self._path, timeout=60, check_same_thread=False, isolation_level=None)
             self._base.execute("pragma journal_mode = wal")
             self._base.execute("pragma synchronous = normal")
-            self._base.execute("create table if not exists answers (key blob primary key, value text) without rowid")
-        except (OSError, sqlite3.Error) as error:
-            raise SaccadeError(
-                f"answers cannot be kept in {self._path} ({error}); set XDG_CACHE_HOME to a folder that can be "
-                "written, delete the file, or ask everything anew with --fresh"
-            ) from error
-        self._lock = threading.Lock()
+            # The key column is no rowid: rowids grow, so that the smallest ones are the oldest answers.
+            self._base.execute("create table if not exists kept (key blob primary key, value text)")
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """One thread at a time; raises what goes wrong with the file as a SaccadeError."""
+        with self._lock:
+            try:
+                yield
+            except (OSError, sqlite3.Error, KeyError, TypeError, ValueError) as error:
+                raise SaccadeError(
+                    f"answers cannot be kept in {self._path} ({error}); set XDG_CACHE_HOME to a folder that can be "
+                    "written, delete the file, or ask everything anew with --fresh"
+                ) from error
 
     def get(self, keys: Sequence[bytes]) -> list[Seen | None]:
         """What is stored under each key."""
-        with self._lock:
-            found = [self._base.execute("select value from answers where key = ?", (key,)).fetchone() for key in keys]
-        return [None if row is None else seen_of(json.loads(row[0])) for row in found]
+        with self._reporting():
+            found = [self._base.execute("select value from kept where key = ?", (key,)).fetchone() for key in keys]
+            return [None if row is None else seen_of(json.loads(row[0])) for row in found]
 
     def put(self, keys: Sequence[bytes], seen: Sequence[Seen]) -> None:
         """Store under each key."""
         rows = [(key, json.dumps(seen_json(one), separators=(",", ":"))) for key, one in zip(keys, seen, strict=True)]
-        with self._lock:
+        with self._reporting(), self._base:
             self._base.execute("begin immediate")
-            self._base.executemany("insert or replace into answers values (?, ?)", rows)
-            self._base.execute("commit")
+            self._base.executemany("insert or replace into kept values (?, ?)", rows)
 
     def close(self) -> None:
-        """Drop what is too much, and let go of the file."""
-        with self._lock:
-            (count,) = self._base.execute("select count(*) from answers").fetchone()
-            if count > LIMIT:
-                self._base.execute(
-                    "delete from answers where key in (select key from answers limit ?)", (count - LIMIT,)
-                )
-            self._base.close()
+        """Drop the oldest answers beyond ``LIMIT``, and let go of the file."""
+        with self._reporting(), closing(self._base):
+            (newest,) = self._base.execute("select coalesce(max(rowid), 0) from kept").fetchone()
+            if newest > LIMIT:
+                self._base.execute("delete from kept where rowid <= ?", (newest - LIMIT,))
 
 
 @final
@@ -107,9 +115,11 @@ class Remembering(Backend):
             told = f"{image.mode} {image.size}".encode()
             self._pictures[job.key] = hashlib.sha256(told + image.tobytes()).digest()
         asked = request_json(replace(job.request, reason="", model=""))
+        selection = kept(job.request)
+        drawn = repr(job.key) if selection is not None and selection.rule == "random" else ""
         made = hashlib.sha256(f"{_code()} {self.model.fingerprint} ".encode())
         made.update(self._pictures[job.key])
-        made.update(asked.encode())
+        made.update(f"{drawn} {asked}".encode("utf-8", "surrogatepass"))
         return made.digest()
 
     @property
@@ -138,6 +148,16 @@ class Remembering(Backend):
         return self.model.weights
 
     @property
+    def device(self) -> str:
+        """See ``Backend``."""
+        return self.model.device
+
+    @property
+    def dtype(self) -> str:
+        """See ``Backend``."""
+        return self.model.dtype
+
+    @property
     def fidelity(self) -> str:
         """See ``Backend``."""
         return self.model.fidelity
@@ -150,6 +170,14 @@ class Remembering(Backend):
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``."""
         return self.model.price(size, request)
+
+    def views(self, size: Size) -> tuple[View, ...]:
+        """See ``Backend``."""
+        return self.model.views(size)
+
+    def spelt(self, answer: Answer) -> tuple[str, ...]:
+        """See ``Backend``."""
+        return self.model.spelt(answer)
 
     def counted(self, size: Size, request: Request, read: int | None) -> int | None:
         """See ``Backend``."""

@@ -49,7 +49,8 @@ DEFAULT_BUDGETS = (64, 16, 4)
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What a comparison leaves: its ``results``, pictures ``shown``, verdicts on ``policies`` where some were compared,
-    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer.
+    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer, and of
+    baselines that were left out.
     """
 
     results: Results
@@ -137,6 +138,7 @@ class _Comparing:
         self.looped: list[Entry] = []
         self.cascades: list[Cascade] = []
         self.ladders: dict[str, Ladder] = {}
+        self.notes: list[str] = []
 
     def all(self) -> Comparison:
         """See ``compare``."""
@@ -147,9 +149,9 @@ class _Comparing:
             self._policies(self.plan.models[name])
         self._matched()
         results = self._results(time.perf_counter() - started)
-        faults = tuple(one.fault for one in (*self.entries, *self.looped) if one.fault is not None)
+        unanswered = [one.fault for one in (*self.entries, *self.looped) if one.fault is not None]
         shown = pictures_shown(self.runner, [*self.entries, *self.looped], self._heights())
-        return Comparison(results, shown, self._judged(), self.ladders, faults)
+        return Comparison(results, shown, self._judged(), self.ladders, (*unanswered, *self.notes))
 
     def _run(self, candidates: Sequence[Candidate]) -> list[Entry]:
         """Rows of candidates that differ in the training seed alone are pooled."""
@@ -162,6 +164,20 @@ class _Comparing:
             for ones in rows.values()
         ]
 
+    def _possible(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those whose budgets every picture can be shown in; the others are told in ``notes``."""
+        found: list[Candidate] = []
+        for candidate in candidates:
+            refusal = self.runner.refusal(candidate)
+            if refusal is None:
+                found.append(candidate)
+            else:
+                told = (
+                    f"{candidate.model}, {candidate.title} to {candidate.budget} visual tokens is left out: {refusal}"
+                )
+                self.notes += [told] if told not in self.notes else []
+        return found
+
     def _single_looks(self) -> None:
         """One look of every model. Baselines of models that are judged together share pictures and towers with that."""
         plan = self.plan
@@ -169,7 +185,8 @@ class _Comparing:
         for model in plan.models.values():
             if model.baseline and not model.alone:
                 whole = self._planned_tokens(model)
-                candidates += baselines(model, fewer(plan.budgets or DEFAULT_BUDGETS, whole, model.name), plan.seed)
+                budgets = fewer(plan.budgets or DEFAULT_BUDGETS, whole, model.name)
+                candidates += self._possible(baselines(model, budgets, plan.seed))
         self.entries += self._run(candidates)
 
     def _planned_tokens(self, model: Model) -> int:
@@ -194,7 +211,7 @@ class _Comparing:
                 continue
             budgets = plan.budgets or [max(1, round(share**2 * whole.visual_tokens)) for share in SHARES]
             most = max(one.visual_tokens for one in whole.answered)
-            candidates += baselines(model, fewer(budgets, most, model.name), plan.seed)
+            candidates += self._possible(baselines(model, fewer(budgets, most, model.name), plan.seed))
         self.entries += self._run(candidates)
 
     def _teach(self, model: Model, whole: Entry) -> None:
@@ -237,7 +254,7 @@ class _Comparing:
             for model in self._rivals(entry.candidate.model):
                 found = matched(model, entry.visual_tokens, self._whole(model.name).visual_tokens)
                 candidates |= {one.key: one for one in found if model.baseline and one.key not in known}
-        self.entries += self._run(list(candidates.values()))
+        self.entries += self._run(self._possible(list(candidates.values())))
 
     def _rivals(self, name: str) -> list[Model]:
         """The models whose single looks a policy on the model ``name`` is judged against."""

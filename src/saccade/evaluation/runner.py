@@ -21,6 +21,7 @@ from saccade.evaluation.candidates import Candidate
 from saccade.evaluation.journal import Journal, Key
 from saccade.evaluation.marking import Marking
 from saccade.policies.base import Asked, Result, Sample
+from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
 from saccade.tasks.exam import Exam, Picture, Question
 
@@ -122,6 +123,18 @@ class Runner:
         caps = {"": candidate.backend.caps} | {name: model.caps for name, model in candidate.bench.items()}
         asked = Asked(sample.question, posed.picture.size, caps, max_tokens=sample.max_tokens)
         return next(candidate.policy.run(asked))
+
+    def refusal(self, candidate: Candidate) -> str | None:
+        """Why some picture cannot be shown within a candidate's budget; None where all can, and where it has none."""
+        if not isinstance(candidate.policy, Once) or candidate.policy.tokens is None:
+            return None
+        firsts = {posed.picture.size: posed for posed in reversed(self.posed)}
+        for size, posed in firsts.items():
+            try:
+                candidate.backend.price(size, self.first_request(candidate, posed))
+            except SaccadeError as error:
+                return str(error)
+        return None
 
     def _named(self, candidate: Candidate) -> str:
         return f"{self.split}: {candidate.key}" if self.split else candidate.key

@@ -1,4 +1,4 @@
-"""LLaVA-1.5, and LLaVA-UHD in its three versions: CLIP at 336 px, one view or slices in their own shape.
+"""LLaVA-1.5, over CLIP or SigLIP, and LLaVA-UHD in its three versions: one view, or slices in their own shape.
 
 Source: LLaVA-1.5, arXiv:2310.03744; LLaVA-UHD, arXiv:2403.11703 and its ECCV-24 code; v2, arXiv:2412.13871.
 """
@@ -34,11 +34,13 @@ def sized(fields: Fields, name: str = "size") -> Size:
     return Size(size.positive("width"), size.positive("height"))
 
 
-def one_view(processor: Fields) -> StretchSpec | CropSpec | PadSpec:
-    """CLIP's ways to one view: the middle, everything on a padded square, or everything stretched."""
+def one_view(processor: Fields, *, crops: bool = True) -> StretchSpec | CropSpec | PadSpec:
+    """One view: the middle, everything on a padded square, or everything stretched. ``crops`` is what the processor's
+    class does where its file does not say: CLIP's crops, SigLIP's stretches.
+    """
     if processor.flag("do_pad"):
         return PadSpec(size=sized(processor, "crop_size" if processor.has("crop_size") else "size"))
-    if processor.flag("do_center_crop", True):
+    if processor.flag("do_center_crop", crops):
         return CropSpec(size=sized(processor, "crop_size"))
     return StretchSpec(size=sized(processor))
 
@@ -47,11 +49,7 @@ def llava(made: Checkpoint) -> PathSpec:
     """One view, every patch through two matrices."""
     config = made.config
     vision = config.sub("vision_config", {"model_type": "clip_vision_model"})
-    kind = vision.text("model_type")
-    keeps = config.text("vision_feature_select_strategy", "default") == "full"
-    if kind != "clip_vision_model":
-        raise SaccadeError(f"LLaVA over a {kind} tower has no cost law here; over CLIP it has")
-    tower = towers.clip(vision, keep_class=keeps)
+    tower = _tower(vision, full=config.text("vision_feature_select_strategy", "default") == "full")
     text = config.sub("text_config")
     spoken = language(text, text.text("model_type", "llama"), tied=config.flag("tie_word_embeddings"))
     layers = config.get("vision_feature_layer")
@@ -62,15 +60,39 @@ def llava(made: Checkpoint) -> PathSpec:
         extra=tower.extra,
     )  # fmt: skip
     return PathSpec(
-        views=one_view(made.processor), tower=tower, connector=connector, sequence=PlainSequence(), language=spoken
+        views=one_view(made.processor, crops=tower.class_tokens > 0),
+        tower=tower,
+        connector=connector,
+        sequence=PlainSequence(),
+        language=spoken,
     )
 
 
-def _last_layer(made: Checkpoint, path: PathSpec, media: Sequence[Media]) -> list[str]:
+def _tower(vision: Fields, *, full: bool) -> towers.EncoderSpec:
+    """CLIP, of which ``full`` keeps the class token, or SigLIP, which has none."""
+    kind = vision.text("model_type")
+    if kind == "clip_vision_model":
+        return towers.clip(vision, keep_class=full)
+    if kind != "siglip_vision_model":
+        raise SaccadeError(f"LLaVA over a {kind} tower has no cost law here; over CLIP or SigLIP it has")
+    if not full:
+        raise SaccadeError(
+            "vision_feature_select_strategy 'default' drops the class token, and SigLIP has none, so a patch would be "
+            "lost; set it to 'full' in config.json"
+        )
+    return towers.siglip(vision, head=vision.flag("vision_use_head", True))
+
+
+def _beyond(made: Checkpoint, path: PathSpec, media: Sequence[Media]) -> list[str]:
+    """What transformers runs of a tower beyond what is read."""
     del path, media
-    if made.config.get("vision_feature_layer") != -2:
-        return []
-    return ["transformers runs the tower's last layer too, although the second to last is read: it is counted"]
+    told: list[str] = []
+    if made.config.get("vision_feature_layer") == -2:
+        told.append("transformers runs the tower's last layer too, although the second to last is read: it is counted")
+    vision = made.config.sub("vision_config", {"model_type": "clip_vision_model"})
+    if vision.text("model_type") == "siglip_vision_model" and vision.flag("vision_use_head", True):
+        told.append("transformers runs SigLIP's pooling too, of which nothing is read: it is not counted")
+    return told
 
 
 def _uhd(made: Checkpoint) -> tuple[towers.EncoderSpec, Fields]:
@@ -149,7 +171,7 @@ LLAVA = Family(
     stages="crop or pad → CLIP ViT → MLP → splice → Llama",
     fidelity="exact",
     source="LLaVA-1.5, arXiv:2310.03744",
-    notes=_last_layer,
+    notes=_beyond,
 )
 LLAVA_UHD = Family(
     build=llava_uhd,

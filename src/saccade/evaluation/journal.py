@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from filelock import FileLock, Timeout
 
@@ -27,6 +27,7 @@ Key = tuple[str, int]
 """A picture's name, and the number of one of its questions."""
 
 
+@runtime_checkable
 class Journal(Protocol):
     """Where answers are kept while a comparison runs."""
 

@@ -133,6 +133,7 @@ def compare(
             marking=marking,
             loss=None if loss is None else loss / 100,
             price=price,
+            twin=twin or "",
         )
         with _journal(folder, plan, fresh=fresh, retry=retry_failed) as journal:
             compared = run_compare(plan, journal, progress)
@@ -234,6 +235,7 @@ def _plan(
     marking: Marking,
     loss: float | None,
     price: float | None,
+    twin: str,
 ) -> Plan:
     sources = list(cards()) if models is None else _listed(models)
     if not sources:
@@ -261,6 +263,7 @@ def _plan(
         marking=marking,
         loss=loss,
         price=price,
+        twin=twin,
     )
 
 

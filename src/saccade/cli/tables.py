@@ -20,6 +20,8 @@ def print_comparison(found: "saccade.api.comparing.Compared") -> None:
         OUT.print(tables.policies_table(found.policies))
         for cascade in found.policies.cascades:
             OUT.print(tables.cascade_table(cascade))
+    for sentence in tables.sentences(found.results):
+        OUT.print(sentence, style="bold", highlight=False, markup=False)
     for fault in found.faults:
         OUT.print(fault, style="yellow", highlight=False, markup=False)
     OUT.print(f"compared in {found.results.seconds:.0f} s", highlight=False)

@@ -18,6 +18,7 @@ from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import (
     ONCE,
+    SELECTS,
     SHARES,
     Candidate,
     Model,
@@ -36,6 +37,7 @@ from saccade.evaluation.rows import Entry, heights_of, row
 from saccade.evaluation.runner import Runner
 from saccade.evaluation.showing import pictures_shown
 from saccade.evaluation.shown import Shown
+from saccade.evaluation.twins import twin_faults
 from saccade.evaluation.verdicts import cheapest_within, verdict
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import recipe_of
@@ -49,8 +51,8 @@ DEFAULT_BUDGETS = (64, 16, 4)
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What a comparison leaves: its ``results``, pictures ``shown``, verdicts on ``policies`` where some were compared,
-    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer, and of
-    baselines that were left out.
+    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer, of baselines
+    that were left out, and of a twin whose plan does not fit.
     """
 
     results: Results
@@ -68,7 +70,7 @@ class Plan:
     ``beside`` at hand. ``budgets`` are visual tokens of the baselines, None for the usual ones. ``resolvable`` is the
     height of text, in pixels of the reference's view, from which on it counts as resolvable. Ladders are fitted to
     ``calibration``. ``loss`` (a fraction) asks for the cheapest budget within it, ``price`` is that of a million prompt
-    tokens.
+    tokens. ``twin`` is the published model or folder whose plan counts the visual tokens of servers, "" for none.
     """
 
     exam: Exam
@@ -84,6 +86,7 @@ class Plan:
     marking: Marking = field(default_factory=Marking)
     loss: float | None = None
     price: float | None = None
+    twin: str = ""
 
     def __post_init__(self) -> None:
         if self.reference not in self.models:
@@ -134,6 +137,8 @@ class _Comparing:
             self.calibration = Runner(plan.calibration, journal, plan.marking, progress, split="calibration")
         for one in self.runner.posed:
             plan.marking.check(one.question)
+        for model in plan.models.values():
+            _check_budgets(model, plan.budgets)
         self.entries: list[Entry] = []
         self.looped: list[Entry] = []
         self.cascades: list[Cascade] = []
@@ -149,9 +154,10 @@ class _Comparing:
             self._policies(self.plan.models[name])
         self._matched()
         results = self._results(time.perf_counter() - started)
-        unanswered = [one.fault for one in (*self.entries, *self.looped) if one.fault is not None]
+        faults = [one.fault for one in (*self.entries, *self.looped) if one.fault is not None]
+        faults += self.notes + (twin_faults(self.entries, self.runner, self.plan.twin) if self.plan.twin else [])
         shown = pictures_shown(self.runner, [*self.entries, *self.looped], self._heights())
-        return Comparison(results, shown, self._judged(), self.ladders, (*unanswered, *self.notes))
+        return Comparison(results, shown, self._judged(), self.ladders, tuple(faults))
 
     def _run(self, candidates: Sequence[Candidate]) -> list[Entry]:
         """Rows of candidates that differ in the training seed alone are pooled."""
@@ -185,7 +191,7 @@ class _Comparing:
         for model in plan.models.values():
             if model.baseline and not model.alone:
                 whole = self._planned_tokens(model)
-                budgets = fewer(plan.budgets or DEFAULT_BUDGETS, whole, model.name)
+                budgets = self._fewer(plan.budgets or DEFAULT_BUDGETS, whole, model)
                 candidates += self._possible(baselines(model, budgets, plan.seed))
         self.entries += self._run(candidates)
 
@@ -211,8 +217,19 @@ class _Comparing:
                 continue
             budgets = plan.budgets or [max(1, round(share**2 * whole.visual_tokens)) for share in SHARES]
             most = max(one.visual_tokens for one in whole.answered)
-            candidates += self._possible(baselines(model, fewer(budgets, most, model.name), plan.seed))
+            candidates += self._possible(baselines(model, self._fewer(budgets, most, model), plan.seed))
         self.entries += self._run(candidates)
+
+    def _fewer(self, budgets: Sequence[int], whole: int, model: Model) -> list[int]:
+        """The budgets below ``whole`` visual tokens; those that were named and are not are noted."""
+        found = fewer(budgets, whole, model.name)
+        beyond = [budget for budget in self.plan.budgets or () if budget >= whole]
+        if beyond:
+            self.notes.append(
+                f"{model.name}: images take at most {whole:,} visual tokens, so that budgets of "
+                f"{', '.join(map(str, beyond))} change nothing and have no rows"
+            )
+        return found
 
     def _teach(self, model: Model, whole: Entry) -> None:
         """Tell a model that knows no law what it read of whole pictures, so that it can resize to a budget."""
@@ -299,10 +316,22 @@ class _Comparing:
             return []
         found = []
         for name in self.plan.models:
-            others = [one for one in self.entries if one.candidate.model == name]
-            best = cheapest_within(self._whole(name), others, self.runner.posed, self.plan.loss)
-            found += [] if best is None else [best]
+            own = [one for one in self.entries if one.candidate.model == name]
+            if len(own) > 1:  # a model without rows at budgets has nothing to choose from
+                found.append(cheapest_within(self._whole(name), own, self.runner.posed, self.plan.loss))
         return found
+
+
+def _check_budgets(model: Model, budgets: Sequence[int] | None) -> None:
+    """Raises SaccadeError where budgets are named that a model which stands alone cannot keep, before it is asked."""
+    caps = model.first.caps if budgets is not None and model.baseline and model.alone else SELECTS
+    if Cap.RESIZE in caps or caps & SELECTS == SELECTS:
+        return
+    twin = "name the published model or folder whose plan counts them (--twin), or " if model.first.remote else ""
+    raise SaccadeError(
+        f"{model.name} does not tell how many visual tokens an image takes, so that none can be resized to a budget; "
+        f"{twin}leave out --budgets for images of half and a quarter of the length"
+    )
 
 
 def environment() -> Environment:

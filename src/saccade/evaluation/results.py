@@ -18,6 +18,9 @@ SCALES: tuple[Scale, ...] = ("detail", "gist", "own")
 BASELINES = ("resize", "random", "uniform")
 """The policies that stand in every comparison: a smaller picture, and tokens kept by chance or evenly."""
 
+WHOLE_POLICY = "once"
+"""The policy of one look at the whole picture."""
+
 Fidelity = Literal["exact", "faithful", "survey", "hosted"]
 """How near a row is to what was published; ``hosted`` is a model in its own code or behind a server, untouched."""
 Ends = tuple[float, float]
@@ -161,6 +164,9 @@ class Cheapest:
     """The row of fewest visual tokens whose mean score is at most ``loss`` (a fraction) below the whole picture's.
 
     ``difference`` is that over all questions, with its interval; ``proved`` where all of that lies within the loss.
+    ``among`` counts the cheaper rows it was chosen from: the choice by the mean of one of several is a little
+    optimistic, and the interval does not correct for it. Where no cheaper row keeps within the loss, this is the whole
+    picture's own row (``saves`` is false): difference 0, without an interval.
     """
 
     reader: str
@@ -171,6 +177,12 @@ class Cheapest:
     difference: float
     ci95: Ends | None
     proved: bool
+    among: int
+
+    @property
+    def saves(self) -> bool:
+        """Whether it takes fewer visual tokens than the whole picture."""
+        return self.policy != WHOLE_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +238,7 @@ class Results:
 
     def leads(self, row: Row) -> bool:
         """Whether ``row`` is the full-token reader itself, looking once."""
-        return row.reader == self.reference and row.policy == "once"
+        return row.reader == self.reference and row.policy == WHOLE_POLICY
 
     def to_json(self) -> str:
         """Text that ``from_json`` reads back equal. Raises SaccadeError for a value that no reader would accept."""

@@ -2,6 +2,7 @@
 
 from saccade.evaluation.results import Change, Results, Row, Score
 from saccade.study import words
+from saccade.study.cheapest import cost
 from saccade.study.markup import plain, tag
 
 LAST = "fidelity"
@@ -20,6 +21,7 @@ def rows_table(results: Results) -> str:
         *changes,
         "GFLOPs predicted",
         "GFLOPs counted",
+        *([] if results.price is None else ["cost of 1,000"]),
         "ms median",
         "ms 95th",
         "MB",
@@ -35,6 +37,7 @@ def rows_table(results: Results) -> str:
             *(_change(row.change(scale)) for scale in scales),
             words.giga(row.flops.predicted),
             words.giga(row.flops.counted),
+            *([] if results.price is None else [cost(results, row)]),
             words.significant(row.ms.p50),
             words.significant(row.ms.p95),
             words.mega(row.bytes),

@@ -10,6 +10,7 @@ from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
 from saccade.evaluation.shown import Shown
 from saccade.study import words
+from saccade.study.cheapest import sentences
 from saccade.study.frontier import frontier
 from saccade.study.gallery import gallery
 from saccade.study.grid import kinds_table, rows_table
@@ -64,7 +65,7 @@ def render(results: Results, shown: Sequence[Shown], policies: Policies | None =
         "main",
         _head(results),
         tag("section", tag("h2", "Accuracy against tokens"), frontier(results)),
-        tag("section", tag("h2", "All rows"), rows_table(results), _kinds(results)),
+        tag("section", tag("h2", "All rows"), _cheapest(results), rows_table(results), _kinds(results)),
         "" if policies is None else judged(policies),
         pictures,
         _measured(results),
@@ -102,6 +103,10 @@ def _baselines(results: Results) -> list[str]:
     return [*told, EARNED] if told else []
 
 
+def _cheapest(results: Results) -> str:
+    return "".join(tag("p", plain(sentence), class_="intro") for sentence in sentences(results))
+
+
 def _kinds(results: Results) -> str:
     if not any(row.kinds for row in results.rows):
         return ""
@@ -137,6 +142,8 @@ def _measured(results: Results) -> str:
         ("Time", f"{words.significant(results.seconds)} s for the whole comparison"),
         ("Record", results.schema),
     ]
+    if results.price is not None:
+        facts.append(("Price", f"{results.price:g} a million prompt tokens; the column counts 1,000 questions"))
     trained = dict.fromkeys((row.reader, row.trained) for row in results.ranked if row.trained)
     readers = [(reader, sentence) for reader, sentence in trained]
     return tag(

@@ -1,6 +1,7 @@
 """The comparison as a table for the terminal."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from rich import box
 from rich.table import Table
@@ -9,9 +10,11 @@ from rich.text import Text
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.results import Change, Results, Row, Score
 from saccade.study import words
+from saccade.study.cheapest import cost
 from saccade.tasks.exam import Scale
 
 BASELINE_MARK = "○"
+COST = "cost"
 PRINT = {
     "digit (resolvable)": "digits",
     "code (resolvable)": "codes",
@@ -34,7 +37,7 @@ def table(results: Results) -> Table:
     made = titled(title, _caption(results), gap=0)
     made.add_column("reader", overflow="fold")
     made.add_column("policy", overflow="fold")
-    for name in ("tokens", *scales, f"Δ{scales[0]}", "GFLOPs", "ms"):
+    for name in ("tokens", *scales, f"Δ{scales[0]}", *_costs(results), "ms"):
         made.add_column(name, justify="right", no_wrap=True)
     made.add_column("fidelity", no_wrap=True)
     ranked = results.ranked
@@ -89,10 +92,20 @@ def _cells(results: Results, row: Row, scales: tuple[Scale, ...]) -> list[Text]:
         Text(words.tokens(row.visual_tokens), style=strong),
         *(_score(row.score(scale)) for scale in scales),
         *(_change(row.change(scale)) for scale in scales[:1]),
-        Text(words.giga(row.flops.predicted)),
+        *(Text(told(row)) for told in _costs(results).values()),
         Text(words.significant(row.ms.p50)),
         Text(row.fidelity, style=quiet),
     ]
+
+
+def _costs(results: Results) -> dict[str, Callable[[Row], str]]:
+    """Columns of what a question costs, of those that some row knows."""
+    found: dict[str, Callable[[Row], str]] = {}
+    if any(row.flops.predicted is not None for row in results.rows):
+        found["GFLOPs"] = lambda row: words.giga(row.flops.predicted)
+    if results.price is not None:
+        found[COST] = lambda row: cost(results, row)
+    return found
 
 
 def _score(score: Score | None) -> Text:
@@ -110,4 +123,6 @@ def _caption(results: Results) -> str:
         f"per cent right ± half of the 95 % interval; Δ in points, paired to {results.reference} at full tokens",
         f"{BASELINE_MARK} baseline that a method has to beat at equal tokens",
     ]
+    if results.price is not None:
+        lines.append(f"{COST}: prompts of 1,000 questions, at {results.price:g} a million tokens")
     return "\n".join(lines)

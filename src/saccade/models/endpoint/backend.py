@@ -114,10 +114,12 @@ class Endpoint(Backend):
             return self._chosen()
 
     def price(self, size: Size, request: Request) -> Price:
-        """Nobody knows what a server computes; visual tokens are known once it has told them of equal sights."""
+        """Nobody knows what a server computes; visual tokens are those of the twin's plan, or without one known once
+        it has told them of equal sights.
+        """
         self._check(request)
-        known = self._visual.get((size, shown(request)))
-        return Price(self._planned(size, request) if known is None else known, None, None, None)
+        planned = self._planned(size, request)
+        return Price(self._visual.get((size, shown(request))) if planned is None else planned, None, None, None)
 
     def _planned(self, size: Size, request: Request) -> int | None:
         """Visual tokens by the twin's plan."""

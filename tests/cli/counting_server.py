@@ -22,8 +22,8 @@ class CountingServer:
     """Answers "What is in image N?" with N where the image is shown in at least ``needed[N]`` visual tokens.
 
     After ``limit`` answers it answers no more: it leaves clients waiting, or is gone where ``dies``. ``asked`` are the
-    questions that got an answer, with the visual tokens of their image. It reports ``tells`` more visual tokens than there
-    are (None: it does not report them), and ``words`` further positions.
+    questions that got an answer, with the visual tokens of their image. It reports ``tells`` more visual tokens than
+    there are (None: it does not report them), and ``words`` further positions.
     """
 
     def __init__(self, needed: dict[int, int], *, tells: int | None = None, words: int = WORDS) -> None:

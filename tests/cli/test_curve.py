@@ -93,12 +93,9 @@ def test_killed_twice_and_deserted_once_it_asks_nothing_twice(tmp_path: Path):
     with server.running():
         code, said, error = command.run()
         assert (code, error) == (0, "")
-        asked = list(server.asked)
-        assert len(asked) == (1 + len(BUDGETS)) * QUESTIONS
-        assert max(Counter(asked).values()) == 1
-        assert command.run()[0] == 0
-        assert server.asked == asked
-    _holds(Results.from_json((command.out / "results.json").read_text()), asked, said)
+    assert command.answers == (1 + len(BUDGETS)) * QUESTIONS
+    assert max(Counter(server.asked).values()) == 1  # an image that fits a budget whole is not sent again for it
+    _holds(Results.from_json((command.out / "results.json").read_text()), server.asked, said)
 
 
 def _holds(results: Results, asked: list[tuple[str, int]], said: str) -> None:
@@ -106,13 +103,13 @@ def _holds(results: Results, asked: list[tuple[str, int]], said: str) -> None:
     by_question: dict[str, list[int]] = {}
     for question, tokens in asked:
         by_question.setdefault(question, []).append(tokens)
-    planned = np.sort(np.array(list(by_question.values())), axis=1)
     found = rows(results)
-    for place, budget in enumerate((*BUDGETS, None)):
-        assert found[budget].visual_tokens == pytest.approx(planned[:, place].mean())
-        assert found[budget].tokens == pytest.approx(planned[:, place].mean() + WORDS)
-        assert budget is None or planned[:, place].max() <= budget
-        assert results.cost(found[budget]) == pytest.approx(2.5 * (planned[:, place].mean() + WORDS) / 1000)
+    for budget in (*BUDGETS, None):
+        largest = [max(one for one in tokens if budget is None or one <= budget) for tokens in by_question.values()]
+        assert len(largest) == QUESTIONS
+        assert found[budget].visual_tokens == pytest.approx(np.mean(largest))
+        assert found[budget].tokens == pytest.approx(np.mean(largest) + WORDS)
+        assert results.cost(found[budget]) == pytest.approx(2.5 * (np.mean(largest) + WORDS) / 1000)
     (best,) = results.cheapest
     assert (best.policy, best.budget, best.among, best.proved) == ("resize", 64, 5, False)
     assert best.difference == pytest.approx(-0.01)
@@ -123,7 +120,7 @@ def _holds(results: Results, asked: list[tuple[str, int]], said: str) -> None:
     assert "−1.0 points (95 % interval " in sentence
     assert "not proved with 100 questions, the loss may exceed 2 points; ask more" in sentence
     assert " per 1,000 questions" in sentence
-    assert sentence in said.replace("\n", " ")
+    assert sentence in " ".join(said.split())
     assert " cost " in said
 
 
@@ -153,7 +150,7 @@ def test_a_twin_that_counts_more_than_was_read_is_not_the_model(tmp_path: Path, 
 
 def test_budgets_that_nobody_can_keep_are_refused_before_a_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     server = CountingServer({})
-    with pytest.raises(SaccadeError, match="does not tell how many visual tokens.*--twin"):
+    with pytest.raises(SaccadeError, match=r"does not tell how many visual tokens.*--twin"):
         small(tmp_path, monkeypatch, server, budgets=[64])
     assert server.asked == []
 

@@ -201,7 +201,7 @@ def test_how_it_was_measured():
         "2 threads",
         "6 tower pixels",
         "bootstrap",
-        "saccade.compare/1",
+        "saccade.compare/2",
     ):
         assert part in told
     for found in results().rows:

@@ -1,8 +1,8 @@
 """Answers kept by content: what a model was asked once is not asked again, in whatever comparison.
 
-Law     equal (model, picture, request) give the stored observation. The model is its fingerprint, the picture its
-        pixels (and its name where tokens are drawn at random, since the draw depends on it); a model without a
-        fingerprint is always asked. Times are those of the first time.
+Law     equal (model, picture, request) give the stored observation, requests that the model calls the same too. The
+        model is its fingerprint, the picture its pixels (and its name where tokens are drawn at random, since the draw
+        depends on it); a model without a fingerprint is always asked. Times are those of the first time.
 Used by ``compare``: adding a model or a policy to a comparison costs that model or policy alone.
 Loses   the oldest answers beyond ``LIMIT``. A server that changes its model under the same name is not noticed:
         ``--fresh`` asks it again.
@@ -114,7 +114,9 @@ class Remembering(Backend):
             image = job.image
             told = f"{image.mode} {image.size}".encode()
             self._pictures[job.key] = hashlib.sha256(told + image.tobytes()).digest()
-        asked = request_json(replace(job.request, reason="", model=""))
+        alike = self.model.same(Size(*job.image.size), job.request)
+        request = alike if isinstance(alike, Request) else job.request
+        asked = request_json(replace(request, reason="", model=""))
         selection = kept(job.request)
         drawn = repr(job.key) if selection is not None and selection.rule == "random" else ""
         made = hashlib.sha256(f"{_code()} {self.model.fingerprint} ".encode())

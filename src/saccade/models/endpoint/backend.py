@@ -130,7 +130,7 @@ class Endpoint(Backend):
 
     def same(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
-        return plain(request, size)
+        return plain(self._resolved(request, size), size)
 
     def bucket(self, size: Size, request: Request) -> Hashable:
         """All alike: each is a call of its own."""

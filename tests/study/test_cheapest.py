@@ -41,7 +41,8 @@ def printed(made: Results) -> str:
 def test_what_is_proved_and_saved_is_said():
     assert sentences(found(BEST, price=2.0)) == [
         "mine: cheapest within 2 points is resize to 256, 250 visual tokens a question: −1.0 points (95 % interval "
-        "−1.8 to 0.2) against whole images, proved; saves 75% of 1000 visual tokens, and 1.50 of 2.04 per 1,000 questions"
+        "−1.8 to 0.2) against whole images, proved; saves 75% of 1000 visual tokens, and 1.50 of 2.04 per 1,000 "
+        "questions"
     ]
 
 

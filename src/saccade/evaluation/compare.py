@@ -51,8 +51,8 @@ DEFAULT_BUDGETS = (64, 16, 4)
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """What a comparison leaves: its ``results``, pictures ``shown``, verdicts on ``policies`` where some were compared,
-    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer, of baselines
-    that were left out, and of a twin whose plan does not fit.
+    the ``ladders`` that were fitted, by model, and ``faults``: what to know of questions without an answer, of
+    baselines that were left out, and of a twin whose plan does not fit.
     """
 
     results: Results

@@ -10,7 +10,8 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
@@ -65,11 +66,12 @@ class FileJournal(Unwritten):
 
     def __init__(self, folder: Path, recipe: Json, *, fresh: bool = False, retry: bool = False) -> None:
         super().__init__()
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / NAME
         self._recipe = json.loads(json.dumps(recipe))
-        self._lock = self._locked()
-        self._file = self._path.open("a+b")
+        with self._writing():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._locked()
+            self._file = self._path.open("a+b")
         self._synced = time.monotonic()
         try:
             if fresh:
@@ -102,13 +104,24 @@ class FileJournal(Unwritten):
         super().add(candidate, answers, detailed=detailed)
         self._write({"candidate": candidate, **one.to_json(detailed=detailed)} for one in answers)
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raises what the disk refuses as a SaccadeError."""
+        try:
+            yield
+        except OSError as error:
+            raise SaccadeError(
+                f"answers cannot be written to {self._path} ({error}); name another folder with --out"
+            ) from error
+
     def _write(self, lines: Iterable[Json]) -> None:
-        text = "".join(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
-        self._file.write(text.encode("utf-8", "surrogatepass"))  # a server may send half of a pair of surrogates
-        self._file.flush()
-        if time.monotonic() - self._synced > 1:
-            os.fsync(self._file.fileno())
-            self._synced = time.monotonic()
+        text = "".join(_line(line) for line in lines)
+        with self._writing():
+            self._file.write(text.encode("utf-8", "surrogatepass"))  # a server may send half of a pair of surrogates
+            self._file.flush()
+            if time.monotonic() - self._synced > 1:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
 
     def _locked(self) -> FileLock:
         lock = FileLock(self._path.with_name(f".{NAME}.lock"), timeout=0)
@@ -170,3 +183,13 @@ class FileJournal(Unwritten):
             f"{self._path} line {number} cannot be read: {why}; name another folder with --out, or begin anew in this "
             "one with --fresh"
         )
+
+
+def _line(data: Json) -> str:
+    try:
+        return json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise SaccadeError(
+            f"{data['candidate']} answered question {data['question']} of {data['picture']} with a confidence or a "
+            "score that is no finite number; look for overflow in the model, such as one run in float16"
+        ) from error

@@ -22,7 +22,7 @@ from saccade.evaluation.journal import Journal, Key
 from saccade.evaluation.marking import Marking
 from saccade.policies.base import Asked, Result, Sample
 from saccade.policies.once import Once
-from saccade.policies.scheduler import Scheduler
+from saccade.policies.scheduler import THREADS, Scheduler
 from saccade.tasks.exam import Exam, Picture, Question
 
 PICTURES_AT_ONCE = 10
@@ -33,6 +33,9 @@ LEAST = 8
 """Tokens that every answer may take; more where the benchmark's own answers are longer."""
 GIVE_UP = 16
 """Questions in a row that a server may leave unanswered before the comparison ends."""
+IN_FLIGHT = 2 * THREADS
+"""Questions that may be with servers at once: one that is answered so many results after a failure was sent after it.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,30 +193,32 @@ class _Asking:
     """Answers of one candidate as they come in.
 
     An answer is written at once, or with others of its batch where it was found here. Questions that a server left
-    unanswered are written once it has answered a later one, so that a server that died costs no answers.
+    unanswered are written once it has answered one that was sent later: what fails because it died is asked again.
     """
 
     def __init__(self, runner: Runner, candidate: Candidate, posed: Sequence[Posed]) -> None:
         self.runner, self.candidate, self.posed = runner, candidate, posed
         self.total = len(runner.posed)
         self.before = self.total - len(posed)
-        self.done, self.ready, self.silent = 0, list[Answered](), list[Answered]()
+        self.done, self.ready = 0, list[Answered]()
+        self.in_a_row, self.silent = 0, list[tuple[int, Answered]]()
 
     def told(self, number: int, result: Result) -> None:
         """A question is done."""
         self.done += 1
         answered = self._answered(self.posed[number], result)
         if result.error is not None:
-            self.silent.append(answered)
-            if len(self.silent) == min(GIVE_UP, self.total):
+            self.in_a_row += 1
+            self.silent.append((self.done, answered))
+            if self.in_a_row == min(GIVE_UP, self.total):
                 raise SaccadeError(
-                    f"{self.candidate.model} left {len(self.silent)} questions in a row without an answer; the last: "
+                    f"{self.candidate.model} left {self.in_a_row} questions in a row without an answer; the last: "
                     f"{result.error}. What it answered before is kept: the same command goes on from there"
                 )
         else:
             self._check(result)
-            self.ready += [*self.silent, answered]
-            self.silent = []
+            self.in_a_row = 0
+            self.ready += [*self._settled(self.done - IN_FLIGHT), answered]
         if self.candidate.remote:
             self.write()
             if self.runner.progress is not None:
@@ -226,8 +231,14 @@ class _Asking:
 
     def settle(self) -> None:
         """The questions at the end that got no answer."""
-        self.ready, self.silent = self.silent, []
+        self.ready += self._settled(self.done)
         self.write()
+
+    def _settled(self, last: int) -> list[Answered]:
+        """Take those without an answer that were among the first ``last`` results."""
+        settled = [answered for place, answered in self.silent if place <= last]
+        self.silent = [(place, answered) for place, answered in self.silent if place > last]
+        return settled
 
     def _answered(self, posed: Posed, result: Result) -> Answered:
         looks = result.trace.looks

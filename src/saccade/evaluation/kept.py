@@ -92,6 +92,7 @@ class Remembering(Backend):
 
     def __init__(self, model: Backend, store: KeptAnswers) -> None:
         self.model, self._store = model, store
+        self._under = f"{_code()} {model.fingerprint} ".encode()  # once: reading it takes a look at every weight
         self._pictures: dict[Hashable, bytes] = {}
 
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
@@ -119,7 +120,7 @@ class Remembering(Backend):
         asked = request_json(replace(request, reason="", model=""))
         selection = kept(job.request)
         drawn = repr(job.key) if selection is not None and selection.rule == "random" else ""
-        made = hashlib.sha256(f"{_code()} {self.model.fingerprint} ".encode())
+        made = hashlib.sha256(self._under)
         made.update(self._pictures[job.key])
         made.update(f"{drawn} {asked}".encode("utf-8", "surrogatepass"))
         return made.digest()

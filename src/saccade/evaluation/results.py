@@ -93,9 +93,9 @@ class Row:
 
     ``budget`` is the visual tokens allowed, None where nothing limits them; ``visual_tokens``, ``tokens`` (all
     positions of the prompts) and ``slots`` (those that pictures add) are means over the questions. ``kinds`` scores
-    each kind of question. ``bytes`` is the predicted peak of weights and cache, ``trained`` one sentence on how the
-    reader was trained; it ran on ``device`` in numbers of ``dtype``. None stands for what nobody knows of a model
-    behind a server.
+    each kind of question. ``bytes`` is the predicted peak of weights, cache and activations, ``trained`` one sentence
+    on how the reader was trained; it ran on ``device`` in numbers of ``dtype``. None stands for what nobody knows of a
+    model behind a server.
     """
 
     reader: str

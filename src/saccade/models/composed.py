@@ -73,7 +73,7 @@ class Composed(Local):
         self._viewing = Viewing(name, reader)
         self._encodings = Encodings(MEMO)
         self._plan, self._count = lru_cache(8192)(self._planned), lru_cache(8192)(self._torch_flops)
-        self._positions = lru_cache(8192)(reader.positions)
+        self._positions, self._price = lru_cache(8192)(reader.positions), lru_cache(256)(self._priced)
 
     def share(self, vision: VisionMemo) -> None:
         """Run the tower through a memory that other models use too."""
@@ -91,6 +91,9 @@ class Composed(Local):
 
     def price(self, size: Size, request: Request) -> Price:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
+        return self._price(size, request)
+
+    def _priced(self, size: Size, request: Request) -> Price:
         check("this request", needs(request), self.name, self.caps)
         pictures, texts = self._reads(size, request)
         reader, selection = self._viewing.seeing(size, request), kept(request)

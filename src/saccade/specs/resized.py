@@ -9,7 +9,7 @@ Loses   detail: fewer pixels are seen, by the tower too.
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import isqrt, log
+from math import exp, isqrt, log
 from typing import Any, Protocol, TypeGuard, TypeVar, cast, runtime_checkable
 
 from saccade.core.errors import SaccadeError
@@ -66,7 +66,9 @@ def frame_within(views: V, patch: int, picture: Size, tokens: int, count: Callab
             if taken <= tokens:
                 return made
             least = taken if least is None else min(least, taken)
-    raise _more(picture, tokens, least)
+    if count(views) <= tokens:
+        return views  # the connector takes no other frame
+    raise _more(picture, tokens, min(count(views), least or count(views)))
 
 
 def side_within(picture: Size, tokens: int, count: Callable[[Size], int]) -> int:
@@ -116,10 +118,13 @@ def _shapes(picture: Size, most: Size) -> list[Size]:
 
 
 def _thin(shape: Size, most: Size, aspect: float) -> bool:
-    """Whether the picture is thinner still than this frame, which is as long as may be or of one row or column."""
-    longer = aspect >= log(shape.width / shape.height) if aspect > 0 else aspect <= log(shape.width / shape.height)
+    """Whether the picture is as thin as this frame or thinner, where frames end: one row of any length, or the longest
+    that may be with not a whole row too many. The same for tall ones.
+    """
     across, down = (shape.width, shape.height) if aspect > 0 else (shape.height, shape.width)
-    return longer and (down == 1 or across == (most.width if aspect > 0 else most.height))
+    longest = most.width if aspect > 0 else most.height
+    rows = across / exp(abs(aspect))
+    return rows <= down and (down == 1 or (across == longest and down - rows < 1))
 
 
 def _counted(count: Callable[[Size], int], size: Size) -> int | None:

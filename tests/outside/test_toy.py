@@ -101,3 +101,47 @@ def test_refusals_on_the_command_line(folder: Path, site: Path, arguments: list[
     done = python(["-m", "saccade", *arguments], site, folder)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
+
+
+def test_everything_of_the_package_is_compared(folder: Path, site: Path):
+    """Its benchmark, metric, policy, backend, and a model with its connector."""
+    arguments = ["--data", "toy/colours", "--models", "mine,toy/guess:blue", "--policies", "toy/middle"]
+    told = saccade_command(
+        ["compare", *arguments, "--metric", "toy/first-letter", "--out", "report", "--json"], site, folder
+    )
+    found = json.loads(told)
+    assert found["exam"]["name"] == "toy-colours/1"
+    assert found["metric"] == "toy/first-letter"
+    rows = {(row["reader"], row["policy"], row["budget"]): row for row in found["rows"]}
+    assert {key for key in rows if key[0] == "mine"} == {
+        ("mine", "once", None), ("mine", "toy/middle", None),
+        *(("mine", rule, budget) for rule in ("resize", "random", "uniform") for budget in (1, 4)),
+    }  # fmt: skip
+    assert {row["gist"]["n"] for row in rows.values()} == {4}
+    assert rows["toy/guess:blue", "once", None]["gist"]["accuracy"] == 0.25
+    assert (folder / "report" / "report.html").stat().st_size > 1000
+    assert len((folder / "report" / "answers.jsonl").read_text().splitlines()) > 4 * len(rows) - 4
+
+
+OBJECTS = """
+import saccade
+from toy.colours import Colours
+from toy.first_letter import first_letter
+from toy.guess import Guess
+from toy.middle import Middle
+
+found = saccade.compare(
+    models=[saccade.load("mine"), Guess("red")], policies=[Middle(share=0.5)], metric=first_letter, data=Colours()
+)
+for row in found.results.rows:
+    print(row.reader, row.policy, row.visual_tokens, row.gist.n, row.gist.accuracy)
+"""
+
+
+def test_objects_are_compared_in_python(folder: Path, site: Path):
+    done = python(["-c", OBJECTS], site, folder)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["guess", "once", "0", "4", "0.25"] in [[*row[:2], row[2].removesuffix(".0"), *row[3:]] for row in rows]
+    assert {row[1] for row in rows} >= {"once", "middle", "resize", "random", "uniform"}
+    assert all(row[3] == "4" for row in rows)

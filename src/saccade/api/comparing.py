@@ -3,6 +3,7 @@
 Servers need ``saccade[api]`` alone: what computes here is imported when a model that runs here takes part.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from saccade.core.arguments import instance, listed, number, path, text, whole
+from saccade.core.arguments import seed as seed_of
 from saccade.core.backend import Backend
 from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
@@ -114,6 +117,9 @@ def compare(
     Raises SaccadeError for what cannot be compared, before anything is asked where that can be known.
     """
     folder = results_folder(out)
+    _check(pictures, seed, hint, metric, extract, twin, progress)
+    instance("fresh", fresh, bool, "True or False")
+    instance("retry_failed", retry_failed, bool, "True or False")
     marking = Marking(metric, extract)
     loss = _positive("within_loss", within_loss)
     price = _positive("price_per_million", price_per_million)
@@ -147,11 +153,26 @@ def results_folder(out: str | Path | None) -> Path | None:
     """The folder for results. Raises SaccadeError where that is a file, before anything runs."""
     if out is None:
         return None
-    if not isinstance(out, str | Path):
-        raise SaccadeError(f"out is a folder's path, got {out!r:.60}")
-    if Path(out).exists() and not Path(out).is_dir():
-        raise SaccadeError(f"{out} is a file, results go into a folder; name another with --out")
-    return Path(out)
+    folder = path("out", out)
+    if folder.exists() and not folder.is_dir():
+        raise SaccadeError(f"{folder} is a file, results go into a folder; name another with --out")
+    return folder
+
+
+def _check(
+    pictures: object, seed: object, hint: object, metric: object, extract: object, twin: object, progress: object
+) -> None:
+    """Raises SaccadeError for arguments of ``compare`` of a wrong type."""
+    whole("pictures", pictures, 1)
+    seed_of("seed", seed)
+    instance("hint", hint, str, "text")
+    if metric is not None and not callable(metric):
+        text("metric", metric)
+    text("extract", extract)
+    if twin is not None:
+        text("twin", twin)
+    if progress is not None:
+        instance("progress", progress, Callable, "a function of what runs, how much is done, and of how much")
 
 
 class _Taking:
@@ -161,7 +182,7 @@ class _Taking:
         self, device: str, dtype: str, twin: str | None, store: KeptAnswers | None, families: Sequence[str | Path]
     ) -> None:
         self._device, self._dtype, self._twin, self._store = device, dtype, twin, store
-        self._families = [Path(family) for family in families]
+        self._families = [path("a family", family) for family in listed("families", families)]
         self._open: list[Backend] = []
 
     def model(self, source: object) -> tuple[str, Model]:
@@ -237,6 +258,8 @@ def _plan(
     price: float | None,
     twin: str,
 ) -> Plan:
+    if budgets is not None:
+        budgets = [whole("a budget (visual tokens)", budget, 1) for budget in listed("budgets", budgets)]
     sources = list(cards()) if models is None else _listed(models)
     if not sources:
         raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
@@ -268,9 +291,11 @@ def _plan(
 
 
 def _listed(models: Sequence[object]) -> list[object]:
-    if isinstance(models, str) or not isinstance(models, Sequence):
-        raise SaccadeError(f"models is a list of names, paths, URLs or objects, got {models!r:.60}; put it in a list")
-    return [one for number, one in enumerate(models) if one not in models[:number]]
+    found: list[object] = []
+    for one in listed("models (names, paths, URLs or objects)", models):
+        if not any(one is other or (isinstance(one, str) and one == other) for other in found):
+            found.append(one)
+    return found
 
 
 def _named_by(policies: dict[str, Policy]) -> list[str]:
@@ -279,14 +304,13 @@ def _named_by(policies: dict[str, Policy]) -> list[str]:
 
 def _policies(chosen: Sequence[str | Policy], tuned: bool) -> dict[str, Policy]:
     """The policies by name; ``tuned`` for the embedded readers where they run on those alone."""
-    if isinstance(chosen, str) or not isinstance(chosen, Sequence):
-        raise SaccadeError(f"policies is a list of names, files or policies, got {chosen!r:.60}; put it in a list")
     made: dict[str, Policy] = {}
-    for one in chosen:
+    for one in listed("policies (names, files or policies)", chosen):
         if isinstance(one, Policy):
             made[type(one).__name__.lower()] = one
         else:
-            made[Path(one).stem if _file(one) else one] = named_policy(one, embedded=tuned)
+            name = text("a policy", os.fspath(one) if isinstance(one, os.PathLike) else one)
+            made[Path(name).stem if _file(name) else name] = named_policy(name, embedded=tuned)
     return made
 
 
@@ -320,9 +344,7 @@ def _calibration(data: object, calibration: str | Path | Exam | None, pictures: 
 def _positive(name: str, value: float | None) -> float | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise SaccadeError(f"{name} is a number of at least 0, got {value!r:.60}")
-    return float(value)
+    return number(name, value)
 
 
 @contextmanager

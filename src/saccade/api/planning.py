@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from saccade.core.arguments import number, path, whole
+from saccade.core.arguments import text as words
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan, Setting
 from saccade.core.progress import Progress as Progress
@@ -38,8 +40,17 @@ def plan(
     is a video. ``text`` counts the prompt's other positions. ``options`` are the model's own (``max_pixels``, ``mode``,
     ``pan_scan`` …). Raises SaccadeError where the model would refuse the picture.
     """
-    return system(name).plan(
-        [media_of(width, height, frames, fps)], text=text, setting=Setting(batch, dtype, attention), options=options
+    whole("width", width, 1)
+    whole("height", height, 1)
+    whole("batch", batch, 1)
+    whole("text", text, 0)
+    if frames is not None:
+        whole("frames", frames, 1)
+    if fps is not None:
+        number("fps", fps, above=True)
+    setting = Setting(batch, words("dtype", dtype), words("attention", attention))
+    return system(str(path("name", name))).plan(
+        [media_of(width, height, frames, fps)], text=text, setting=setting, options=options
     )
 
 

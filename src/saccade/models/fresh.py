@@ -2,6 +2,8 @@
 
 import torch
 
+from saccade.core.arguments import seed as seed_of
+from saccade.core.arguments import text
 from saccade.core.errors import unknown
 from saccade.language.prompt import PLACEHOLDER
 from saccade.language.tokenizer import byte_tokenizer
@@ -15,7 +17,7 @@ def build(name: str, preset: str = "tiny", seed: int = 0) -> Reader:
 
     Its tokenizer spells bytes. Raises SaccadeError with near matches for names that the catalogue does not hold.
     """
-    return from_spec(spec_of(name, preset), seed)
+    return from_spec(spec_of(text("name", name), text("preset", preset)), seed_of("seed", seed))
 
 
 def spec_of(name: str, preset: str = "tiny") -> ReaderSpec:

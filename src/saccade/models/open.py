@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urldefrag
 
+from saccade.core.arguments import text
 from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plugins import has_plugin, plugin
@@ -53,6 +54,8 @@ def open_model(
     Raises SaccadeError for everything else, and where this machine has no such device.
     """
     place = Placement(device, dtype)
+    if name is not None:
+        text("name", name)
     if isinstance(model, str | os.PathLike):
         return _named(model, kind_of(model, revision), revision, place, name)
     if revision is not None:
@@ -184,5 +187,5 @@ def _local() -> Any:  # noqa: ANN401 (a module that needs torch)
 
 def _shown(model: object) -> str:
     """``model`` in a message: short, whatever it is."""
-    text = repr(model)
-    return f"{text if len(text) <= 60 else text[:57] + '…'} ({type(model).__name__})"
+    said = repr(model)
+    return f"{said if len(said) <= 60 else said[:57] + '…'} ({type(model).__name__})"

@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 from transformers.initialization import no_init_weights
 
+from saccade.core.arguments import instance, path
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.recipe import from_dict, to_dict
@@ -84,7 +85,9 @@ def save_pretrained(model: object, folder: str | os.PathLike[str], recipe: Mappi
     The folder appears whole or not at all. A reader that stands there is replaced by a reader. Raises SaccadeError
     where the folder holds something else, and for models that cannot be saved.
     """
-    target = Path(folder)
+    target = path("folder", folder)
+    if recipe is not None:
+        instance("recipe", recipe, Mapping, "a mapping of JSON-safe data")
     if isinstance(model, Opened):
         model = model.reader
     if isinstance(model, Saved):
@@ -133,7 +136,7 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype
 
     Raises SaccadeError for settings of another version and for missing, left-over or misshapen weights.
     """
-    place = Path(folder)
+    place = path("folder", folder)
     found = settings(place / SETTINGS)
     if found.get("schema") != SCHEMA:
         raise SaccadeError(f"{place / SETTINGS} has schema {found.get('schema')!r}, this saccade reads {SCHEMA!r}")

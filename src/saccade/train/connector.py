@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from saccade.core.arguments import instance, number, path, whole
+from saccade.core.arguments import seed as seed_of
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import Decoder
 from saccade.models.about import About
@@ -39,14 +41,20 @@ def train_connector(
     ``checkpoint`` is a file that the run resumes from; ``seed`` decides the first weights and the order of pictures.
     Raises SaccadeError for connectors of other widths, and for those that read the prompt or the pixels.
     """
-    if pictures < 1:
-        raise SaccadeError(f"at least 1 picture is needed to learn from, got {pictures}")
+    instance("connector", connector, ConnectorSpec, "the spec of a connector (saccade.specs.parts.ConnectorSpec)")
+    for what, value in (("steps", steps), ("pictures", pictures), ("batch", batch)):
+        whole(what, value, 1)
+    number("lr", lr, above=True)
+    seed_of("seed", seed)
+    place = None if checkpoint is None else path("checkpoint", checkpoint)
+    if tell is not None:
+        instance("tell", tell, Tell, "a saccade.core.progress.Tell")
     schedule = Schedule(steps=steps, batch=batch, lr=lr, warmup=min(100, steps))
     base = embedded(BASE)
     reader = fitted(base, connector, seed)
     told = f"{type(connector).__name__} trained for {steps} steps before the frozen language model of {BASE}"
     reader.about = About("survey", base.about.tuned, told)
-    return train_alone(reader, schedule, pictures, seed=seed, checkpoint=checkpoint, tell=tell)
+    return train_alone(reader, schedule, pictures, seed=seed, checkpoint=place, tell=tell)
 
 
 def fitted(base: Reader, connector: ConnectorSpec, seed: int) -> Reader:

@@ -40,7 +40,7 @@ class Odd:
 
 
 EDGES: list[Any] = [None, True, 0, -1, 10**30, 1.5, float("nan"), float("inf"), "", " ", "\0", "no/such", b"x", [], [1]]
-EDGES += [[None], {}, {"a": 1}, (), set(), Odd(), Odd, len, np.zeros(3), Path("no/such/file"), ...]
+EDGES += [[None], {}, {"a": 1}, (), set(), Odd(), len, np.zeros(3), Path("no/such/file"), ...]
 WRONG = st.sampled_from(EDGES) | st.integers() | st.floats() | st.text(max_size=8) | st.lists(st.integers(), max_size=3)
 Call = tuple[Callable[..., object], dict[str, Any]]
 

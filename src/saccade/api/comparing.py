@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from saccade.core.arguments import instance, listed, number, path, text, whole
+from saccade.core.arguments import function, instance, listed, number, path, text, whole
 from saccade.core.arguments import seed as seed_of
 from saccade.core.backend import Backend
 from saccade.core.defaults import PICTURES
@@ -172,7 +172,7 @@ def _check(
     if twin is not None:
         text("twin", twin)
     if progress is not None:
-        instance("progress", progress, Callable, "a function of what runs, how much is done, and of how much")
+        function("progress", progress)
 
 
 class _Taking:

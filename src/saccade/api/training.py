@@ -8,7 +8,7 @@ import yaml
 from rich.table import Table
 
 from saccade.api.comparing import REFERENCE, Compared, results_folder, stored
-from saccade.core.arguments import instance, path, text, texts
+from saccade.core.arguments import function, instance, path, text, texts
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
 from saccade.core.progress import Progress, Tell
@@ -92,7 +92,7 @@ def train(
     results_folder(folder)
     if tell is not None:
         instance("tell", tell, Tell, "a saccade.core.progress.Tell")
-    instance("announce", announce, Callable, "a function of one line")
+    function("announce", announce)
     plan, data = recipe_of(text("recipe", recipe), texts("changes", changes))
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(data, sort_keys=False)

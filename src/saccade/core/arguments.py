@@ -75,6 +75,12 @@ def instance(what: str, value: object, expected: type, told: str) -> None:
         raise SaccadeError(f"{what} is {told}, got {_shown(value)}")
 
 
+def function(what: str, value: object) -> None:
+    """Raises SaccadeError where ``value`` cannot be called."""
+    if not callable(value):
+        raise SaccadeError(f"{what} is a function, got {_shown(value)}")
+
+
 def _shown(value: object) -> str:
     """A value in a message: short, whatever it is."""
     said = repr(value)

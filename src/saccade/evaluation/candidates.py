@@ -9,7 +9,7 @@ comparison holds them: on the reference model as it is, and on one that was trai
 tokens where there is one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 
@@ -131,11 +131,16 @@ def shared_baselines(model: Model, seed: int) -> list[Candidate]:
     ]
 
 
-def matched(model: Model, tokens: float, whole: float) -> list[Candidate]:
-    """Smaller pictures of as many visual tokens as something with a mean of ``tokens`` took, of ``whole`` ones; none
+def matched(model: Model, tokens: float, whole: float, planned: Callable[[int], float | None]) -> list[Candidate]:
+    """Smaller pictures of no fewer visual tokens than something with a mean of ``tokens`` took, of ``whole`` ones; none
     where it took no fewer than the whole.
+
+    ``planned`` is the mean number of tokens of pictures within a budget, None where nobody knows. Sizes come in steps,
+    so that pictures take a little less than their budget: it is raised until they take enough.
     """
     budget = max(1, ceil(tokens))
+    while budget < whole and (taken := planned(budget)) is not None and taken < tokens:
+        budget += 1
     if budget >= whole:
         return []
     if Cap.RESIZE in model.first.caps:

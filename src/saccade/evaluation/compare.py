@@ -5,14 +5,18 @@ import sys
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import final
+from typing import cast, final
+
+import numpy as np
 
 from saccade.core.backend import Backend
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.progress import Progress
 from saccade.core.recipe import digest
+from saccade.core.request import Ask, Sight
 from saccade.core.trace_codec import Json
 from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
@@ -269,9 +273,21 @@ class _Comparing:
         candidates: dict[str, Candidate] = {}
         for entry in self.looped:
             for model in self._rivals(entry.candidate.model):
-                found = matched(model, entry.visual_tokens, self._whole(model.name).visual_tokens)
+                whole = self._whole(model.name).visual_tokens
+                found = matched(model, entry.visual_tokens, whole, partial(self._resized_tokens, model))
                 candidates |= {one.key: one for one in found if model.baseline and one.key not in known}
         self.entries += self._run(self._possible(list(candidates.values())))
+
+    def _resized_tokens(self, model: Model, budget: int) -> float | None:
+        """Mean visual tokens of a question's picture within ``budget``, by the model's own plan; None without one."""
+        if Cap.RESIZE not in model.first.caps:
+            return None
+        question = Ask(question="", sights=(Sight(tokens=budget),))
+        try:
+            planned = [model.first.price(one.picture.size, question).visual_tokens for one in self.runner.posed]
+        except SaccadeError:  # some picture cannot be shown so: the candidate is left out, with the reason
+            return None
+        return None if None in planned else float(np.mean(cast(Sequence[int], planned)))
 
     def _rivals(self, name: str) -> list[Model]:
         """The models whose single looks a policy on the model ``name`` is judged against."""

@@ -131,6 +131,8 @@ class Runner:
         """Why some picture cannot be shown within a candidate's budget; None where all can, and where it has none."""
         if not isinstance(candidate.policy, Once) or candidate.policy.tokens is None:
             return None
+        if self.journal.known(self._named(candidate)):
+            return None  # it was asked before
         firsts = {posed.picture.size: posed for posed in reversed(self.posed)}
         for size, posed in firsts.items():
             try:

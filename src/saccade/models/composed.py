@@ -157,8 +157,7 @@ class Composed(Local):
         limits = (request.max_tokens, request.top) if isinstance(request, Ask) else ()
         how = (request.by, request.layers) if isinstance(request, Watch) else ()
         tokens = self.price(size, request).visual_tokens or 0
-        frame = self._viewing.frame(size, request)
-        return type(request).__name__, how, frame, len(shown(request)), limits, tokens // STEP
+        return type(request).__name__, how, len(shown(request)), limits, tokens // STEP
 
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """See ``Backend``."""
@@ -258,19 +257,26 @@ class Composed(Local):
 
     def _encoded(self, jobs: Sequence[Job]) -> tuple[list[list[Encoded]], float]:
         """Every job's pictures, each sight of one encoded once and remembered; seconds that others spent on them."""
-        size = Size(*jobs[0].image.size)
-        reader = self._viewing.seeing(size, jobs[0].request)
         wanted: list[list[Hashable]] = []
-        images: dict[Hashable, Callable[[], Image.Image]] = {}
+        frames: dict[ViewsSpec, tuple[Reader, dict[Hashable, Callable[[], Image.Image]]]] = {}
         for job in jobs:
+            size = Size(*job.image.size)
+            reader = self._viewing.seeing(size, job.request)
+            views = reader.spec.views
+            _, images = frames.setdefault(views, (reader, {}))
             mine = []
             for sight in shown(job.request):
-                cut = self._viewing.cut(sight, Size(*job.image.size))
-                key = job.key, reader.spec.views if self._viewing.framed else None, cut
+                cut = self._viewing.cut(sight, size)
+                key = job.key, views if self._viewing.framed else None, cut
                 images[key] = partial(sights.shown, job.image, cut)
                 mine.append(key)
             wanted.append(mine)
-        made, spared = self._encodings.get(reader, images)
+        made: dict[Hashable, Encoded] = {}
+        spared = 0.0
+        for reader, images in frames.values():  # pictures in several frames are encoded apart, and read together
+            found, more = self._encodings.get(reader, images)
+            made |= found
+            spared += more
         return [[made[key] for key in keys] for keys in wanted], spared
 
     def _planned(

@@ -2,7 +2,6 @@
 its tokens stand on pixels.
 """
 
-from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache
 from typing import final
@@ -70,10 +69,6 @@ class Viewing:
     def shown(self, sight: Sight, size: Size) -> Size:
         """The size of what is cut out."""
         return shown_size(self.cut(sight, size), size)
-
-    def frame(self, size: Size, request: Request) -> Hashable:
-        """Equal for requests that look through equal frames."""
-        return self.seeing(size, request).spec.views if self.framed else None
 
     def _frame(self, side: int | None, tokens: int | None, picture: Size) -> ViewsSpec:
         spec = self.reader.spec

@@ -35,6 +35,7 @@ from saccade.models.placement import AUTO
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
+from saccade.policies.once import Once
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam, Question
 from saccade.tasks.hinted import hinted
@@ -46,6 +47,8 @@ REFERENCE = "llava"
 """The embedded full-token reader: differences are taken to it, baselines made from it."""
 THIN = "llava-thin"
 """Its twin that was trained with smaller pictures and dropped tokens, from which baselines are made as well."""
+OWN_LOOK = "own-look"
+"""What results call a ``Once`` object among the policies."""
 Metric = str | Callable[[str, Question], float]
 
 
@@ -306,12 +309,23 @@ def _policies(chosen: Sequence[str | Policy], tuned: bool) -> dict[str, Policy]:
     """The policies by name; ``tuned`` for the embedded readers where they run on those alone."""
     made: dict[str, Policy] = {}
     for one in listed("policies (names, files or policies)", chosen):
-        if isinstance(one, Policy):
-            made[type(one).__name__.lower()] = one
-        else:
-            name = text("a policy", os.fspath(one) if isinstance(one, os.PathLike) else one)
-            made[Path(name).stem if _file(name) else name] = named_policy(name, embedded=tuned)
+        spelt = os.fspath(one) if isinstance(one, os.PathLike) else one
+        given = one if isinstance(one, Policy) else text("a policy", spelt)
+        name = _policy_name(given)
+        policy = given if isinstance(given, Policy) else named_policy(given, embedded=tuned)
+        if made.setdefault(name, policy) != policy:
+            raise SaccadeError(
+                f"two different policies are named {name!r}, and rows are told apart by name; write one of them to a "
+                "YAML file of another name, and give the path"
+            )
     return made
+
+
+def _policy_name(policy: str | Policy) -> str:
+    """Its name in the results. A single look of the user's own is not the plain one that every comparison holds."""
+    if isinstance(policy, Policy):
+        return OWN_LOOK if isinstance(policy, Once) else type(policy).__name__.lower()
+    return Path(policy).stem if _file(policy) else policy
 
 
 def _file(policy: object) -> bool:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from saccade.cli.main import main
@@ -75,6 +76,10 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
         (("train", "--demo", "resampeler"), "did you mean resampler"),
         (("train",), "--demo"),
         (("train", "embedded", "--set", "vision.stpes=3"), "steps"),
+        (("train", "embedded", "--device", "cpu", "--dtype", "float16"), "take bfloat16, float32 or auto"),
+        (("train", "embedded", "--device", "gpu"), "device"),
+        (("train", "digits", "--dtype", "bfloat16"), "the recipe digits is a study"),
+        (("train", "--demo", "pool-4", "--dtype", "float64"), "dtype"),
         (("train", "embedded", "--set", "sede=1", "--set", "seed=2"), "did you mean seed"),
         (("compare", "--shots", "40"), "shots are 0 to 32 examples, got 40"),
         (("compare", "--shots", "few"), "--shots takes whole numbers"),
@@ -95,6 +100,16 @@ def test_bad_input_is_one_line_and_status_2(
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a cuda device")
+@pytest.mark.parametrize("what", [("embedded",), ("--demo", "resampler")])
+def test_training_on_a_device_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: tuple[str, ...]
+) -> None:
+    test_bad_input_is_one_line_and_status_2(
+        tmp_path, monkeypatch, capsys, ("train", *what, "--device", "cuda"), "finds no cuda here; take cpu or auto"
+    )
 
 
 def test_a_file_in_the_place_of_the_folder_is_left_alone(

@@ -17,6 +17,7 @@ from saccade.evaluation.compare import Plan
 from saccade.evaluation.compare import compare as run_compare
 from saccade.models.embedded import embedded
 from saccade.models.open import open_model
+from saccade.models.placement import AUTO
 from saccade.models.unified import save as save_unified
 from saccade.study.clips import ClipStudy, clips_table
 from saccade.study.clips import study as study_clips
@@ -32,12 +33,14 @@ from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.towers.stem import StemTower
 from saccade.train.clips import ClipsRecipe, train_clips
 from saccade.train.compression import CompressionRecipe, train_compression
+from saccade.train.compute import Compute, check_study, compute_of
 from saccade.train.demo import demo_name, retrain
 from saccade.train.digits import DigitsRecipe, digits, train_digits
 from saccade.train.exits import ExitsRecipe, pieces_of, train_exits
 from saccade.train.family import train_family
 from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.train.recipe import recipe_of
+from saccade.train.stages import FamilyRecipe
 
 Study = ClipStudy | DigitStudy | CompressionStudy | ExitStudy | FixationStudy
 """What is measured of what a recipe trained, where the recipe is a study."""
@@ -54,15 +57,27 @@ DEMO_PICTURES = 80
 
 
 def train_demo(
-    connector: str, *, out: str | Path, tell: Tell | None = None, progress: Progress | None = None
+    connector: str,
+    *,
+    out: str | Path,
+    device: str = AUTO,
+    dtype: str = AUTO,
+    tell: Tell | None = None,
+    progress: Progress | None = None,
 ) -> Compared:
-    """Train one connector again from scratch and compare it with the shipped one on a short benchmark."""
-    folder = results_folder(out)
+    """Train one connector again from scratch and compare it with the shipped one on a short benchmark.
+
+    ``device`` and ``dtype`` as in ``train``; both are compared on that device, in float32.
+    """
+    compute = compute_of(device, dtype)
     name = demo_name(connector)
-    fresh = retrain(name, Path(out), tell or Tell())
-    retrained = f"{name}-retrained"
-    models = {one: Model(one, {0: open_model(one)}, baseline=one == REFERENCE) for one in (REFERENCE, name)}
-    models[retrained] = Model(retrained, {0: open_model(fresh, name=retrained)})
+    folder = results_folder(out)
+    fresh = retrain(name, Path(out), tell or Tell(), compute=compute)
+    retrained, where = f"{name}-retrained", str(compute.device)
+    models = {
+        one: Model(one, {0: open_model(one, device=where)}, baseline=one == REFERENCE) for one in (REFERENCE, name)
+    }
+    models[retrained] = Model(retrained, {0: open_model(fresh, device=where, name=retrained)})
     plan = Plan(
         exam=Scenes("test", DEMO_PICTURES),
         models=models,
@@ -82,11 +97,31 @@ class Trained:
 
 
 def train(
-    recipe: str, *, out: str | Path, changes: Sequence[str] = (), tell: Tell | None = None, announce: Announce = _quiet
+    recipe: str,
+    *,
+    out: str | Path,
+    changes: Sequence[str] = (),
+    device: str = AUTO,
+    dtype: str = AUTO,
+    tell: Tell | None = None,
+    announce: Announce = _quiet,
 ) -> Trained:
     """Run a recipe, by shipped name or YAML path: the embedded family's, or a study's, which it measures too.
 
     Checkpoints and the resolved recipe lie in ``out``; a run that was stopped goes on from there.
+
+    Args:
+        recipe: A shipped recipe's name, or the path of a YAML file.
+        out: A folder.
+        changes: Changes to the recipe, such as ``vision.steps=100``.
+        device: Where the embedded family is trained: auto (cuda or mps where there is one), cpu, cuda or mps. A run
+            may resume on another device. Studies are trained and measured on the CPU in float32 alone.
+        dtype: What the forward pass runs in, by autocast: auto (bfloat16 on a cuda device that has it, else float32),
+            float32, bfloat16, or float16 on cuda. Weights are float32.
+        tell: Told of the stages' progress.
+        announce: Called with lines for the user.
+
+    Raises SaccadeError, before anything is written, for a recipe or a device that is not there.
     """
     folder = path("out", out)
     results_folder(folder)
@@ -94,12 +129,18 @@ def train(
         instance("tell", tell, Tell, "a saccade.core.progress.Tell")
     function("announce", announce)
     plan, data = recipe_of(text("recipe", recipe), texts("changes", changes))
+    if not isinstance(plan, FamilyRecipe):
+        check_study(recipe, device, dtype)
+        compute = Compute()
+    else:
+        compute = compute_of(device, dtype)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(data, sort_keys=False)
     before = folder / "recipe.yaml"
     if before.exists() and before.read_text() != resolved:
         raise SaccadeError(f"{folder} holds a run of another recipe ({before}); train into another folder with --out")
     announce(resolved)
+    announce(f"trains on {compute}, weights in float32")
     write_whole(before, resolved)
     if isinstance(plan, ClipsRecipe):
         return _train_clips(plan, folder, tell or Tell())
@@ -111,7 +152,7 @@ def train(
         return _train_exits(plan, folder, tell or Tell())
     if isinstance(plan, FixationsRecipe):
         return _train_fixations(plan, folder, tell or Tell())
-    train_family(plan, data, folder, folder / "family", tell or Tell(), announce)
+    train_family(plan, data, folder, folder / "family", tell or Tell(), announce, compute)
     return Trained(folder / "family")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.progress import Progress
 from tyro.conf import Positional
 
-from saccade.cli.arguments import Changes, Name
+from saccade.cli.arguments import Changes, Device, Dtype, Name
 from saccade.cli.console import OUT, bar, importing
 from saccade.core.errors import SaccadeError
 from saccade.core.progress import Tell
@@ -17,6 +17,8 @@ def train(
     demo: Name = None,
     out: Path = Path("out/train"),
     set: Changes = (),
+    device: Device = "auto",
+    dtype: Dtype = "auto",
 ) -> None:
     """Train the embedded family or the models of a study by a recipe, or one connector anew.
 
@@ -26,29 +28,35 @@ def train(
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.
         set: A change to the recipe, such as vision.steps=100; may be given several times.
+        device: Where the embedded family and a demo are trained: auto (a GPU where there is one), cpu, cuda or mps.
+            Studies are trained on the CPU.
+        dtype: What the forward pass runs in: auto (bfloat16 on a cuda device that has it, else float32), float32,
+            bfloat16, or float16 on cuda. Weights are float32.
     """
     if (recipe is None) == (demo is None):
         raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")
     if recipe is None:
-        _demo(str(demo), out)
+        _demo(str(demo), out, device, dtype)
         return
     with importing():
         from saccade.api import training
 
     with bar() as shown:
-        made = training.train(recipe, out=out, changes=set, tell=_Stages(shown), announce=OUT.print)
+        made = training.train(
+            recipe, out=out, changes=set, device=device, dtype=dtype, tell=_Stages(shown), announce=OUT.print
+        )
     if made.study is not None:
         OUT.print(training.study_table(made.study))
     OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
 
 
-def _demo(connector: str, out: Path) -> None:
+def _demo(connector: str, out: Path, device: str, dtype: str) -> None:
     with importing():
         from saccade.api import training
     from saccade.cli.tables import print_comparison
 
     with bar() as shown:
-        found = training.train_demo(connector, out=out, tell=_Stages(shown))
+        found = training.train_demo(connector, out=out, device=device, dtype=dtype, tell=_Stages(shown))
     print_comparison(found)
 
 

@@ -54,7 +54,7 @@ def hard_negatives(
     generator: torch.Generator | None = None,
 ) -> Int[Tensor, "negatives 2"]:
     """Pairs (picture, text) that do not belong together though they seem to: for each text a picture drawn with
-    probability softmax(its scores), then for each picture a text likewise.
+    probability softmax(its scores), then for each picture a text likewise. It is drawn where ``generator`` is.
 
     Never a pair of the ``same``, nor its own: those weights are 0. Who has no one else to be paired with gets no pair,
     so a batch of 1 has none.
@@ -65,7 +65,8 @@ def hard_negatives(
     for rows, out, order in ((scores.mT, barred.mT, [1, 0]), (scores, barred, [0, 1])):
         asking = (~out).any(dim=1).nonzero()[:, 0]
         weights = rows.float().masked_fill(out, -torch.inf)[asking].softmax(dim=1)
-        drawn = torch.multinomial(weights, 1, generator=generator)[:, 0] if len(asking) else asking
+        chances = weights if generator is None else weights.to(generator.device)
+        drawn = torch.multinomial(chances, 1, generator=generator)[:, 0].to(asking.device) if len(asking) else asking
         pairs.append(torch.stack([asking, drawn], dim=1)[:, order])
     return torch.cat(pairs)
 

@@ -20,6 +20,7 @@ from saccade.fusion.cross import Cross
 from saccade.fusion.splice import splice
 from saccade.language.hub import Decoder
 from saccade.specs.reader import ReaderSpec
+from saccade.train.compute import device_in
 from saccade.train.features import Asked, Bank, Seen
 from saccade.train.sequences import LEARNABLE, Batch, assemble, draw, episodes
 
@@ -94,9 +95,9 @@ class AnswerJob:
         keep: Sequence[np.ndarray] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Scores and right tokens at every place where an answer's token comes next."""
-        tokens = connect(route, pictures)
+        tokens = connect(route, pictures, device_in(self.language))
         if keep is not None:
-            tokens = [rows[torch.from_numpy(kept)] for rows, kept in zip(tokens, keep, strict=True)]
+            tokens = [rows[torch.from_numpy(kept).to(rows.device)] for rows, kept in zip(tokens, keep, strict=True)]
         return scored(
             self.language, assemble(route.spec, pictures, asked, keep), [[one] for one in tokens], route.cross
         )
@@ -108,7 +109,8 @@ class AnswerJob:
             drawn.append(draw(known, rng))
             pictures += len(drawn[-1][0])
         told = [[(known[number], one) for number, one in turns] for turns, _ in drawn]
-        tokens = iter(connect(route, [picture for turns in told for picture, _ in turns]))
+        shown = [picture for turns in told for picture, _ in turns]
+        tokens = iter(connect(route, shown, device_in(self.language)))
         batch = episodes(route.spec, told, [spelt for _, spelt in drawn], self.silent)
         return scored(self.language, batch, [[next(tokens) for _ in turns] for turns in told], route.cross)
 
@@ -116,7 +118,11 @@ class AnswerJob:
 def scored(
     language: Decoder, batch: Batch, tokens: Sequence[Sequence[Tensor]], cross: Cross | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Scores and right tokens wherever an answer's token comes next; ``tokens`` are those of each row's pictures."""
+    """Scores and right tokens wherever an answer's token comes next; ``tokens`` are those of each row's pictures.
+
+    Scores are float32, whatever the language model computes in.
+    """
+    batch = batch.to(device_in(language))
     vectors, before = language.embed(batch.ids), None
     if cross is None:
         vectors = splice(vectors, torch.cat([picture for row in tokens for picture in row]), batch.marks)
@@ -125,7 +131,7 @@ def scored(
         before = None if crossing is None else crossing.before()
     logits = language(vectors, batch.mask, batch.positions, before=before)
     learned = batch.target >= 0
-    return logits[learned], batch.target[learned]
+    return logits[learned].float(), batch.target[learned]
 
 
 @cache
@@ -135,8 +141,8 @@ def worth(bank: Bank) -> np.ndarray:
     return worth / worth.sum()
 
 
-def connect(route: Route, pictures: Sequence[Seen]) -> list[Tensor]:
-    """Each picture's visual tokens; views of one grid go through the connector together."""
+def connect(route: Route, pictures: Sequence[Seen], device: torch.device) -> list[Tensor]:
+    """Each picture's visual tokens, made on ``device``; views of one grid go through the connector together."""
     by_grid: dict[Grid, list[tuple[int, int]]] = {}
     for number, picture in enumerate(pictures):
         for view, (grid, _) in enumerate(picture.rows):
@@ -144,7 +150,7 @@ def connect(route: Route, pictures: Sequence[Seen]) -> list[Tensor]:
     made: dict[tuple[int, int], Tensor] = {}
     for grid, members in by_grid.items():
         rows = torch.as_tensor([pictures[number].rows[view][1] for number, view in members])
-        tokens = route.connector(route.bank.features[grid][rows].float(), grid)
+        tokens = route.connector(route.bank.features[grid][rows].to(device).float(), grid)
         made |= dict(zip(members, tokens, strict=True))
     return [torch.cat([made[number, view] for view in range(len(p.rows))]) for number, p in enumerate(pictures)]
 

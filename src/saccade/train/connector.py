@@ -13,9 +13,11 @@ from saccade.language.hub import Decoder
 from saccade.models.about import About
 from saccade.models.base import Reader
 from saccade.models.embedded import embedded
+from saccade.models.placement import AUTO
 from saccade.specs.parts import ConnectorSpec
 from saccade.tasks.scenes import Scene
 from saccade.train.answers import AnswerJob, Route
+from saccade.train.compute import Compute, compute_of
 from saccade.train.family import FIRST, Tell
 from saccade.train.features import fill
 from saccade.train.loop import Schedule, run
@@ -33,13 +35,18 @@ def train_connector(
     lr: float = 2e-3,
     seed: int = 0,
     checkpoint: str | Path | None = None,
+    device: str = AUTO,
+    dtype: str = AUTO,
     tell: Tell | None = None,
 ) -> Reader:
     """Train ``connector`` for ``steps`` batches of generated ``pictures``; tower and language model stay frozen.
 
     It takes and makes 128 channels. The result is a whole model that answers, is saved and is compared like any other.
     ``checkpoint`` is a file that the run resumes from; ``seed`` decides the first weights and the order of pictures.
-    Raises SaccadeError for connectors of other widths, and for those that read the prompt or the pixels.
+    ``device`` is auto, cpu, cuda or mps, where the model stays; ``dtype`` is what the forward pass runs in (auto,
+    float32, bfloat16 or float16), weights are float32. ``auto`` is bfloat16 on a cuda device that has it, else float32.
+    Raises SaccadeError for connectors of other widths, for those that read the prompt or the pixels, and for a device
+    that this machine lacks.
     """
     instance("connector", connector, ConnectorSpec, "the spec of a connector (saccade.specs.parts.ConnectorSpec)")
     for what, value in (("steps", steps), ("pictures", pictures), ("batch", batch)):
@@ -49,12 +56,13 @@ def train_connector(
     place = None if checkpoint is None else path("checkpoint", checkpoint)
     if tell is not None:
         instance("tell", tell, Tell, "a saccade.core.progress.Tell")
+    compute = compute_of(device, dtype)
     schedule = Schedule(steps=steps, batch=batch, lr=lr, warmup=min(100, steps))
     base = embedded(BASE)
     reader = fitted(base, connector, seed)
     told = f"{type(connector).__name__} trained for {steps} steps before the frozen language model of {BASE}"
     reader.about = About("survey", base.about.tuned, told)
-    return train_alone(reader, schedule, pictures, seed=seed, checkpoint=place, tell=tell)
+    return train_alone(reader, schedule, pictures, seed=seed, compute=compute, checkpoint=place, tell=tell)
 
 
 def fitted(base: Reader, connector: ConnectorSpec, seed: int) -> Reader:
@@ -79,11 +87,16 @@ def train_alone(
     pictures: int,
     *,
     seed: int,
+    compute: Compute | None = None,
     checkpoint: str | Path | None = None,
     tell: Tell | None = None,
 ) -> Reader:
-    """Train the connector of ``reader`` and nothing else, on the generated scenes that connectors learn from."""
-    tell = tell or Tell()
+    """Train the connector of ``reader`` and nothing else, on the generated scenes that connectors learn from.
+
+    The whole reader is moved to the device of ``compute`` (None: the CPU, in float32) and stays there.
+    """
+    tell, compute = tell or Tell(), compute or Compute()
+    reader.to(compute.device)
     for weight in reader.parameters():
         weight.requires_grad_(False)
     reader.connector.requires_grad_(True)
@@ -95,5 +108,5 @@ def train_alone(
     parts: dict[str, nn.Module] = {"connector": reader.connector}
     job = AnswerJob(language, [route], parts, batch=schedule.batch, seed=seed)
     place = None if checkpoint is None else Path(checkpoint)
-    run(job, schedule, checkpoint=place, report=tell("connector", schedule.steps))
+    run(job, schedule, compute=compute, checkpoint=place, report=tell("connector", schedule.steps))
     return reader.eval()

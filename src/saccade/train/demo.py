@@ -9,6 +9,7 @@ from saccade.core.errors import unknown
 from saccade.models.base import Reader
 from saccade.models.cards import cards
 from saccade.models.embedded import embedded
+from saccade.train.compute import Compute
 from saccade.train.connector import train_alone
 from saccade.train.family import Tell
 from saccade.train.loop import Schedule
@@ -27,9 +28,17 @@ def demo_name(wanted: str) -> str:
     raise unknown("connector to train", wanted, names)
 
 
-def retrain(name: str, folder: Path, tell: Tell, schedule: Schedule = SCHEDULE, pictures: int = PICTURES) -> Reader:
+def retrain(
+    name: str,
+    folder: Path,
+    tell: Tell,
+    schedule: Schedule = SCHEDULE,
+    pictures: int = PICTURES,
+    compute: Compute | None = None,
+) -> Reader:
     """The reader ``name`` with a connector trained from nothing; resumes from the folder's checkpoint."""
     shipped = embedded(name)
     torch.manual_seed(schedule.steps)
     shipped.connector = build_connector(shipped.spec.connector)
-    return train_alone(shipped, schedule, pictures, seed=1, checkpoint=folder / f"demo-{name}.pt", tell=tell)
+    checkpoint = folder / f"demo-{name}.pt"
+    return train_alone(shipped, schedule, pictures, seed=1, compute=compute, checkpoint=checkpoint, tell=tell)

@@ -28,6 +28,7 @@ from saccade.tasks.scenes import Scene
 from saccade.towers.regions import RegionTower
 from saccade.towers.stem import StemTower
 from saccade.train.answers import AnswerJob, Route
+from saccade.train.compute import Compute
 from saccade.train.features import Bank, fill
 from saccade.train.foveated import FovealJob
 from saccade.train.loop import Job, Schedule, run
@@ -47,8 +48,9 @@ SHARPNESS = 1.7
 class Workshop:
     """One run of a recipe in a folder: what is trained already is read from there."""
 
-    def __init__(self, recipe: FamilyRecipe, folder: Path, tell: "Tell") -> None:
+    def __init__(self, recipe: FamilyRecipe, folder: Path, tell: "Tell", compute: Compute | None = None) -> None:
         self.recipe, self.folder, self.tell = recipe, folder, tell
+        self.compute = compute or Compute()
         self.tokenizer: PreTrainedTokenizerBase = exam_tokenizer()
         self.paths = family()
         torch.manual_seed(recipe.seed)
@@ -56,6 +58,8 @@ class Workshop:
         self.connectors = {name: build_connector(path.connector) for name, path in self.paths.items()}
         self.crosses = {name: Cross(path.cross) for name, path in self.paths.items() if path.cross is not None}
         self.banks: dict[tuple[ViewsSpec, TowerSpec], Bank] = {}
+        for shared in (self.tower, self.language):  # what a stage trains, it moves itself
+            shared.to(self.compute.device)
 
     def _shared(self) -> tuple[nn.Module, Decoder]:
         """Tower and language model, new or as they ship."""
@@ -232,7 +236,8 @@ class Workshop:
         return made.eval()
 
     def _run(self, stage: str, job: Job, schedule: Schedule) -> None:
-        run(job, schedule, checkpoint=self.folder / f"{stage}.pt", report=self.tell(stage, schedule.steps))
+        checkpoint, report = self.folder / f"{stage}.pt", self.tell(stage, schedule.steps)
+        run(job, schedule, compute=self.compute, checkpoint=checkpoint, report=report)
 
 
 def train_family(
@@ -242,9 +247,14 @@ def train_family(
     into: Path,
     tell: Tell,
     announce: Callable[[str], object],
+    compute: Compute | None = None,
 ) -> None:
-    """All stages; the trained family, with the recipe's ``data``, is written into ``into`` at the end."""
-    shop = Workshop(recipe, folder, tell)
+    """All stages; the trained family, with the recipe's ``data``, is written into ``into`` at the end.
+
+    They run as ``compute`` says, on the CPU in float32 by default. It is no part of the recipe: a run that was stopped
+    resumes on another device too.
+    """
+    shop = Workshop(recipe, folder, tell, compute)
     announce(shop.shares())
     if recipe.start == "nothing":
         shop.see()

@@ -18,6 +18,7 @@ from saccade.core.view import Layout
 from saccade.models.encoded import pixels_of
 from saccade.specs.reader import ReaderSpec
 from saccade.tasks.exam import Picture, Question
+from saccade.train.compute import device_in
 from saccade.train.loop import Report
 from saccade.views.sample import normalise
 
@@ -75,7 +76,7 @@ def fill(
     report: Report | None = None,
     stored: Path | None = None,
 ) -> Bank:
-    """Run the tower over generated pictures, as ``path`` looks at them.
+    """Run the tower over generated pictures, as ``path`` looks at them. Features are stored on the CPU.
 
     With ``stored``, features are kept in that file and read from it the next time.
     """
@@ -107,7 +108,7 @@ def _look(
     report: Report | None,
 ) -> dict[Grid, Tensor]:
     """Features of all views, in half precision, each at the place that its picture names."""
-    width = path.tower.width
+    width, device = path.tower.width, device_in(tower)
     features = {grid: torch.empty(count, grid.tokens, width, dtype=torch.float16) for grid, count in sizes.items()}
     for start in range(0, len(scenes), CHUNK):
         waiting: dict[Grid, list[tuple[int, np.ndarray]]] = {}
@@ -118,7 +119,7 @@ def _look(
             scene.forget()
         for grid, members in waiting.items():
             rows, arrays = zip(*members, strict=True)
-            features[grid][list(rows)] = tower(normalise(arrays, path.mean, path.std)).half()
+            features[grid][list(rows)] = tower(normalise(arrays, path.mean, path.std).to(device)).half().cpu()
         if report is not None:
             report(min(start + CHUNK, len(scenes)), {})
     return features

@@ -22,6 +22,7 @@ from saccade.core.grid import Grid
 from saccade.core.view import View
 from saccade.language.hub import Decoder
 from saccade.train.answers import Route, scored, some, worth
+from saccade.train.compute import device_in
 from saccade.train.features import Asked, Seen
 from saccade.train.sequences import assemble
 
@@ -47,21 +48,23 @@ class FovealJob:
 
     def losses(self, step: int) -> Mapping[str, Tensor]:
         """Both terms."""
+        device = device_in(self.connector)
         rng, bank = np.random.default_rng([self.seed, step]), self.route.bank
         size = min(self.batch, len(bank.pictures))
         chosen = rng.choice(len(bank.pictures), size=size, replace=False, p=worth(bank))
         drawn = [bank.pictures[int(index)] for index in chosen]
         asked = [(place, one) for place, seen in enumerate(drawn) for one in some(seen.asked, rng, QUESTIONS)]
-        of, questions = torch.tensor([place for place, _ in asked]), [one for _, one in asked]
+        of, questions = torch.tensor([place for place, _ in asked], device=device), [one for _, one in asked]
         pictures = [drawn[place] for place, _ in asked]
         (grid,) = bank.features
-        patches = bank.features[grid][[picture.rows[0][1] for picture in drawn]].float()
-        scores = self.connector.aim(patches, grid, *padded([one.question for one in questions]), of)
-        there = evidence(pictures, questions, grid)
+        patches = bank.features[grid][[picture.rows[0][1] for picture in drawn]].to(device).float()
+        words, real = (part.to(device) for part in padded([one.question for one in questions]))
+        scores = self.connector.aim(patches, grid, words, real, of).float()
+        there = evidence(pictures, questions, grid).to(device)
         has = there.any(dim=1)
         worthy = scores[has].masked_fill(~there[has], -torch.inf)
         missed = torch.logsumexp(scores[has], dim=1) - torch.logsumexp(worthy, dim=1)
-        told = torch.from_numpy(rng.random(len(asked)) < 0.5) & has
+        told = torch.from_numpy(rng.random(len(asked)) < 0.5).to(device) & has
         looked = torch.where(told, there.int().argmax(dim=1), scores.detach().argmax(dim=1))
         tokens = self.connector(patches[of], grid, looked[:, None])
         batch = assemble(self.route.spec, pictures, [[one] for one in questions])

@@ -1,21 +1,24 @@
 """The training loop: one schedule, two optimisers, checkpoints that resume to the same curve.
 
-A job makes its batch from the number of the step alone, so that step 900 after a resume is step 900.
+A job makes its batch from the number of the step alone, so that step 900 after a resume is step 900. It draws on the
+CPU, whatever the device, and moves what it drew to where its weights are. A checkpoint resumes on any device.
 """
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.optim import AdamW, Optimizer
 
 from saccade.core.errors import SaccadeError
 from saccade.core.progress import Report as Report
+from saccade.train.compute import Compute, update
 from saccade.train.muon import Muon
 
 MUON_FACTOR = 8.0
@@ -61,32 +64,43 @@ class Job(Protocol):
 
 
 def run(
-    job: Job, schedule: Schedule, *, checkpoint: Path | None = None, every: int = 100, report: Report | None = None
+    job: Job,
+    schedule: Schedule,
+    *,
+    compute: Compute | None = None,
+    checkpoint: Path | None = None,
+    every: int = 100,
+    report: Report | None = None,
 ) -> None:
-    """Train ``job`` to the end of ``schedule``, saving ``checkpoint`` every so many steps and resuming from it."""
+    """Train ``job`` to the end of ``schedule``, saving ``checkpoint`` every so many steps and resuming from it.
+
+    What it trains is moved to the device of ``compute`` (None: the CPU, in float32) and stays there; what is frozen has
+    to be there already.
+    """
+    compute = compute or Compute()
+    for module in job.trained.values():
+        module.to(compute.device)
     named = [
         (f"{part}.{name}", weight) for part, module in job.trained.items() for name, weight in module.named_parameters()
     ]
     weights = [weight for _, weight in named]
-    makers = optimisers(named, schedule.lr)
-    step = _resume(job, makers, schedule, checkpoint) if checkpoint is not None and checkpoint.exists() else 0
+    state = _State(job, optimisers(named, schedule.lr), compute.scaler())
+    step = state.load(schedule, checkpoint) if checkpoint is not None and checkpoint.exists() else 0
     for module in job.trained.values():
         module.train()
     while step < schedule.steps:
-        for maker in makers:
+        for maker in state.makers:
             for group in maker.param_groups:
                 group["lr"] = group["top"] * schedule.rate(step)
             maker.zero_grad()
-        terms = job.losses(step)
-        torch.stack(list(terms.values())).sum().backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        for maker in makers:
-            maker.step()
+        with compute.forward():
+            terms = job.losses(step)
+        update(torch.stack([term.float() for term in terms.values()]).sum(), weights, state.makers, state.scaler)
         step += 1
         if report is not None:
             report(step, {name: float(term.detach()) for name, term in terms.items()})
         if checkpoint is not None and (step % every == 0 or step == schedule.steps):
-            _save(job, makers, schedule, step, checkpoint)
+            state.save(schedule, step, checkpoint)
     for module in job.trained.values():
         module.eval()
 
@@ -109,28 +123,41 @@ def optimisers(named: Iterable[tuple[str, Tensor]], lr: float) -> list[Optimizer
     return made
 
 
-def _save(job: Job, makers: list[Optimizer], schedule: Schedule, step: int, path: Path) -> None:
-    state = {
-        "step": step,
-        "steps": schedule.steps,
-        "modules": {name: module.state_dict() for name, module in job.trained.items()},
-        "optimisers": [maker.state_dict() for maker in makers],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+@final
+@dataclass(frozen=True, slots=True)
+class _State:
+    """All that changes in training."""
 
+    job: Job
+    makers: Sequence[Optimizer]
+    scaler: GradScaler
 
-def _resume(job: Job, makers: list[Optimizer], schedule: Schedule, path: Path) -> int:
-    state = torch.load(path, weights_only=True)
-    if state["steps"] != schedule.steps:
-        raise SaccadeError(
-            f"the checkpoint {path} was made for {state['steps']} steps, the recipe asks for {schedule.steps}; "
-            "train into another folder or set the recipe's steps back"
-        )
-    for name, module in job.trained.items():
-        module.load_state_dict(state["modules"][name])
-    for maker, saved in zip(makers, state["optimisers"], strict=True):
-        maker.load_state_dict(saved)
-    return int(state["step"])
+    def save(self, schedule: Schedule, step: int, path: Path) -> None:
+        """Write it whole, or not at all."""
+        state = {
+            "step": step,
+            "steps": schedule.steps,
+            "modules": {name: module.state_dict() for name, module in self.job.trained.items()},
+            "optimisers": [maker.state_dict() for maker in self.makers],
+            "scaler": self.scaler.state_dict(),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def load(self, schedule: Schedule, path: Path) -> int:
+        """Read it, whatever device it was written on, and the step to go on with."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if state["steps"] != schedule.steps:
+            raise SaccadeError(
+                f"the checkpoint {path} was made for {state['steps']} steps, the recipe asks for {schedule.steps}; "
+                "train into another folder or set the recipe's steps back"
+            )
+        for name, module in self.job.trained.items():
+            module.load_state_dict(state["modules"][name])
+        for maker, saved in zip(self.makers, state["optimisers"], strict=True):
+            maker.load_state_dict(saved)
+        if state.get("scaler"):  # empty but in float16
+            self.scaler.load_state_dict(state["scaler"])
+        return int(state["step"])

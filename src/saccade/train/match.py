@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from saccade.models.matcher import Matcher
 from saccade.tasks.captions import caption
 from saccade.tasks.scenes import Scene, Split
+from saccade.train.compute import device_in
 from saccade.train.features import Bank
 
 
@@ -48,7 +49,9 @@ class MatchJob:
         chosen = rng.choice(count, size=min(self.batch, count), replace=False).tolist()
         ids, real = self.captions(chosen, rng)
         draw = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        return self.matcher.losses(self.patches(chosen), ids, real, generator=draw)
+        device = device_in(self.matcher)
+        patches = self.patches(chosen).to(device)
+        return self.matcher.losses(patches, ids.to(device), real.to(device), generator=draw)
 
     def patches(self, chosen: Sequence[int]) -> Tensor:
         """Features of pictures, each of which has one view."""

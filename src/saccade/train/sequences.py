@@ -42,6 +42,11 @@ class Batch:
     target: Tensor
     looking: Tensor
 
+    def to(self, device: torch.device) -> "Batch":
+        """The same on ``device``."""
+        parts = (self.ids, self.positions, self.marks, self.mask, self.target, self.looking)
+        return Batch(*(part.to(device) for part in parts))
+
 
 @dataclass(slots=True)
 class Row:

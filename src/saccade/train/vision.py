@@ -20,6 +20,7 @@ from saccade.core.view import View
 from saccade.specs.resize import PadSpec
 from saccade.tasks.scenes import Scene
 from saccade.towers.stem import StemTower
+from saccade.train.compute import device_in
 from saccade.train.dense import HEADS, IGNORED, label
 from saccade.train.loop import Schedule
 from saccade.views.sample import normalise, sample
@@ -50,13 +51,17 @@ class VisionJob:
 
     def losses(self, step: int) -> Mapping[str, Tensor]:
         """Cross-entropy per head over the patches that its label applies to, times the head's weight."""
-        pixels, labels = self.draw(step)
-        patches = self.tower(pixels)
+        device = device_in(self.tower)
+        pixels, drawn = self.draw(step)
+        labels = {name: classes.to(device) for name, classes in drawn.items()}
+        patches = self.tower(pixels.to(device))
         terms = {}
         for name, head in HEADS.items():
             there = labels[name] != IGNORED
             if bool(there.any()):
-                terms[name] = head.weight * F.cross_entropy(self.heads[name](patches[there]), labels[name][there])
+                terms[name] = head.weight * F.cross_entropy(
+                    self.heads[name](patches[there]).float(), labels[name][there]
+                )
         return terms
 
     def draw(self, step: int) -> tuple[Tensor, dict[str, Tensor]]:

@@ -78,13 +78,18 @@ def blurred(seen: Tensor, side: int) -> Tensor:
     return seen
 
 
+def between(sure: torch.Tensor) -> float:
+    """A threshold that half of the pictures reach, and none stands on: rounding differs from batch to batch."""
+    low, high = sure.sort().values[len(sure) // 2 - 1 : len(sure) // 2 + 1].tolist()
+    return (low + high) / 2
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: type(spec.rule).__name__)
 @pytest.mark.parametrize("given", [None, PATH])
 def test_the_batch_is_each_picture_by_itself(spec, given):
     """Pictures that are sure leave the batch, and nobody notices."""
     model, patches = made(spec), maps()
-    sure = model.look(patches, path=given, fixations=2).shares.amax(dim=1)
-    limit = float(sure.median())
+    limit = between(model.look(patches, path=given, fixations=2).shares.amax(dim=1))
     found = model.look(patches, threshold=limit, path=given)
     assert len({len(path) for path in found.path}) > 1
     for picture, path in enumerate(found.path):
@@ -98,7 +103,7 @@ def test_the_batch_is_each_picture_by_itself(spec, given):
 
 def test_the_order_of_pictures_does_not_matter():
     model, patches, order = made(), maps(), torch.tensor([5, 2, 0, 4, 1, 3])
-    limit = float(model.look(patches, fixations=2).shares.amax(dim=1).median())
+    limit = between(model.look(patches, fixations=2).shares.amax(dim=1))
     found, moved = model.look(patches, threshold=limit), model.look(patches[order], threshold=limit)
     close(moved.shares, found.shares[order])
     assert moved.path == tuple(found.path[place] for place in order.tolist())

@@ -109,12 +109,18 @@ def test_every_candidate_of_a_comparison_has_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize(("tokens", "budget"), [(1, 1), (16, 16), (16.1, 17), (112.4, 113), (0.5, 1), (300, None)])
 def test_a_matched_picture_takes_no_fewer_tokens(tokens: float, budget: int | None) -> None:
-    found = matched(model(), tokens, 256)
+    found = matched(model(), tokens, 256, float)
     assert [one.budget for one in found] == ([] if budget is None else [budget, budget])
 
 
+def test_a_matched_budget_is_raised_until_sizes_that_come_in_steps_take_enough():
+    found = matched(model(), 64.5, 256, lambda budget: 16.0 * (budget // 16))
+    assert [one.budget for one in found] == [80, 80]
+    assert matched(model(), 250.5, 256, lambda budget: 16.0 * (budget // 16)) == []
+
+
 def test_a_model_without_budgets_is_matched_by_length() -> None:
-    (one,) = matched(Compared("far", {0: Server()}), 64, 256)
+    (one,) = matched(Compared("far", {0: Server()}), 64, 256, lambda budget: None)
     assert isinstance(one.policy, Once)
     assert one.policy.share == pytest.approx(0.5123, abs=1e-3)
 

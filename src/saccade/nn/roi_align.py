@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -57,9 +58,11 @@ def _matrices(grid: Grid, side: int, device: str, dtype: torch.dtype) -> tuple[T
 def _resizing(grid: Grid, side: int, device: str, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """The same behind the bicubic resizing of a table of ``side`` × ``side``."""
     with torch.inference_mode(mode=False), torch.device("cpu"):
-        # By NumPy, so that it is no product that torch counts, once and then never again.
+        # By NumPy, so that it is no product that torch counts, once and then never again; by einsum, since BLAS leaves
+        # flags of invalid operations behind, of lanes that hold nothing, which NumPy then warns of.
         down, across = (
-            torch.from_numpy(part.astype(float) @ bicubic(side, part.shape[1]).numpy()) for part in sampling(grid, side)
+            torch.from_numpy(np.einsum("pc,cq->pq", part.astype(float), bicubic(side, part.shape[1]).numpy()))
+            for part in sampling(grid, side)
         )
         return down.to(device, dtype), across.to(device, dtype)
 

@@ -34,7 +34,7 @@ def test_compares_on_ones_own_pictures(own: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     results = json.loads((own / "out" / "results.json").read_text())
-    assert results["schema"] == "saccade.compare/1"
+    assert results["schema"] == "saccade.compare/2"
     assert {row["reader"] for row in results["rows"]} == {"llava", "pool-4", "llava-thin"}
     page = (own / "out" / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
@@ -43,7 +43,7 @@ def test_compares_on_ones_own_pictures(own: Path) -> None:
 
 def test_json_goes_to_standard_output_alone(own: Path) -> None:
     done = saccade("compare", "--data", "mine.jsonl", "--models", "pool-4", "--budgets", "1", "--json", cwd=own)
-    assert json.loads(done.stdout)["schema"] == "saccade.compare/1"
+    assert json.loads(done.stdout)["schema"] == "saccade.compare/2"
     assert done.stderr == ""
 
 

@@ -31,7 +31,7 @@ def test_round_trip_of_what_may_be_missing():
 
 def test_the_record_has_the_schema_s_keys():
     tree = json.loads(results().to_json())
-    assert tree["schema"] == SCHEMA == "saccade.compare/1"
+    assert tree["schema"] == SCHEMA == "saccade.compare/2"
     assert set(tree["rows"][0]) >= {
         "reader",
         "policy",
@@ -69,8 +69,8 @@ def _drop(tree: Tree) -> None:
             _set("rows", 0, "visual_token", value=3),
             r"results\.rows\[0\]: unknown key 'visual_token'; did you mean visual_tokens",
         ),
-        (_drop, r"results\.rows\[1\]: 2 of 17 keys missing: slots, ms"),
-        (_set("schema", value="saccade.compare/2"), "'saccade.compare/2', this version reads 'saccade.compare/1'"),
+        (_drop, r"results\.rows\[1\]: 2 of 20 keys missing: slots, ms"),
+        (_set("schema", value="saccade.compare/1"), "'saccade.compare/1', this version reads 'saccade.compare/2'"),
         (
             _set("rows", 0, "fidelity", value="close"),
             r"fidelity: expected one of 'exact', 'faithful', 'survey', 'hosted', got 'close'",

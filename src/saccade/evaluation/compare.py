@@ -225,8 +225,12 @@ class _Comparing:
         self.entries += self._run(candidates)
 
     def _fewer(self, budgets: Sequence[int], whole: int, model: Model) -> list[int]:
-        """The budgets below ``whole`` visual tokens; those that were named and are not are noted."""
-        found = fewer(budgets, whole, model.name)
+        """The budgets below ``whole`` visual tokens; those that were named and are not are noted.
+
+        Raises SaccadeError where there are none, and no other model has baselines either.
+        """
+        others = any(one.baseline for one in self.plan.models.values() if one is not model)
+        found = [] if others and min(budgets) >= whole else fewer(budgets, whole, model.name)
         beyond = [budget for budget in self.plan.budgets or () if budget >= whole]
         if beyond:
             self.notes.append(

@@ -62,7 +62,7 @@ def test_the_looks_are_drawn_without_matplotlib(server: Fake, photo: Path) -> No
     ("arguments", "said"),
     [
         (("ask", "photo.jpg", "What?"), "saccade: a model that runs here needs "),
-        (("compare",), "saccade: saccade compare needs "),
+        (("compare",), "saccade: a model that runs here needs "),
         (("train", "embedded"), "saccade: saccade train needs "),
     ],
 )

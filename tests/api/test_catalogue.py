@@ -55,7 +55,8 @@ def test_what_is_hosted_is_what_the_library_runs():
     assert {family for family, opens in found.items() if opens in ("hosted", "answers")} == {
         family for family in FAMILIES if family in THEIRS and found[family] != "composes"
     }
-    assert catalogue.opened("qwen3_vl")[1] == ("token selection", "shared prefix", "attention", "cached values")
+    mechanisms = ("resizing", "token selection", "shared prefix", "attention", "cached values")
+    assert catalogue.opened("qwen3_vl")[1] == mechanisms
     assert catalogue.opened("longvu") == ("plan", (), "plan")
     assert "lavis-blip2 in saccade.json" in catalogue.opened("blip-2")[2]
 

@@ -12,6 +12,7 @@ import saccade
 from saccade.api.playground import FIRST, KEYS, SCHEMA
 from saccade.cli.main import main
 from saccade.core.errors import SaccadeError
+from saccade.evaluation.marking import Marking
 from saccade.tasks.data import read
 from saccade.tasks.scenes import Scene
 from saccade.views.open import open_picture
@@ -38,7 +39,7 @@ def test_a_seed_is_an_image_beyond_all_others() -> None:
 def test_the_files_are_an_exam_of_ones_own(tmp_path: Path) -> None:
     made = saccade.exam(seed=3, out=tmp_path / "scene.png")
     assert made.files == (tmp_path / "scene.png", tmp_path / "scene.jsonl")
-    (picture,) = read(tmp_path / "scene.jsonl", open_picture)
+    (picture,) = read(tmp_path / "scene.jsonl", open_picture, Marking().check)
     assert np.array_equal(np.asarray(picture.image()), np.asarray(made.image))
     assert [(one.text, one.answers, one.scale, one.evidence) for one in picture.questions] == [
         (one.text, one.answers, one.scale, one.evidence) for one in made.questions

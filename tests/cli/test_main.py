@@ -71,7 +71,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
         (("compare", "--models", "lava"), "did you mean llava"),
         (("compare", "--budgets", "4,-1"), "got -1"),
         (("compare", "--budgets", "four"), "whole numbers"),
-        (("compare", "--pictures", "0"), "at least 1 picture, got 0"),
+        (("compare", "--pictures", "0"), "pictures is at least 1, got 0"),
         (("train", "embeded"), "did you mean embedded"),
         (("train", "--demo", "resampeler"), "did you mean resampler"),
         (("train",), "--demo"),

@@ -141,4 +141,4 @@ def test_help_lists_the_verbs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 def test_the_catalogue_as_data(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     assert run(monkeypatch, "models", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["schema"] == "saccade.models/1"
+    assert json.loads(capsys.readouterr().out)["schema"] == "saccade.models/2"

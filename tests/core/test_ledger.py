@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups, Ledger
+from saccade.core.groups import Groups
+from saccade.core.ledger import Ledger
 from saccade.core.size import Size
 from saccade.core.view import View
 from tests.core.strategies import boxes_in, grids, ledgers, sizes, views

@@ -13,7 +13,7 @@ from saccade.core import plugins
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.core.plugins import plugin
 from saccade.core.size import Size

@@ -156,7 +156,7 @@ def test_the_longest_prefix_names_the_provenance():
 
 @pytest.mark.parametrize(
     ("setting", "said"),
-    [({"batch": 0}, "at least 1 request"), ({"dtype": "int3"}, "bfloat16"), ({"attention": "flash"}, "sdpa")],
+    [({"batch": 0}, "batch is at least 1"), ({"dtype": "int3"}, "bfloat16"), ({"attention": "flash"}, "sdpa")],
 )
 def test_wrong_settings_are_refused(setting: dict[str, object], said: str):
     with pytest.raises(SaccadeError, match=said):

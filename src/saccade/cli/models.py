@@ -2,15 +2,13 @@
 
 import json as text_json
 import sys
-from pathlib import Path
 
+from saccade.cli.arguments import File
 from saccade.cli.console import ERR, OUT
 from saccade.core.errors import SaccadeError
 
 
-def models(
-    search: str = "", kind: str = "", json: bool = False, pages: Path | None = None, results: Path | None = None
-) -> None:
+def models(search: str = "", kind: str = "", json: bool = False, pages: File = None, results: File = None) -> None:
     """The catalogue: every model and reader, its stages, fidelity and source, and how far each goes here.
 
     Args:

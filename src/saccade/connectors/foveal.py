@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from saccade.connectors.mlp import Projector
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.nn.transformer import sincos_2d
 from saccade.specs.cells import Cells, Fixations
 from saccade.specs.foveal import DEPTH, WIDEN, FovealSpec

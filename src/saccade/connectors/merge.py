@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from saccade.connectors.mlp import Projector
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.specs.merge import MergeSpec
 
 

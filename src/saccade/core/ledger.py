@@ -14,11 +14,9 @@ import numpy as np
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
+from saccade.core.groups import Groups
 from saccade.core.size import Size
 from saccade.core.view import View
-
-Groups = Sequence[np.ndarray]
-"""For each new token the indices of the old tokens it is made of."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

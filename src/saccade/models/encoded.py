@@ -10,7 +10,8 @@ from torch import Tensor
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.ledger import Groups, Ledger
+from saccade.core.groups import Groups
+from saccade.core.ledger import Ledger
 from saccade.core.view import Layout
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.retriever import RetrieverSpec

@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 
 Fixations = tuple[int, ...]
 KEPT = 8192

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.cells import Cells, Fixations, Rule, centre

@@ -3,7 +3,7 @@
 import numpy as np
 
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 
 
 def by_place(grid: Grid, tokens: int, out: Grid | None) -> Groups:

@@ -12,17 +12,15 @@ Source  LLaVA-UHD v2, arXiv:2412.13871 and its code. The pyramid is FeatUp's joi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.parts import ConnectorSpec
-from saccade.specs.sampling import bilateral, bilinear, places, reach
+from saccade.specs.window_places import places
 from saccade.specs.windows import alive, bound, check, resampled
 
 LEVELS = (1, 2, 4, 8)
@@ -96,10 +94,14 @@ class HiwinSpec(ConnectorSpec):
 
     def groups(self, grid: Grid) -> Groups:
         """The patches that reach each query's window by any level."""
-        return reach(self.side, grid, self.levels, self._sources)
+        from saccade.specs import sampling  # NumPy, which planning does without
 
-    def _sources(self, cells: int, level: int) -> np.ndarray:
-        return bilinear(cells, level) if self.pyramid == "bilinear" else bilateral(cells, level, self.kernel)
+        def sources(cells: int, level: int) -> Any:  # noqa: ANN401 (an array)
+            if self.pyramid == "bilinear":
+                return sampling.bilinear(cells, level)
+            return sampling.bilateral(cells, level, self.kernel)
+
+        return sampling.reach(self.side, grid, self.levels, sources)
 
     def cost(self, grid: Grid) -> Cost:
         """One view."""

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.specs.groups import by_place
 from saccade.specs.sequence import SequenceSpec as SequenceSpec
 
 if TYPE_CHECKING:
@@ -132,6 +131,8 @@ class ConnectorSpec(ABC):
 
         A module whose groups depend on the picture says them itself: ``grouped(patches, grid)``.
         """
+        from saccade.specs.groups import by_place  # NumPy, which planning does without
+
         return by_place(grid, self.tokens(grid), self.grid_out(grid))
 
     @property

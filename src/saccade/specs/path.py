@@ -17,6 +17,9 @@ from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.specs.language import LanguageSpec
 
+MOST_VIEWS = 10_000_000
+"""Views that one plan lists at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Video:
@@ -165,6 +168,11 @@ class PathSpec:
         runs: Counter[tuple[Tower, Grid]] = Counter()
         for one in seen:
             runs.update({(one.tower, grid): times * batch for grid, times in one.grids.items()})
+        if runs.total() > MOST_VIEWS:
+            raise SaccadeError(
+                f"a plan counts up to {MOST_VIEWS:,} views at once, got {runs.total():,} (batch {batch:,}); plan a "
+                "smaller batch, or fewer frames"
+            )
         grids = [grid for (_, grid), times in runs.items() for _ in range(times)]
         worst = max(tower.peak([g for (t, g), n in runs.items() if t == tower for _ in range(n)], number, eager=eager)
                     for tower in {tower for tower, _ in runs})  # fmt: skip

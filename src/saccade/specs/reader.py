@@ -8,7 +8,8 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups, Ledger
+from saccade.core.groups import Groups
+from saccade.core.ledger import Ledger
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout

@@ -16,11 +16,11 @@ from math import isqrt
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.ledger import Groups
+from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.specs import count
 from saccade.specs.parts import ConnectorSpec
-from saccade.specs.sampling import places, reach
+from saccade.specs.window_places import places
 
 AT_ONCE = 16
 """Windows that a CPU reads in one step: what its heads have seen of more leaves the caches."""
@@ -107,6 +107,8 @@ class WindowsSpec(ConnectorSpec):
 
     def groups(self, grid: Grid) -> Groups:
         """The patches that each query's window reaches."""
+        from saccade.specs.sampling import reach  # NumPy, which planning does without
+
         return reach(self.side, grid)
 
     def cost(self, grid: Grid) -> Cost:

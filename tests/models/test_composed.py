@@ -163,12 +163,24 @@ def test_only_what_is_read_alike_shares_a_batch(llava: Composed) -> None:
     able = Composed("llava", llava.reader, llava.caps | Cap.INSTRUCT)
     ask, watch = Ask(question="a?", sights=(Sight(side=112),)), Watch(questions=("a?",))
     others = [
-        replace(ask, max_tokens=2), replace(ask, top=1), replace(ask, sights=(Sight(side=120),)), Ask(question="a?"),
+        replace(ask, max_tokens=2), replace(ask, top=1), replace(ask, sights=(Sight(side=64),)), Ask(question="a?"),
         YesNo(question="a?"), watch, replace(watch, by="values"), replace(watch, layers=(0.0, 0.5)),
     ]  # fmt: skip
     buckets = [able.bucket(DETAIL.size, one) for one in (ask, *others)]
     assert len(set(buckets)) == len(buckets)
     assert able.bucket(DETAIL.size, replace(ask, question="another?", reason="why")) == buckets[0]
+
+
+def test_pictures_in_several_frames_are_read_in_one_batch(llava: Composed) -> None:
+    asks = [Ask(question="What color is the background?", sights=(Sight(side=side),)) for side in (112, 120)]
+    assert len({llava.bucket(DETAIL.size, ask) for ask in asks}) == 1
+    together = llava.run([job for ask in asks for job in jobs(ask)])
+    for ask, seen in zip(asks, together, strict=True):
+        (alone,) = llava.run(jobs(ask))
+        assert (alone.visual_tokens, alone.views) == (seen.visual_tokens, seen.views)
+        assert alone.observation.text == seen.observation.text
+        assert alone.observation.logprobs == pytest.approx(seen.observation.logprobs, abs=1e-4)
+    assert together[0].visual_tokens != together[1].visual_tokens
 
 
 def test_the_same_look_is_known_and_a_smaller_frame_is_another(llava: Composed) -> None:

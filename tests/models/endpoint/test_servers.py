@@ -42,7 +42,8 @@ def there(theirs: Running) -> Iterator[Endpoint]:
 
 
 def test_what_ours_can_do_is_found_out(here: Endpoint):
-    assert here.caps == Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK  # it takes no words without a picture
+    # It takes no words without a picture, and says how many visual tokens it read.
+    assert here.caps == Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.RESIZE
     assert here.model == "llava"
 
 

@@ -14,7 +14,7 @@ from saccade.policies.base import Outcome, Result
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Answered:
     """The answer to question ``place`` of ``picture``: its text ``said``, what of it was ``read`` as the answer, and
-    its ``score`` from 0 to 1; ``error`` says why there is none.
+    its ``score`` from 0 to 1; ``note`` says why nothing was read, ``error`` why there is no answer.
 
     Costs are of all its looks: ``visual_tokens`` as they count against a budget, ``tokens`` positions of prompts,
     ``slots`` positions that pictures added, FLOPs ``predicted`` and ``counted`` by torch, ``bytes`` held at most,
@@ -35,6 +35,7 @@ class Answered:
     ms: float
     looks: int
     error: str | None = None
+    note: str = ""
     stored: Json | None = None
     fresh: Result | None = None
 
@@ -64,6 +65,8 @@ class Answered:
         }
         if self.error is not None:
             made["error"] = self.error
+        if self.note:
+            made["note"] = self.note
         if detailed:
             made["result"] = self.stored if self.fresh is None else _result_json(self.fresh)
         return made
@@ -86,6 +89,7 @@ class Answered:
             ms=data["ms"],
             looks=data["looks"],
             error=data.get("error"),
+            note=data.get("note", ""),
             stored=data.get("result"),
         )
 

@@ -114,11 +114,10 @@ class Runner:
         known = self.journal.known(self._named(candidate))
         return [known[one.key] for one in self.posed]
 
-    def sample(self, posed: Posed, picture: object = None) -> Sample:
+    def sample(self, posed: Posed, opened: _Opened | None = None) -> Sample:
         """A question as policies are asked it."""
         key: Hashable = (self.split, posed.picture.name) if self.split else posed.picture.name
-        shown = posed.picture if picture is None else picture
-        return Sample(shown, posed.question.text, key, max_tokens=self._longest)  # pyright: ignore[reportArgumentType]
+        return Sample(opened or posed.picture, posed.question.text, key, max_tokens=self._longest)
 
     def first_request(self, candidate: Candidate, posed: Posed) -> Request:
         """The first request of a candidate about a question: all that a single look shows."""
@@ -251,6 +250,7 @@ class _Asking:
             place=posed.place,
             said=text,
             read="" if mark is None else mark.read,
+            note="" if mark is None else mark.note,
             score=0.0 if mark is None else mark.score,
             visual_tokens=result.trace.taken,
             tokens=_sum([each.tokens for each in looks]),

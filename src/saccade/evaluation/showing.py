@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from PIL import Image
+
 from saccade.core.backend import Description, Job
 from saccade.core.ledger import Ledger
 from saccade.core.request import shown
@@ -40,10 +42,10 @@ def picks(posed: Sequence[Posed], heights: Mapping[tuple[str, int], float]) -> l
     return [candidates[int(place * step)] for place in range(min(PICTURES, len(candidates)))]
 
 
-def _seen(runner: Runner, entry: Entry, posed: Posed, image: object, answered: Answered) -> Seen:
+def _seen(runner: Runner, entry: Entry, posed: Posed, image: Image.Image, answered: Answered) -> Seen:
     candidate, size = entry.candidate, posed.picture.size
     request = runner.first_request(candidate, posed)
-    found = candidate.backend.describe(Job(runner.sample(posed).key, image, request))  # pyright: ignore[reportArgumentType]
+    found = candidate.backend.describe(Job(runner.sample(posed).key, image, request))
     described = found or Description(Layout(size, ()), Ledger.nothing(size))
     title = candidate.model if candidate.title == ONCE else f"{candidate.model} · {candidate.title}"
     title = title if candidate.budget is None else f"{title} {candidate.budget}"

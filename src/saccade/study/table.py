@@ -123,6 +123,8 @@ def _caption(results: Results) -> str:
         f"per cent right ± half of the 95 % interval; Δ in points, paired to {results.reference} at full tokens",
         f"{BASELINE_MARK} baseline that a method has to beat at equal tokens",
     ]
+    if results.metric != "exact":
+        lines.append(f"answers are marked by {results.metric}; questions that name a metric by theirs")
     if results.price is not None:
         lines.append(f"{COST}: prompts of 1,000 questions, at {results.price:g} a million tokens")
     return "\n".join(lines)

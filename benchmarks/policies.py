@@ -12,10 +12,10 @@ from time import perf_counter
 import torch
 import tyro
 
+from saccade.core.backend import Backend
 from saccade.models.base import Reader
-from saccade.models.composed import Composed
 from saccade.models.embedded import embedded
-from saccade.models.local import embedded_model
+from saccade.models.open import open_model
 from saccade.policies.base import Sample
 from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
@@ -39,7 +39,7 @@ def main(repeats: int = 5) -> None:
     reader = embedded("llava")
     ways: dict[str, Callable[[], list[str]]] = {
         "one at a time": lambda: [reader.ask(reader.encode([one.image()]), [[text]])[0][0].text for one, text in asked],
-        "scheduler": lambda: _scheduled(embedded_model("llava", reader), asked),
+        "scheduler": lambda: _scheduled(open_model(reader, name="llava"), asked),
         "asked directly": lambda: _direct(reader, asked),
     }
     answers = {name: way() for name, way in ways.items()}
@@ -57,7 +57,7 @@ def main(repeats: int = 5) -> None:
     print(f"scheduler against asking directly: {scheduled / direct - 1:+.1%} time")
 
 
-def _scheduled(model: Composed, asked: Sequence[tuple[Picture, str]]) -> list[str]:
+def _scheduled(model: Backend, asked: Sequence[tuple[Picture, str]]) -> list[str]:
     samples = [Sample(picture, text, picture.name) for picture, text in asked]
     return [one.outcome.answer.text for one in Scheduler({"llava": model}).run(Once(), samples)]
 

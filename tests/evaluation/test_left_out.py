@@ -4,14 +4,14 @@ import pytest
 
 from saccade.api.comparing import compare
 from saccade.models.composed import Composed
-from saccade.models.local import embedded_model
+from saccade.models.open import open_model
 from saccade.tasks.scenes import Scenes
 
 
 @pytest.fixture(scope="module")
 def queries() -> Composed:
     """A model with 32 learned queries, however large its picture is."""
-    return embedded_model("blip2")
+    return open_model("blip2")
 
 
 def test_resize_below_a_fixed_number_of_tokens_is_left_out(queries: Composed) -> None:
@@ -26,6 +26,6 @@ def test_resize_below_a_fixed_number_of_tokens_is_left_out(queries: Composed) ->
 
 
 def test_nothing_is_left_out_where_all_can_be_shown() -> None:
-    found = compare(Scenes("test", 2), models=[embedded_model("merge-16")], budgets=[4], fresh=True)
+    found = compare(Scenes("test", 2), models=[open_model("merge-16")], budgets=[4], fresh=True)
     assert {row.policy for row in found.results.rows} == {"once", "resize", "random", "uniform"}
     assert found.faults == ()

@@ -19,7 +19,6 @@ from saccade.models.asking import Row, begun
 from saccade.models.composed import MEMO, Composed, _places, caps_of
 from saccade.models.composed_views import framed
 from saccade.models.embedded import embedded
-from saccade.models.local import embedded_model
 from saccade.models.open import open_model
 from saccade.nn.values import alike
 from saccade.tasks.scenes import Scenes
@@ -31,7 +30,7 @@ DETAIL = next(scene for scene in SCENES if scene.questions[0].scale == "detail")
 
 @pytest.fixture(scope="module")
 def llava() -> Composed:
-    return embedded_model("llava")
+    return open_model("llava")
 
 
 def jobs(*requests: Request, scene=DETAIL) -> list[Job]:
@@ -55,7 +54,7 @@ def test_answers_are_the_readers_own(llava: Composed) -> None:
 
 @pytest.mark.parametrize("name", ["llava", "flamingo", "blip2", "llava-uhd"])
 def test_some_tokens_are_read_and_the_others_are_not(name: str) -> None:
-    model, keep = embedded_model(name), TokenSelection(rule="uniform", share=0.25)
+    model, keep = open_model(name), TokenSelection(rule="uniform", share=0.25)
     texts = [question.text for question in DETAIL.questions]
     found = model.run(jobs(*(Ask(question=text, top=0, keep=keep) for text in texts)))
     encoded = model.reader.encode([DETAIL.image()])
@@ -118,7 +117,7 @@ def test_a_shorter_side_is_a_smaller_frame(llava: Composed) -> None:
 
 
 def test_tiled_readers_see_a_smaller_picture() -> None:
-    sliced = embedded_model("llava-uhd")
+    sliced = open_model("llava-uhd")
     scene = max(SCENES, key=lambda one: one.size.area)
     whole, small = (sliced.price(scene.size, Ask(question="What?", sights=(Sight(side=side),))) for side in (None, 100))
     assert small.visual_tokens < whole.visual_tokens
@@ -203,7 +202,7 @@ def test_each_hears_how_likely_its_own_yes_is(llava: Composed, monkeypatch) -> N
 @pytest.mark.parametrize("name", ["llava", "idefics"])
 def test_maps_are_the_same_in_any_batch(name: str, by: str) -> None:
     """Of questions of several lengths, words in several places, and pictures of several numbers of tokens."""
-    able = embedded_model(name)
+    able = open_model(name)
     whole, strip = DETAIL.image(), DETAIL.image().crop((0, 0, 100, 40))
     asked = [
         Job("whole", whole, Watch(questions=("What kind of picture is this?",), targets=("picture",), by=by)),
@@ -323,8 +322,8 @@ def test_capabilities_are_those_of_the_parts() -> None:
     assert caps_of(embedded("llava")) & Cap.ATTN_LM
     assert not caps_of(embedded("resampler-16")) & (Cap.ATTN_LM | Cap.KV_READ)
     assert not caps_of(embedded("flamingo")) & Cap.ATTN_LM
-    assert embedded_model("flamingo").caps & Cap.MULTI_IMAGE
-    assert not embedded_model("llava").caps & (Cap.MULTI_IMAGE | Cap.INSTRUCT)
+    assert open_model("flamingo").caps & Cap.MULTI_IMAGE
+    assert not open_model("llava").caps & (Cap.MULTI_IMAGE | Cap.INSTRUCT)
 
 
 @pytest.mark.parametrize(("request_", "missing"), [

@@ -3,7 +3,6 @@
 import pytest
 
 from saccade.core.caps import Cap
-from saccade.models.local import embedded_model
 from saccade.models.open import open_model
 from saccade.policies.base import Sample
 from saccade.policies.ladder import sides
@@ -24,7 +23,7 @@ def test_our_server_leads_a_policy_to_the_same_looks_as_the_model_itself(ours: R
     remote = open_model(f"{ours.url}#{ours.model}")
     assert remote.caps & Cap.LOGPROBS
     far = Scheduler({"far": remote}, threads=4).run(policy, SAMPLES)
-    near = Scheduler({"near": embedded_model("llava")}).run(policy, SAMPLES)
+    near = Scheduler({"near": open_model("llava")}).run(policy, SAMPLES)
     for one, other in zip(far, near, strict=True):
         assert one.outcome.answer.logprobs
         assert one.trace.looks[-1].visual_tokens

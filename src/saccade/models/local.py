@@ -11,7 +11,6 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from saccade.core.backend import Backend
-from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import to_dict
 from saccade.models.base import Reader
@@ -106,13 +105,3 @@ def _moved(model: Model, place: Placement) -> Model:
     first = next(model.parameters())
     device = first.device if place.device == AUTO else device_of(place.device)
     return placed(model, device, dtype_of(place.dtype, first.dtype)) if place != Placement() else model
-
-
-def embedded_model(name: str, reader: Reader | None = None) -> Composed:
-    """An embedded reader, or another ``reader`` under its name."""
-    return composed(name, embedded(name) if reader is None else reader)
-
-
-def loaded_caps(reader: Reader) -> Cap:
-    """What a reader can do by its parts and was trained for."""
-    return caps_of(reader) | reader.about.tuned

@@ -8,7 +8,7 @@ import pytest
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.models import READERS, build
-from saccade.models.flops import Counter, Quadratic, _causal, _read
+from saccade.models.flops import Counter, Quadratic, _law, _read
 from saccade.specs.decoder import DecoderSpec
 
 
@@ -58,7 +58,7 @@ def test_lengths_between_are_counted_right(name: str) -> None:
     """DeepSeek's feed-forward routes to experts: each position takes as many, so its law is quadratic too."""
     language = cast(DecoderSpec, build(name).spec.language)
     for length in (1, 9, 47):
-        assert _causal(language).at(length) == _read(language, None, length, 0) == language.cost(length).flops
+        assert _law(language).at(length) == _read(language, None, length, 0) == language.cost(length).flops
 
 
 def test_cross_attention_is_counted_at_each_length() -> None:
@@ -68,6 +68,13 @@ def test_cross_attention_is_counted_at_each_length() -> None:
     for text in (3, 17):
         read = reader.spec.path.plan([Size(64, 64)], text)
         assert count.look([plan.layout], [text]) == read.flops
+
+
+def test_lengths_between_are_counted_right_beside_crossed_tokens() -> None:
+    spec = build("flamingo").spec
+    language = cast(DecoderSpec, spec.language)
+    for length, crossed in ((1, 4), (9, 64), (47, 64)):
+        assert _law(language, spec.cross, crossed).at(length) == _read(language, spec.cross, length, crossed)
 
 
 def test_several_questions_about_one_look() -> None:

@@ -33,6 +33,8 @@ from saccade.specs.sequence import slots
 from saccade.towers import build_tower
 
 Part = TypeVar("Part", bound=nn.Module)
+SAME_SHAPE = frozenset({F.layer_norm, F.group_norm, F.gelu, F.relu, F.silu})
+"""Functions that give back the shape of their first argument, and count nothing."""
 
 
 @final
@@ -55,10 +57,10 @@ class Counter:
         tokens = sum(sum(self.spec.tokens(layout)) for layout in layouts)
         taken = sum(slots(self.spec.spans(layout)) for layout in layouts)
         if self.spec.cross is not None:
-            read = (_read(self.language, self.spec.cross, taken + text, tokens - dropped) for text in texts)
+            law, length = _law(self.language, self.spec.cross, tokens - dropped), taken
         else:
-            read = (_causal(self.language).at(taken + text - dropped) for text in texts)
-        return seen + sum(read)
+            law, length = _law(self.language), taken - dropped
+        return seen + sum(law.at(length + text) for text in texts)
 
     def _view(self, size: Size) -> int:
         pixels = _pixels(size)
@@ -116,8 +118,8 @@ def _seen(tower: TowerSpec, size: Size) -> int:
 
 @final
 class Quadratic:
-    """Torch's count of a causal model over any length: with nothing beside the sequence it is a polynomial of second
-    degree in the length, so three counts fix it and a fourth holds it to that.
+    """Torch's count of a causal model over any length: with as many tokens beside the sequence it is a polynomial of
+    second degree in the length, so three counts fix it and a fourth holds it to that.
     """
 
     LENGTHS = (8, 16, 32, 64)
@@ -148,11 +150,11 @@ def _solved(points: Sequence[tuple[int, int]]) -> tuple[Fraction, Fraction, Frac
 
 
 @cache
-def _causal(language: DecoderSpec) -> Quadratic:
-    return Quadratic(lambda length: _read(language, None, length, 0))
+def _law(language: DecoderSpec, crossing: CrossSpec | None = None, crossed: int = 0) -> Quadratic:
+    """A language model whose positions see ``crossed`` tokens beside them where they cross."""
+    return Quadratic(lambda length: _read(language, crossing, length, crossed))
 
 
-@cache
 def _read(language: DecoderSpec, crossing: CrossSpec | None, length: int, crossed: int) -> int:
     """A language model over ``length`` positions, which see ``crossed`` tokens beside them where they cross."""
     vectors = torch.empty(1, length, language.width, device="meta")
@@ -160,7 +162,7 @@ def _read(language: DecoderSpec, crossing: CrossSpec | None, length: int, crosse
     seen = torch.ones(1, 1, length, length, dtype=torch.bool, device="meta").tril()
     places = torch.arange(length, device="meta")[None]
     decoder, cross = _decoder(language), None if crossing is None else _hollow(lambda: Cross(crossing))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, _Shaped():
         before = None if cross is None else _before(cross, crossed)
         decoder(vectors, seen, places, keep=1, before=before)
     return counter.get_total_flops()
@@ -173,8 +175,10 @@ def _before(cross: Cross, tokens: int) -> Insert:
 
 
 @final
-class _Unsampled(TorchFunctionMode):
-    """Resampling counts nothing, and torch takes long to say of meta tensors what shape comes of it."""
+class _Shaped(TorchFunctionMode):
+    """Norms, activations and resampling count nothing, and torch takes long to say of meta tensors what shape comes of
+    them: it is said here.
+    """
 
     def __torch_function__(
         self,
@@ -184,6 +188,8 @@ class _Unsampled(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> object:
         told = kwargs or {}
+        if func in SAME_SHAPE and args:
+            return torch.empty_like(args[0])
         size = told.get("size")
         if func is F.interpolate and isinstance(size, tuple):
             return args[0].new_empty(*args[0].shape[:2], *size)
@@ -191,6 +197,6 @@ class _Unsampled(TorchFunctionMode):
 
 
 def _count(module: Callable[..., object], *inputs: object) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter, _Unsampled():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter, _Shaped():
         module(*inputs)
     return counter.get_total_flops()

@@ -56,7 +56,9 @@ class Ledger:
         for group in groups:
             if len(group) == 0 or int(group.min()) < 0 or int(group.max()) >= len(self):
                 raise SaccadeError(f"a merge names tokens {group.tolist()} of a ledger of {len(self)}")
-            made.append(np.unique(np.concatenate([self.groups[int(token)] for token in group])))
+            cells = [self.groups[int(token)] for token in group]
+            alone = len(cells) == 1 and len(cells[0]) == 1
+            made.append(cells[0] if alone else np.unique(np.concatenate(cells)))
         sure = tuple(exact and all(self.exact[int(token)] for token in group) for group in groups)
         return Ledger(self.size, self.cells, self.view, tuple(made), sure)
 

@@ -32,7 +32,7 @@ from saccade.language.prompt import PLACEHOLDER
 from saccade.language.verdict import chance_of_yes
 from saccade.models.asking import Begun, Row, answered, begun
 from saccade.models.base import Reader
-from saccade.models.composed_views import Viewing, cells_of
+from saccade.models.composed_views import Shape, Viewing
 from saccade.models.encoded import Encoded, Kept
 from saccade.models.encodings import Encodings
 from saccade.models.flops import Counter
@@ -42,6 +42,7 @@ from saccade.models.vision_memo import VisionMemo
 from saccade.nn.values import alike
 from saccade.specs.decoder import DecoderSpec
 from saccade.specs.parts import ViewsSpec
+from saccade.specs.path import PathSpec
 from saccade.towers.regions import RegionTower
 from saccade.views import sight as sights
 
@@ -74,6 +75,7 @@ class Composed(Local):
         self._encodings = Encodings(MEMO)
         self._plan, self._count = lru_cache(8192)(self._planned), lru_cache(8192)(self._torch_flops)
         self._positions, self._price = lru_cache(8192)(reader.positions), lru_cache(256)(self._priced)
+        self._reading, self._path = lru_cache(8192)(self._read), lru_cache(256)(self._seen_through)
 
     def share(self, vision: VisionMemo) -> None:
         """Run the tower through a memory that other models use too."""
@@ -96,13 +98,15 @@ class Composed(Local):
     def _priced(self, size: Size, request: Request) -> Price:
         check("this request", needs(request), self.name, self.caps)
         pictures, texts = self._reads(size, request)
-        reader, selection = self._viewing.seeing(size, request), kept(request)
-        plans = [self._plan(reader.spec.views, pictures, text, selection, _resized(request)) for text in texts]
+        views = self._viewing.seeing(size, request).spec.views
+        shapes = tuple(self._viewing.shape(views, one) for one in pictures)
+        read = self._reading(views, pictures, kept(request), _resized(request))
+        plans = [self._plan(views, shapes, text, read) for text in texts]
         seen = plans[0]
-        read = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
+        flops = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         slots = sum(plan.slots for plan in plans)
-        return Price(seen.visual_tokens, sum(plan.length for plan in plans), read, held, slots)
+        return Price(seen.visual_tokens, sum(plan.length for plan in plans), flops, held, slots)
 
     def views(self, size: Size) -> tuple[View, ...]:
         """See ``Backend``."""
@@ -113,12 +117,12 @@ class Composed(Local):
         if read is None or not isinstance(self.reader.spec.language, DecoderSpec):
             return None
         views = self._viewing.seeing(size, request).spec.views
-        return self._count(views, *self._reads(size, request), read)
+        pictures, texts = self._reads(size, request)
+        return self._count(tuple(self._viewing.shape(views, one) for one in pictures), texts, read)
 
-    def _torch_flops(self, views: ViewsSpec, pictures: tuple[Size, ...], texts: tuple[int, ...], read: int) -> int:
-        layouts = [views.layout(one) for one in pictures]
-        whole = sum(sum(self.reader.spec.tokens(layout)) for layout in layouts)
-        return self._counter.look(layouts, texts, whole - read)
+    def _torch_flops(self, shapes: tuple[Shape, ...], texts: tuple[int, ...], read: int) -> int:
+        whole = sum(shape.tokens for shape in shapes)
+        return self._counter.look([shape.layout for shape in shapes], texts, whole - read)
 
     @cached_property
     def _counter(self) -> Counter:
@@ -224,7 +228,7 @@ class Composed(Local):
         (sight,), (picture,) = job.request.sights, pictures
         size = Size(*job.image.size)
         cut = self._viewing.cut(sight, size)
-        boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in cells_of(picture).tolist()])
+        boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in picture.cells.tolist()])
         return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
     def _attended(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
@@ -279,24 +283,24 @@ class Composed(Local):
             spared += more
         return [[made[key] for key in keys] for keys in wanted], spared
 
-    def _planned(
-        self,
-        views: ViewsSpec,
-        pictures: tuple[Size, ...],
-        text: int,
-        selection: TokenSelection | None,
-        resized: bool,
-    ) -> Plan:
-        path = replace(self.reader.spec, views=views).path
-        read = None
-        if selection is not None or resized:
-            contents = [self._viewing.content(views, one) for one in pictures]
-            totals = [path.plan([one], 0).visual_tokens for one in pictures]
-            read = sum(
-                content if selection is None else selection.count(total, content)
-                for total, content in zip(totals, contents, strict=True)
-            )
-        return path.plan(pictures, text, self.setting, keep=read)
+    def _planned(self, views: ViewsSpec, shapes: tuple[Shape, ...], text: int, read: int | None) -> Plan:
+        return self._path(views).plan([shape.layout.size for shape in shapes], text, self.setting, keep=read)
+
+    def _seen_through(self, views: ViewsSpec) -> PathSpec:
+        return replace(self.reader.spec, views=views).path
+
+    def _read(
+        self, views: ViewsSpec, pictures: tuple[Size, ...], selection: TokenSelection | None, resized: bool
+    ) -> int | None:
+        """How many visual tokens of all pictures are read, None for all of them."""
+        if selection is None and not resized:
+            return None
+        contents = [self._viewing.content(views, one) for one in pictures]
+        totals = [self._viewing.shape(views, one).tokens for one in pictures]
+        return sum(
+            content if selection is None else selection.count(total, content)
+            for total, content in zip(totals, contents, strict=True)
+        )
 
 
 def share_towers(models: Iterable[Backend]) -> None:
@@ -319,7 +323,7 @@ def _kept(jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[lis
     def chosen(selection: TokenSelection, key: Hashable, picture: Encoded) -> Kept:
         named = selection, key, id(picture)
         if named not in known:
-            known[named] = torch.from_numpy(selection.choose(cells_of(picture), key))
+            known[named] = torch.from_numpy(selection.choose(picture.cells, key))
         return known[named]
 
     made: list[list[Kept] | None] = []

@@ -2,21 +2,22 @@
 its tokens stand on pixels.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import final
 
 import numpy as np
 
 from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
 from saccade.core.request import Request, Sight, shown
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.models.base import Reader
-from saccade.models.encoded import Encoded
 from saccade.specs.parts import ViewsSpec
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.resized import frame_within, is_framed, reframed, side_within
+from saccade.specs.sequence import Span
 from saccade.views.sight import shown_size
 
 
@@ -34,6 +35,19 @@ def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
     return replace(spec, views=reframed(views, Size(*short)))
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A picture as its cost sees it: the sizes of its views, their patches, and what comes of them. Pictures of one
+    shape cost alike, however large they are; ``layout`` is one of theirs.
+    """
+
+    sizes: tuple[Size, ...]
+    grids: tuple[Grid, ...]
+    spans: tuple[Span, ...]
+    tokens: int
+    layout: Layout = field(compare=False)
+
+
 @final
 class Viewing:
     """The ways in which one reader is shown pictures; what was worked out for a size is remembered."""
@@ -43,6 +57,7 @@ class Viewing:
         self.framed = is_framed(reader.spec.views)
         self._framed, self._seeing = lru_cache(4096)(self._frame), lru_cache(256)(reader.seeing)
         self._side, self.content = lru_cache(4096)(self._longest), lru_cache(4096)(self._content)
+        self.shown, self.shape = lru_cache(4096)(self._shown), lru_cache(4096)(self._shape)
 
     def seeing(self, size: Size, request: Request) -> Reader:
         """The reader with the frame through which a request about a picture of ``size`` looks.
@@ -59,14 +74,14 @@ class Viewing:
 
     def cut(self, sight: Sight, size: Size) -> Sight:
         """What is cut out of a picture of ``size``: a frame is made smaller instead of the cut."""
+        if sight.tokens is None and (sight.side is None or not self.framed):
+            return sight
         if self.framed:
             return replace(sight, side=None, tokens=None)
-        if sight.tokens is None:
-            return sight
         whole = shown_size(replace(sight, tokens=None), size)
         return replace(sight, tokens=None, side=self._side(whole, sight.tokens))
 
-    def shown(self, sight: Sight, size: Size) -> Size:
+    def _shown(self, sight: Sight, size: Size) -> Size:
         """The size of what is cut out."""
         return shown_size(self.cut(sight, size), size)
 
@@ -83,6 +98,13 @@ class Viewing:
         """Visual tokens of a picture seen through ``views``, those on padding too."""
         return sum(self.reader.spec.tokens(views.layout(picture)))
 
+    def _shape(self, views: ViewsSpec, picture: Size) -> Shape:
+        """A picture of this size seen through ``views``."""
+        spec = self._seeing(views).spec
+        layout = spec.views.layout(picture)
+        sizes = tuple(view.size for view in layout.views)
+        return Shape(sizes, tuple(spec.grids(layout)), spec.spans(layout), sum(spec.tokens(layout)), layout)
+
     def _content(self, views: ViewsSpec, picture: Size) -> int:
         """Visual tokens of a picture that stand on pixels, seen through ``views``."""
         spec = self._seeing(views).spec
@@ -95,9 +117,3 @@ def has_content(spec: ReaderSpec, layout: Layout) -> np.ndarray:
     ledger = spec.ledger(layout, groups)
     seen = (ledger.cells[:, 2] > ledger.cells[:, 0]) & (ledger.cells[:, 3] > ledger.cells[:, 1])
     return np.asarray([bool(seen[group].any()) for group in ledger.groups])
-
-
-def cells_of(picture: Encoded) -> np.ndarray:
-    """The box of what was shown under each token (tokens × 4); without area where a token stands on padding."""
-    bounds = (picture.ledger.bounds(token) for token in range(picture.count))
-    return np.asarray([(0.0,) * 4 if box is None else box.sides for box in bounds]).reshape(-1, 4)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
@@ -65,6 +66,12 @@ class Encoded:
     def ledger(self) -> Ledger:
         """Which source pixels each token carries."""
         return self.spec.ledger(self.layout, list(self.groups))
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """The box of source pixels under each token (tokens × 4), without area where a token stands on padding."""
+        bounds = (self.ledger.bounds(token) for token in range(self.count))
+        return np.asarray([(0.0,) * 4 if box is None else box.sides for box in bounds]).reshape(-1, 4)
 
     @property
     def path(self) -> tuple[Box, ...]:

@@ -8,15 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Seen
+from saccade.core.backend import Description, Seen
 from saccade.core.box import Box
+from saccade.core.grid import Grid
 from saccade.core.heat import Heat
+from saccade.core.ledger import Ledger
 from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Tool, Turn, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.core.trace import Look, Price
-from saccade.core.trace_codec import look_json, look_of, request_json, request_of, seen_json, seen_of
-from saccade.core.view import View
+from saccade.core.trace_codec import (
+    description_json,
+    description_of,
+    look_json,
+    look_of,
+    request_json,
+    request_of,
+    seen_json,
+    seen_of,
+)
+from saccade.core.view import Layout, View
 
 SIGHTS = (Sight(), Sight(box=Box(1.5, 2, 30, 40.25), side=64), Sight(tokens=16))
 REQUESTS: list[Request] = [
@@ -92,3 +103,38 @@ def test_maps_come_back_to_the_bit() -> None:
         np.testing.assert_array_equal(one.boxes, heat.boxes)
         np.testing.assert_array_equal(one.weights, heat.weights)
         one.weights[0] = 2  # an array of its own, as one that was computed
+
+
+LAYOUT = Layout(Size(40, 30), (VIEW, View(Box(0, 0, 40, 30), Size(8, 8), "slice", 1, 0)), Grid(2, 1), "two views", 3)
+
+
+@pytest.mark.parametrize("watched", [None, np.asarray([0.1, 1 / 3, 0.5], dtype=np.float32)], ids=["plain", "watched"])
+def test_descriptions_come_back_equal(watched: np.ndarray | None) -> None:
+    ledger = Ledger.of(LAYOUT.size, LAYOUT.views, [Grid(1, 2), Grid(2, 2)]).merge(
+        [np.asarray([0, 3]), np.asarray([5])], exact=watched is None
+    )
+    made = Description(LAYOUT, ledger, watched, (Box(0, 1.5, 2, 1e9 / 3),), (Box(0, 0, 1, 1), Box(0, 0, 2, 2)))
+    found = description_of(again(description_json(made)))
+    assert (found.layout, found.path, found.regions) == (made.layout, made.path, made.regions)
+    assert (found.ledger.size, found.ledger.exact) == (ledger.size, ledger.exact)
+    for one, other in zip(
+        (found.ledger.cells, found.ledger.view, *found.ledger.groups),
+        (ledger.cells, ledger.view, *ledger.groups),
+        strict=True,
+    ):
+        assert one.dtype == other.dtype
+        assert np.array_equal(one, other)
+    if watched is None:
+        assert found.watched is None
+    else:
+        assert found.watched is not None
+        assert found.watched.dtype == watched.dtype
+        assert np.array_equal(found.watched, watched)
+
+
+def test_a_description_of_nothing_comes_back() -> None:
+    made = Description(Layout(Size(4, 3), ()), Ledger.nothing(Size(4, 3)))
+    found = description_of(again(description_json(made)))
+    assert found.layout == made.layout
+    assert len(found.ledger) == 0
+    assert found.ledger.cells.shape == (0, 4)

@@ -15,11 +15,15 @@ import pytest
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Description, Job, Seen
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Sight, Watch, YesNo
+from saccade.core.grid import Grid
+from saccade.core.ledger import Ledger
+from saccade.core.request import Ask, Request, Sight, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
+from saccade.core.view import Layout, View
 from saccade.evaluation import kept
 from saccade.evaluation.kept import NAME, KeptAnswers, Remembering, remembered
 from saccade.models.embedded import embedded
@@ -173,6 +177,56 @@ def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers) -> No
     assert own is not None
     assert described.layout == own.layout
     assert inspect.signature(Remembering.counted) == inspect.signature(Backend.counted)
+
+
+class Counting(Printed):
+    """A model that counts, and notes how often it is asked to count and to describe."""
+
+    counts = 0
+    descriptions = 0
+
+    def counted(self, size: Size, request: Request, read: int | None) -> int | None:
+        self.counts += 1
+        return 1000 + (read or 0)
+
+    def describe(self, job: Job) -> Description | None:
+        self.descriptions += 1
+        size = Size(*job.image.size)
+        layout = Layout(size, (View(Box.of(size), size),))
+        return Description(layout, Ledger.of(size, layout.views, [Grid(1, 1)]))
+
+
+def test_flops_are_counted_once_and_kept_with_the_answer(store: KeptAnswers) -> None:
+    size, model = Size(*RED.size), Counting(asked=lambda *_: answer("red"))
+    first, again = Remembering(model, store), Remembering(model, store)
+    (seen,) = first.run([Job("a", RED, ask())])
+    (known,) = again.run([Job("b", RED.copy(), ask())])
+    told = [one.counted(size, ask(), seen.visual_tokens) for one in (first, again)]
+    assert told == [1000 + (seen.visual_tokens or 0)] * 2 == [seen.counted, known.counted]
+    assert model.counts == 1
+    assert first.counted(size, ask("Why?"), 3) == 1003  # never run: counted
+    again.begin()
+    assert again.counted(size, ask(), 5) == 1005
+
+
+def test_descriptions_are_made_once_a_picture_and_request(store: KeptAnswers) -> None:
+    model = Counting()
+    for job in (Job("a", RED, ask()), Job("b", RED.copy(), ask(reason="again"))):
+        found = Remembering(model, store).describe(job)
+        assert found is not None
+        assert found.layout.size == Size(*RED.size)
+    assert model.descriptions == 1
+    Remembering(model, store).describe(Job("a", BLUE, ask()))
+    Remembering(model, store).describe(Job("a", RED, ask("Why?")))
+    assert model.descriptions == 3
+
+
+def test_a_description_is_no_answer(store: KeptAnswers) -> None:
+    model = Counting(asked=lambda *_: answer("red"))
+    known = Remembering(model, store)
+    known.describe(Job("a", RED, ask()))
+    known.run([Job("a", RED, ask())])
+    assert model.log == [ask()]
 
 
 def test_maps_of_attention_are_kept_to_the_bit(store: KeptAnswers) -> None:

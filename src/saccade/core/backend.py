@@ -40,7 +40,8 @@ class Seen:
     positions in total the model says it read (None where it does not).
 
     ``seconds`` is what the job took where the model knows better than a clock around the batch: work that a memory
-    shared with other models did is counted.
+    shared with other models did is counted. ``counted`` are its FLOPs (see ``Backend.counted``) where they were counted
+    already.
     """
 
     observation: Observation
@@ -48,6 +49,7 @@ class Seen:
     visual_tokens: int | None
     tokens: int | None
     seconds: float | None = None
+    counted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

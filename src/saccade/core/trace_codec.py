@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Observation, Seen
+from saccade.core.backend import Description, Observation, Seen
 from saccade.core.box import Box
+from saccade.core.grid import Grid
 from saccade.core.heat import Heat
+from saccade.core.ledger import Ledger
 from saccade.core.recipe import from_dict, to_dict
 from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Tool, Turn, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.core.trace import Look, Price
-from saccade.core.view import View
+from saccade.core.view import Layout, View
 
 REQUESTS: Mapping[str, type] = {
     "ask": Ask,
@@ -104,6 +106,7 @@ def seen_json(seen: Seen) -> Json:
         "visual_tokens": seen.visual_tokens,
         "tokens": seen.tokens,
         "seconds": seen.seconds,
+        "counted": seen.counted,
     }
 
 
@@ -111,7 +114,50 @@ def seen_of(data: Json) -> Seen:
     """What ``seen_json`` wrote."""
     views = tuple(_view_of(view) for view in data["views"])
     observation = _observation_of(data["observation"])
-    return Seen(observation, views, data["visual_tokens"], data["tokens"], data["seconds"])
+    return Seen(observation, views, data["visual_tokens"], data["tokens"], data["seconds"], data["counted"])
+
+
+def description_json(found: Description) -> Json:
+    """What a request shows."""
+    layout, ledger, slices = found.layout, found.ledger, found.layout.slices
+    return {
+        "layout": {
+            "size": [layout.size.width, layout.size.height],
+            "views": [_view_json(view) for view in layout.views],
+            "slices": None if slices is None else [slices.rows, slices.cols],
+            "why": layout.why,
+            "times": layout.times,
+        },
+        "ledger": {
+            "size": [ledger.size.width, ledger.size.height],
+            "cells": _numbers_json(ledger.cells),
+            "view": _whole_json(ledger.view),
+            "lengths": [len(group) for group in ledger.groups],
+            "groups": _whole_json(np.concatenate([np.zeros(0, dtype=int), *ledger.groups])),
+            "exact": list(map(bool, ledger.exact)),
+        },
+        "watched": None if found.watched is None else [str(found.watched.dtype), _numbers_json(found.watched)],
+        "path": [box.sides for box in found.path],
+        "regions": [box.sides for box in found.regions],
+    }
+
+
+def description_of(data: Json) -> Description:
+    """What ``description_json`` wrote."""
+    seen, carried, watched = data["layout"], data["ledger"], data["watched"]
+    slices = None if seen["slices"] is None else Grid(*seen["slices"])
+    layout = Layout(Size(*seen["size"]), tuple(map(_view_of, seen["views"])), slices, seen["why"], seen["times"])
+    ends = np.cumsum(np.asarray(carried["lengths"], dtype=int))
+    ledger = Ledger(
+        Size(*carried["size"]),
+        _numbers_of(carried["cells"]).reshape(-1, 4),
+        _whole_of(carried["view"]),
+        tuple(np.split(_whole_of(carried["groups"]), ends[:-1])) if len(ends) else (),
+        tuple(carried["exact"]),
+    )
+    shares = None if watched is None else _numbers_of(watched[1]).astype(watched[0])
+    path, regions = (tuple(Box(*sides) for sides in data[name]) for name in ("path", "regions"))
+    return Description(layout, ledger, shares, path, regions)
 
 
 def _observation_json(found: Observation) -> Json:
@@ -154,6 +200,14 @@ def _numbers_json(values: np.ndarray) -> str:
 
 def _numbers_of(text: str) -> np.ndarray:
     return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<f8").copy()
+
+
+def _whole_json(values: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values, dtype="<i8").tobytes())).decode("ascii")
+
+
+def _whole_of(text: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype="<i8").copy()
 
 
 def _view_json(view: View) -> list[Any]:

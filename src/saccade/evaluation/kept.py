@@ -3,6 +3,7 @@
 Law     equal (model, picture, request) give the stored observation, requests that the model calls the same too. The
         model is its fingerprint, the picture its pixels (and its name where tokens are drawn at random, since the draw
         depends on it); a model without a fingerprint is always asked. Times are those of the first time.
+        FLOPs that were counted for it, and what its request shows (for drawing), are stored as well.
 Used by ``compare``: adding a model or a policy to a comparison costs that model or policy alone.
 Loses   the oldest answers beyond ``LIMIT``. A server that changes its model under the same name is not noticed:
         ``--fresh`` asks it again.
@@ -13,7 +14,7 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
@@ -29,7 +30,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.request import Request, kept
 from saccade.core.size import Size
 from saccade.core.trace import Price
-from saccade.core.trace_codec import request_json, seen_json, seen_of
+from saccade.core.trace_codec import Json, description_json, description_of, request_json, seen_json, seen_of
 from saccade.core.version import __version__
 from saccade.core.view import View
 
@@ -68,12 +69,28 @@ class KeptAnswers:
     def get(self, keys: Sequence[bytes]) -> list[Seen | None]:
         """What is stored under each key."""
         with self._reporting():
-            found = [self._base.execute("select value from kept where key = ?", (key,)).fetchone() for key in keys]
-            return [None if row is None else seen_of(json.loads(row[0])) for row in found]
+            return [None if data is None else seen_of(data) for data in map(self._read, keys)]
 
     def put(self, keys: Sequence[bytes], seen: Sequence[Seen]) -> None:
         """Store under each key."""
-        rows = [(key, json.dumps(seen_json(one), separators=(",", ":"))) for key, one in zip(keys, seen, strict=True)]
+        self._write(keys, map(seen_json, seen))
+
+    def described(self, key: bytes) -> Description | None:
+        """The description that is stored under ``key``."""
+        with self._reporting():
+            data = self._read(key)
+            return None if data is None else description_of(data)
+
+    def describe(self, key: bytes, found: Description) -> None:
+        """Store a description."""
+        self._write([key], [description_json(found)])
+
+    def _read(self, key: bytes) -> Json | None:
+        row = self._base.execute("select value from kept where key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def _write(self, keys: Sequence[bytes], data: Iterable[Json]) -> None:
+        rows = [(key, json.dumps(one, separators=(",", ":"))) for key, one in zip(keys, data, strict=True)]
         with self._reporting(), self._base:
             self._base.execute("begin immediate")
             self._base.executemany("insert or replace into kept values (?, ?)", rows)
@@ -94,6 +111,7 @@ class Remembering(Backend):
         self.model, self._store = model, store
         self._under = f"{_code()} {model.fingerprint} ".encode()  # once: reading it takes a look at every weight
         self._pictures: dict[Hashable, bytes] = {}
+        self._counts: dict[Hashable, int | None] = {}
 
     def run(self, jobs: Sequence[Job]) -> list[Seen]:
         """See ``Backend``: only what is not stored is run."""
@@ -104,13 +122,23 @@ class Remembering(Backend):
             start = perf_counter()
             made = self.model.run([jobs[number] for number in missing])
             share = (perf_counter() - start) / len(missing)
-            made = [one if one.seconds is not None else replace(one, seconds=share) for one in made]
+            made = [
+                replace(
+                    one,
+                    seconds=share if one.seconds is None else one.seconds,
+                    counted=self.model.counted(Size(*jobs[number].image.size), jobs[number].request, one.visual_tokens),
+                )
+                for number, one in zip(missing, made, strict=True)
+            ]
             self._store.put([keys[number] for number in missing], made)
             for number, one in zip(missing, made, strict=True):
                 found[number] = one
-        return [one for one in found if one is not None]
+        seen = [one for one in found if one is not None]
+        for job, one in zip(jobs, seen, strict=True):
+            self._counts[Size(*job.image.size), job.request, one.visual_tokens] = one.counted
+        return seen
 
-    def _key(self, job: Job) -> bytes:
+    def _key(self, job: Job, what: str = "") -> bytes:
         if job.key not in self._pictures:
             image = job.image
             told = f"{image.mode} {image.size}".encode()
@@ -122,7 +150,7 @@ class Remembering(Backend):
         drawn = repr(job.key) if selection is not None and selection.rule == "random" else ""
         made = hashlib.sha256(self._under)
         made.update(self._pictures[job.key])
-        made.update(f"{drawn} {asked}".encode("utf-8", "surrogatepass"))
+        made.update(f"{what}{drawn} {asked}".encode("utf-8", "surrogatepass"))
         return made.digest()
 
     @property
@@ -184,10 +212,12 @@ class Remembering(Backend):
 
     def counted(self, size: Size, request: Request, read: int | None) -> int | None:
         """See ``Backend``."""
-        return self.model.counted(size, request, read)
+        known = size, request, read
+        return self._counts[known] if known in self._counts else self.model.counted(size, request, read)
 
     def begin(self) -> None:
         """See ``Backend``."""
+        self._counts.clear()
         self.model.begin()
 
     def learn(self, size: Size, request: Request, visual_tokens: int) -> None:
@@ -196,7 +226,11 @@ class Remembering(Backend):
 
     def describe(self, job: Job) -> Description | None:
         """See ``Backend``."""
-        return self.model.describe(job)
+        key = self._key(job, "described ")
+        found = self._store.described(key)
+        if found is None and (found := self.model.describe(job)) is not None:
+            self._store.describe(key, found)
+        return found
 
     def bucket(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""

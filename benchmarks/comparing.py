@@ -1,9 +1,11 @@
 """CPU seconds of a comparison, of the same one again, and of the same one with one more model.
 
-    python benchmarks/comparing.py [--pictures 20] [--models llava,merge-16] [--more pool-16]
+    OMP_NUM_THREADS=1 python benchmarks/comparing.py [--pictures 20] [--models llava,merge-16] [--more pool-16]
 
-Answers are kept in a temporary folder: the second run finds all of them, the third asks the further model alone. Each
-run is a process of its own, so that start-up (a row apart: ``saccade --help``) counts as users meet it.
+Answers are kept in a temporary folder. The second run finds all of them in its folder for results, the third in the
+cache of answers; the fourth asks the further model alone. That model is compared by itself as well, with nothing kept:
+what it costs to add should be no more than that, less the models that every comparison holds. Each run is a process of
+its own, so that start-up (a row apart: ``saccade --help``) counts as users meet it.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -38,16 +41,19 @@ def main() -> None:
     parser.add_argument("--models", default="llava,merge-16", help="models of the first comparison")
     parser.add_argument("--more", default="pool-16", help="the model that joins")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as folder:
 
-        def compared(models: str) -> float:
-            return seconds(["compare", "--models", models, "--pictures", str(given.pictures)], cache)
+        def compared(models: str, out: str, cache: str = "kept") -> float:
+            arguments = ["--models", models, "--pictures", str(given.pictures), "--out", str(Path(folder, out))]
+            return seconds(["compare", *arguments], str(Path(folder, cache)))
 
         rows = {
-            "start-up": seconds(["--help"], cache),
-            f"{given.models}, {given.pictures} pictures": compared(given.models),
-            "the same again": compared(given.models),
-            f"with {given.more}": compared(f"{given.models},{given.more}"),
+            "start-up": seconds(["--help"], folder),
+            f"{given.models}, {given.pictures} pictures": compared(given.models, "first"),
+            "the same again, same folder": compared(given.models, "first"),
+            "the same again, another folder": compared(given.models, "second"),
+            f"with {given.more}": compared(f"{given.models},{given.more}", "third"),
+            f"{given.more}, nothing kept": compared(given.more, "fourth", "empty"),
         }
     table = Table("run", "CPU seconds", "of the first")
     first = list(rows.values())[1]

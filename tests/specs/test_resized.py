@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.specs.resize import CropSpec, PadSpec, ResizeThenCropSpec, StretchSpec
-from saccade.specs.resized import frame_within, is_framed, reframed, shrunk, side_within
+from saccade.specs.resized import frame_within, is_framed, reframed, shrunk, side_within, uncropped
 from saccade.specs.slices import ArxivSliceSpec
 
 PATCH = 8
@@ -49,6 +50,20 @@ def test_frames_keep_the_shape_as_far_as_whole_patches_allow(picture: Size, toke
     near = abs(log(cols / rows / aspect)) <= log(1 + 1 / int((cols * rows) ** 0.5)) + 1e-9
     ends = abs(cols - rows * aspect) < 1 or abs(rows - cols / aspect) < 1
     assert near or ends or min(cols, rows) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(picture=pictures, tokens=st.integers(1, 300))
+@examples(max_examples=30)
+def test_all_of_the_picture_is_shown(kind: type[PadSpec], picture: Size, tokens: int) -> None:
+    """A crop to 4 × 2 patches would cut a third of a 4:3 picture."""
+    (view,) = frame_within(kind(size=FRAME), PATCH, picture, tokens, patches).layout(picture).views
+    assert view.source == Box.of(picture)
+
+
+def test_a_crop_becomes_a_stretch_and_other_ways_of_viewing_stay() -> None:
+    assert uncropped(CropSpec(size=FRAME), Size(32, 16)) == StretchSpec(size=Size(32, 16))
+    assert uncropped(PadSpec(size=FRAME), Size(32, 16)) == PadSpec(size=Size(32, 16))
 
 
 @given(picture=pictures, tokens=st.integers(1, 255))

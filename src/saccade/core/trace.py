@@ -12,7 +12,8 @@ class Price:
     """What a request is predicted to cost: nothing is run.
 
     ``tokens`` are all positions that are read, the visual ones among them, ``slots`` those that pictures add; ``flops``
-    and ``bytes`` (what it holds while it runs) are None where nobody can know, as of an endpoint.
+    and ``bytes`` (what it holds while it runs) are None where nobody can know, as of an endpoint. Of models whose
+    tokens are made by what is on the picture, a selection's are upper bounds.
     """
 
     visual_tokens: int | None

@@ -219,6 +219,12 @@ class Reader(nn.Module):
             return [[picture.tokens for picture in row] for row in encoded]
         return prompted(cast(Prompted, self.connector), self.instructor, prompts, encoded, self.device)
 
+    @property
+    def groups_vary(self) -> bool:
+        """Whether the patches of a token depend on the picture or the question, and are not known from its size."""
+        chooses = self.instructor is not None and isinstance(self.connector, Choosing)
+        return chooses or isinstance(self.connector, Grouping)
+
     @torch.inference_mode()
     def looked(self, picture: Encoded, question: str) -> Encoded:
         """The same picture as it is seen for ``question``: where tokens come from may hang on it."""

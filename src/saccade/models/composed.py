@@ -92,7 +92,11 @@ class Composed(Local):
         return self._caps
 
     def price(self, size: Size, request: Request) -> Price:
-        """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
+        """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone.
+
+        Where the patches of a token depend on the picture (``Reader.groups_vary``), which tokens stand on padding is
+        known once it was read: the price of a selection is then an upper bound.
+        """
         return self._price(size, request)
 
     def _priced(self, size: Size, request: Request) -> Price:
@@ -146,7 +150,7 @@ class Composed(Local):
         image = sights.shown(job.image, self._viewing.cut(sight, size))
         ((picture,),), _ = self._encoded([job])
         picture = reader.looked(picture, job.request.question)
-        (chosen,) = _kept([job], [[picture]])
+        (chosen,) = _kept(reader, [job], [[picture]])
         ledger = picture.ledger if chosen is None else picture.ledger.keep(chosen[0].tolist())
         regions = regions_of(reader, image) if isinstance(reader.tower, RegionTower) else ()
         boxes = tuple(region.box for region in regions)
@@ -176,7 +180,7 @@ class Composed(Local):
         """See ``Backend``. Answers to ``Ask`` grow token by token."""
         start = perf_counter()
         encoded, spared = self._encoded(jobs)
-        keeps = _kept(jobs, encoded)
+        keeps = _kept(self.reader, jobs, encoded)
         rows, of = [], []
         for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             for text in _texts(job.request):
@@ -316,20 +320,21 @@ def _resized(request: Request) -> bool:
     return any(sight.tokens is not None for sight in shown(request))
 
 
-def _kept(jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[list[Kept] | None]:
+def _kept(reader: Reader, jobs: Sequence[Job], encoded: Sequence[Sequence[Encoded]]) -> list[list[Kept] | None]:
     """The tokens of each job's pictures that are read, None for all; equal choices are one object, and so read once."""
     known: dict[Hashable, Kept] = {}
 
-    def chosen(selection: TokenSelection, key: Hashable, picture: Encoded) -> Kept:
-        named = selection, key, id(picture)
+    def chosen(selection: TokenSelection, job: Job, picture: Encoded) -> Kept:
+        (question, *_) = _texts(job.request)
+        named = selection, job.key, id(picture), question if reader.groups_vary else None
         if named not in known:
-            known[named] = torch.from_numpy(selection.choose(picture.cells, key))
+            known[named] = torch.from_numpy(selection.choose(reader.looked(picture, question).cells, job.key))
         return known[named]
 
     made: list[list[Kept] | None] = []
     for job, pictures in zip(jobs, encoded, strict=True):
         selection = kept(job.request) or (EVERYTHING if _resized(job.request) else None)
-        made.append(None if selection is None else [chosen(selection, job.key, picture) for picture in pictures])
+        made.append(None if selection is None else [chosen(selection, job, picture) for picture in pictures])
     return made
 
 

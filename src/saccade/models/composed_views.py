@@ -106,7 +106,9 @@ class Viewing:
         return Shape(sizes, tuple(spec.grids(layout)), spec.spans(layout), sum(spec.tokens(layout)), layout)
 
     def _content(self, views: ViewsSpec, picture: Size) -> int:
-        """Visual tokens of a picture that stand on pixels, seen through ``views``."""
+        """Visual tokens of a picture that stand on pixels, seen through ``views``; all where only the picture tells."""
+        if self.reader.groups_vary:
+            return self._tokens(views, picture)
         spec = self._seeing(views).spec
         return int(has_content(spec, spec.views.layout(picture)).sum())
 

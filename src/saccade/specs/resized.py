@@ -1,8 +1,9 @@
 """Smaller pictures: how a picture is shown so that it takes at most so many visual tokens.
 
-Law     a model that looks through one frame gets a frame of whole patches in the shape of the picture, so that no token
-        is spent on padding and none on what a crop cuts off; any other model is shown a smaller picture. The aspect is
-        kept, and the largest size that fits is taken.
+Law     a model that looks through one frame gets a frame of whole patches in the shape of the picture, as near as whole
+        patches come to it, so that no token is spent on padding. All of the picture is shown: a model that would crop
+        it stretches it to that frame. Any other model is shown a smaller picture, its aspect kept. The largest size
+        that fits is taken.
 Used by the ``resize`` baseline of every backend, and by sweeps over image sizes.
 Loses   detail: fewer pixels are seen, by the tower too.
 """
@@ -14,6 +15,7 @@ from typing import Any, Protocol, TypeGuard, TypeVar, cast, runtime_checkable
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
+from saccade.specs.resize import CropSpec, StretchSpec
 
 UNITS = (1, 2, 3, 4)
 """Patches a side that a connector may fold into one token: a frame is made of whole ones."""
@@ -47,8 +49,13 @@ def reframed(views: V, size: Size) -> V:
     return cast(V, replace(cast(Any, views), size=size))
 
 
+def uncropped(views: V, size: Size) -> V:
+    """The same through a frame of ``size`` that shows all of a picture, stretched where ``views`` would crop it."""
+    return cast(V, StretchSpec(size=size)) if isinstance(views, CropSpec) else reframed(views, size)
+
+
 def frame_within(views: V, patch: int, picture: Size, tokens: int, count: Callable[[V], int]) -> V:
-    """``views`` through the largest frame in the shape of ``picture`` that takes at most ``tokens``.
+    """``views`` through the largest frame in the shape of ``picture`` that takes at most ``tokens``, nothing cropped.
 
     ``count`` gives the visual tokens of a picture seen so, and raises SaccadeError for a frame that the connector
     cannot take. Raises SaccadeError where even the smallest frame takes more.
@@ -58,7 +65,7 @@ def frame_within(views: V, patch: int, picture: Size, tokens: int, count: Callab
     for unit in (patch * times for times in UNITS):
         cells = Size(max(1, whole.width // unit), max(1, whole.height // unit))
         for shape in _shapes(picture, cells):
-            made = reframed(views, Size(shape.width * unit, shape.height * unit))
+            made = uncropped(views, Size(shape.width * unit, shape.height * unit))
             try:
                 taken = count(made)
             except SaccadeError:

@@ -21,19 +21,22 @@ from saccade.views.sight import shown_size
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A sight once its budget is resolved: what is cut out of the picture, of which ``size`` that is, and the ``frame``
-    that it is seen through, None for the model's own.
+    that it is seen through, None for the model's own. ``crops`` says whether the processor crops, which it is then told
+    to do to the whole frame.
     """
 
     sight: Sight
     size: Size
     frame: Views | None = None
+    crops: bool = False
 
     @property
     def options(self) -> dict[str, Any]:
         """What the processor is told of the frame."""
-        if isinstance(self.frame, CropSpec):
-            return {"size": _sides(self.frame.scaled(self.size)), "crop_size": _sides(self.frame.size)}
-        return {"size": _sides(self.frame.size)} if isinstance(self.frame, Framed) else {}
+        if not isinstance(self.frame, Framed):
+            return {}
+        scaled = self.frame.scaled(self.size) if isinstance(self.frame, CropSpec) else self.frame.size
+        return {"size": _sides(scaled)} | ({"crop_size": _sides(self.frame.size)} if self.crops else {})
 
 
 def resolved(path: PathSpec, patch: int | Sequence[int], sight: Sight, picture: Size) -> Shown:
@@ -51,7 +54,8 @@ def resolved(path: PathSpec, patch: int | Sequence[int], sight: Sight, picture: 
     if not isinstance(path.views, CropSpec | StretchSpec):
         raise SaccadeError(f"{type(path.views).__name__} has no smaller frames; select tokens instead of resizing")
     unit = patch if isinstance(patch, int) else max(patch)
-    return Shown(whole, size, frame_within(path.views, unit, size, sight.tokens, lambda one: _tokens(path, one, size)))
+    frame = frame_within(path.views, unit, size, sight.tokens, lambda one: _tokens(path, one, size))
+    return Shown(whole, size, frame, crops=isinstance(path.views, CropSpec))
 
 
 def _tokens(path: PathSpec, views: Views, picture: Size) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
+from saccade.core.arguments import instance
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plugins import plugins
 from saccade.models import READERS
@@ -57,6 +58,8 @@ def known(search: str = "", kind: str = "") -> list[Known]:
     ``search`` keeps lines that hold all of its words, in any case; ``kind`` those of one of ``CATEGORIES``. Raises
     SaccadeError for other kinds.
     """
+    for name, value in (("search", search), ("kind", kind)):
+        instance(name, value, str, "text")
     if kind and kind not in CATEGORIES:
         raise unknown("kind of model", kind, CATEGORIES)
     lines = [*map(_published, PRESETS), *_readers(), *_embedded(), *_plugins()]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from saccade.api.comparing import results_folder
+from saccade.core.arguments import function, listed, whole
+from saccade.core.arguments import seed as seed_of
 from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 from saccade.core.files import write_whole
@@ -34,8 +36,13 @@ def few_shot(
     ``models`` as in ``compare``, of those that are composed here. ``out`` receives ``shots.json`` and ``shots.svg``.
     """
     folder = results_folder(out)
+    whole("pictures", pictures, 1)
+    seed_of("seed", seed)
+    if progress is not None:
+        function("progress", progress)
+    shots = [whole("a number of examples", count, 0) for count in listed("counts", counts)]
     readers = {}
-    for source in dict.fromkeys(models):
+    for source in listed("models", models):
         opened = open_model(source)
         if not isinstance(opened, Composed):
             raise SaccadeError(
@@ -43,7 +50,7 @@ def few_shot(
                 f"name some of: {', '.join(cards())}"
             )
         readers[source if isinstance(source, str) else opened.name] = opened.reader
-    found = run_few_shot(readers, counts=counts, pictures=pictures, seed=seed, progress=progress)
+    found = run_few_shot(readers, counts=shots, pictures=pictures, seed=seed, progress=progress)
     if folder is None:
         return found, ()
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from saccade.core.arguments import number, path, whole
+from saccade.core.arguments import function, instance, listed, number, path, texts, whole
 from saccade.core.arguments import text as words
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.plan import Plan, Setting
 from saccade.core.progress import Progress as Progress
 from saccade.core.size import Size
@@ -56,12 +57,12 @@ def plan(
 
 def media_of(width: int, height: int, frames: int | None = None, fps: float | None = None) -> Media:
     """A picture's size, or a video's with its frames and rate."""
-    size = Size(width, height)
+    size = Size(whole("width", width, 1), whole("height", height, 1))
     if frames is None and fps is None:
         return size
     if frames is None or fps is None:
         raise SaccadeError(f"a video needs both its frames and its fps, got frames {frames} and fps {fps}")
-    return Video(size, frames, fps)
+    return Video(size, whole("frames", frames, 1), number("fps", fps, above=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,11 @@ class Document:
 
     name: str
     media: tuple[Media, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not self.media:
+            raise SaccadeError(f"the document {self.name!r} shows nothing; give at least one picture or video")
 
     @property
     def kind(self) -> Literal["picture", "pages", "video"]:
@@ -122,6 +128,10 @@ class Planning:
 
 def documents_of(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = None) -> tuple[Document, ...]:
     """What lies at ``paths``: pages of one PDF stand together in one prompt, everything else for itself."""
+    paths = [path("a path", one) for one in listed("paths", paths)]
+    whole("dpi", dpi, 1)
+    if progress is not None:
+        function("progress", progress)
     from saccade.views.media import find
 
     made: dict[Path, Document] = {}
@@ -151,11 +161,22 @@ def survey(
     ``on`` names a device, or ``here`` for a stored calibration. Models that read no videos are left out where all
     documents are videos, unless they were named.
     """
+    for document in listed("documents", documents):
+        instance("a document", document, Document, "a saccade.api.planning.Document, as documents_of gives them")
     if not documents:
         raise SaccadeError("there is nothing to plan: name a picture, a PDF, a video or a folder, or give --size")
-    setting, limits, options = setting or Setting(), limits or Limits(), options or {}
-    machine = None if on is None else _machine(on)
-    names = list(dict.fromkeys(PRESETS if models is None else models))
+    setting, limits = Setting() if setting is None else setting, Limits() if limits is None else limits
+    options = {} if options is None else options
+    instance("setting", setting, Setting, "a saccade.core.plan.Setting")
+    instance("limits", limits, Limits, "saccade.specs.inverse.Limits")
+    instance("options", options, Mapping, "a mapping of names to values")
+    whole("text", text, 0)
+    if progress is not None:
+        function("progress", progress)
+    if words("sort", sort) not in SORTS:
+        raise SaccadeError(f"unknown order {sort!r}; sort by one of: {', '.join(SORTS)}")
+    machine = None if on is None else _machine(words("on", on))
+    names = list(dict.fromkeys(PRESETS if models is None else texts("models", models)))
     if not names:
         raise SaccadeError(f"no models to plan; name some of: {', '.join(PRESETS)}")
     if models is None and options:
@@ -207,8 +228,6 @@ def _rank(row: Planned, sort: str) -> tuple[float, str]:
         "time": sum(found.first_token.high for found in row.times if found is not None),
         "name": 0,
     }
-    if sort not in amounts:
-        raise SaccadeError(f"unknown order {sort!r}; sort by one of: {', '.join(SORTS)}")
     return (amounts[sort], row.system.name)
 
 

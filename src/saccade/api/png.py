@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from saccade.core.arguments import path as path_of
 from saccade.core.errors import SaccadeError
 
 NOTE = "saccade"
@@ -19,7 +20,7 @@ def png_path(target: str | os.PathLike[str], flag: str = "--show") -> Path:
     """
     if not isinstance(target, str | os.PathLike):
         raise SaccadeError(f"{flag} is the path of a PNG, got a {type(target).__name__}")
-    path = Path(target)
+    path = path_of(flag, target)
     if path.suffix.lower() != ".png":
         raise SaccadeError(f"{flag} writes a PNG, got {path}; name a file that ends in .png")
     if not path.absolute().parent.is_dir():

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+from saccade.core.arguments import instance, text
 from saccade.core.caps import Cap
+from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.models.open import open_model
 from saccade.models.placement import AUTO
 from saccade.models.request_queue import BusyError as BusyError
@@ -25,6 +28,12 @@ class Limits:
     max_tokens: int = 1024
     room: int = 32
     batch: int = 8
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("body", "seconds", "pixels", "characters", "max_tokens", "room", "batch"):
+            if getattr(self, name) <= 0:
+                raise SaccadeError(f"{name} of Limits is above 0, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,9 @@ def serving(
 
     Raises SaccadeError for what cannot be opened, or answers no questions.
     """
+    if name is not None:
+        text("name", name)
+    bounds = Limits() if limits is None else limits
+    instance("limits", bounds, Limits, "saccade.api.serving.Limits")
     backend = open_model(model, revision=revision, device=device, dtype=dtype)
-    bounds = limits or Limits()
     return Serving(name or backend.name, RequestQueue(backend, bounds.room, bounds.batch), bounds)

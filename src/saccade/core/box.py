@@ -16,7 +16,11 @@ class Box:
     bottom: float
 
     def __post_init__(self) -> None:
-        if not (self.right >= self.left and self.bottom >= self.top):
+        try:
+            ordered = bool(self.right >= self.left and self.bottom >= self.top)
+        except (TypeError, ValueError) as error:  # no numbers; too many boxes are made to look at every type
+            raise SaccadeError(f"the sides of a box are numbers of pixels, got {self.sides}") from error
+        if not ordered:
             raise SaccadeError(f"a box needs left ≤ right and top ≤ bottom, got {self.sides}")
 
     @classmethod

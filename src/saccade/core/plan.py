@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.view import Layout, View
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -39,6 +40,7 @@ class Setting:
     attention: str = "sdpa"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.batch < 1:
             raise SaccadeError(f"a batch holds at least 1 request, got {self.batch}")
         if self.dtype not in NUMBER_BYTES:

@@ -8,6 +8,7 @@ from saccade.core.answer import Answer
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.selection import TokenSelection
 
 
@@ -26,6 +27,7 @@ class Sight:
     tokens: int | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.tokens is not None and self.tokens < 1:
             raise SaccadeError(f"a picture is shown in at least 1 visual token, got {self.tokens}")
         if self.tokens is not None and self.side is not None:
@@ -48,6 +50,9 @@ class Request:
     model: str = ""
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask(Request):
@@ -60,6 +65,10 @@ class Ask(Request):
     max_tokens: int = 8
     top: int = 5
     keep: TokenSelection | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        _check_lengths(max_tokens=self.max_tokens, top=self.top)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,7 @@ class Watch(Request):
     layers: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if len(self.sights) != 1:
             raise SaccadeError(f"where a model looks is watched on 1 sight, got {len(self.sights)}")
         if self.targets and len(self.targets) != len(self.questions):
@@ -112,6 +122,9 @@ class Call:
     arguments: str
     id: str = ""
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -122,6 +135,9 @@ class Turn:
     sights: tuple[Sight, ...] = ()
     call: Call | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:
@@ -130,6 +146,9 @@ class Tool:
     name: str
     description: str
     parameters: str
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +159,10 @@ class Talk(Request):
     tools: tuple[Tool, ...] = ()
     max_tokens: int = 256
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        _check_lengths(max_tokens=self.max_tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -147,6 +170,14 @@ class Said:
 
     answer: Answer
     call: Call | None = None
+
+
+def _check_lengths(max_tokens: int, top: int = 0) -> None:
+    """Raises SaccadeError for an answer of no tokens, or fewer than no alternatives."""
+    if max_tokens < 1:
+        raise SaccadeError(f"an answer takes at least 1 token, got max_tokens {max_tokens}")
+    if top < 0:
+        raise SaccadeError(f"top is at least 0 alternatives, got {top}")
 
 
 def shown(request: Request) -> tuple[Sight, ...]:

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 
 DIGITS = 6
 """Decimal places of a cell's relative coordinates that count, so that equal layouts computed in two ways tie alike."""
@@ -31,12 +32,15 @@ class TokenSelection:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if (self.tokens is None) == (self.share is None):
             raise SaccadeError(f"a selection takes tokens or a share, one of the two; got {self.tokens}, {self.share}")
         if self.tokens is not None and self.tokens < 1:
             raise SaccadeError(f"a selection keeps at least 1 token, got {self.tokens}")
         if self.share is not None and not 0 < self.share <= 1:
             raise SaccadeError(f"a selection keeps a share above 0 and up to 1, got {self.share}")
+        if self.seed < 0:
+            raise SaccadeError(f"a seed is at least 0, got {self.seed}")
 
     def count(self, tokens: int, content: int | None = None) -> int:
         """How many of ``tokens`` are read, of which ``content`` stand on pixels of the picture (all unless given)."""

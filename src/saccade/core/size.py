@@ -14,7 +14,11 @@ class Size:
     height: int
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
+        try:
+            empty = bool(self.width < 1 or self.height < 1)
+        except (TypeError, ValueError) as error:
+            raise SaccadeError(f"a size is two numbers of pixels, got {self.width!r} and {self.height!r}") from error
+        if empty:
             raise SaccadeError(f"a size needs at least 1×1 pixels, got {self.width}×{self.height}")
 
     @property

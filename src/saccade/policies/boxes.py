@@ -16,6 +16,7 @@ import numpy as np
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.heat import Heat
 from saccade.core.size import Size
 
@@ -39,6 +40,7 @@ class Windows:
     count: int = 1
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.shares or not all(0 < share <= 1 for share in self.shares):
             raise SaccadeError(f"windows take shares above 0 and up to 1, got {self.shares}")
         if not self.aspects or not all(0 < aspect < math.inf for aspect in self.aspects):

@@ -14,6 +14,7 @@ import numpy as np
 from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent
 from saccade.policies.calibrate import Isotonic, Logistic, Platt, Raw
 from saccade.policies.confidence import Features
@@ -33,6 +34,9 @@ class Level:
     model: str = ""
     threshold: float = 0.9
     scorer: Scorer = field(default_factory=Raw)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def sure(self, outcome: Outcome, before: Answer | None) -> float | None:
         """How sure it is, calibrated; None where nothing tells."""
@@ -54,6 +58,7 @@ class Ladder(Policy):
     abstains: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.levels:
             raise SaccadeError("a ladder has at least 1 level, got 0")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.request import Sight
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
@@ -34,10 +35,13 @@ class Once(Policy):
     top: int = 5
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 < self.share <= 1:
             raise SaccadeError(f"a picture is shown at a share of its length above 0 and up to 1, got {self.share}")
         if self.tokens is not None and (self.side is not None or self.share != 1):
             raise SaccadeError(f"a picture is resized by tokens or by lengths, got both: {self}")
+        if self.top < 0 or any(one is not None and one < 1 for one in (self.side, self.tokens)):
+            raise SaccadeError(f"side and tokens are at least 1 and top at least 0, got {self}")
 
     @property
     def requires(self) -> Mapping[str, Cap]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.request import Sight, Watch
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask, watch
 from saccade.policies.boxes import Windows, around, overlap, windows
@@ -33,6 +34,7 @@ class Refine(Policy):
     rule: Windows = field(default_factory=lambda: Windows(shares=(0.35, 0.5)))
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.passes < 1 or not 0 < self.settled <= 1:
             raise SaccadeError(
                 f"refinement takes 1 pass and more and an overlap above 0 up to 1, got {self.passes} and {self.settled}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.request import Ask, Sight
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask
 from saccade.policies.boxes import around
@@ -31,6 +32,7 @@ class Scales(Policy):
     vote: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.parts or min(self.parts) < 2:
             raise SaccadeError(f"each further scale divides a side by 2 and more, got {self.parts}")
 

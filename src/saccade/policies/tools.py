@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.request import Call, Sight, Talk, Tool, Turn
 from saccade.core.size import Size
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, talk
@@ -33,6 +34,7 @@ class ToolLoop(Policy):
     max_tokens: int = 256
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.calls < 1:
             raise SaccadeError(f"a tool loop takes 1 call and more, got {self.calls}")
 

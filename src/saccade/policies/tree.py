@@ -16,6 +16,7 @@ from itertools import count
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.request import Ask, Sight, YesNo
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, Step, ask, chance
 from saccade.policies.boxes import around
@@ -44,6 +45,7 @@ class Tree(Policy):
     both: bool | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.visits < 1 or self.least < 1:
             raise SaccadeError(f"a tree takes 1 and more visits and pixels, got {self.visits} and {self.least}")
         if not 0 <= self.balance <= 1:

@@ -14,6 +14,7 @@ from functools import reduce
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.heat import Heat
 from saccade.core.request import Ask, Sight, Watch, YesNo
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, Step, ask, chance, watch
@@ -43,6 +44,7 @@ class Zoom(Policy):
     trust: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not self.gate >= 0 or not self.margin >= 0:
             raise SaccadeError(f"a zoom takes a gate and a margin of 0 and more, got {self.gate} and {self.margin}")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from saccade.core.errors import SaccadeError
+from saccade.core.field_types import check_fields
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.units import bytes_told
@@ -44,10 +45,13 @@ class Limits:
     reserve: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         given = {"memory": self.memory, "seconds": self.seconds, "tokens": self.tokens, "context": self.context}
         for name, value in given.items():
             if value is not None and value <= 0:
                 raise SaccadeError(f"a limit on {name} is above 0, got {value:g}")
+        if self.reserve < 0:
+            raise SaccadeError(f"the memory in reserve is at least 0 bytes, got {self.reserve}")
 
     @property
     def any(self) -> bool:

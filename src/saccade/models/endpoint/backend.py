@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, final
 
 from saccade.core.answer import Answer
+from saccade.core.arguments import instance, text
 from saccade.core.backend import Backend, Job, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
@@ -51,6 +52,12 @@ class Endpoint(Backend):
         tools: bool = False,
         name: str | None = None,
     ) -> None:
+        for what, value in (("model", model), ("key", key), ("name", name)):
+            if value is not None:
+                text(what, value)
+        instance("tools", tools, bool, "True or False")
+        if caps is not None:
+            instance("caps", caps, Cap, "a saccade.core.caps.Cap")
         self._line = Line(url, key or os.environ.get("OPENAI_API_KEY"), timeout, tries, pause, patience)
         self._name = name or model or self._line.shown
         self._model, self._tools = model, Cap.TOOLS if tools else Cap(0)

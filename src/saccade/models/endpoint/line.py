@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic, sleep
 from typing import Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from saccade.core.arguments import LARGEST as LARGEST_NUMBER
+from saccade.core.arguments import instance, number, whole
 from saccade.core.errors import SaccadeError
 
 try:
@@ -65,19 +67,22 @@ class Line:
     """
 
     def __init__(self, url: str, key: str | None, timeout: float, tries: int, pause: float, patience: float) -> None:
+        whole("tries", tries, 0)
+        for name, value in (("timeout", timeout), ("pause", pause), ("patience", patience)):
+            number(name, value, -LARGEST_NUMBER)
+        for name, value in (("url", url), *(() if key is None else (("key", key),))):
+            instance(name, value, str, "text")
         if tries < 1 or timeout <= 0 or pause < 0 or patience < 0:
             raise SaccadeError(
                 f"an endpoint is tried at least once, for some time; got tries={tries}, timeout={timeout}, "
                 f"pause={pause}, patience={patience}"
             )
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SaccadeError(f"an endpoint has a URL such as http://localhost:8000/v1, got {url!r}")
-        whole = urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
+        parts = _parts(url)
+        address = urlunsplit(parts._replace(path=parts.path.rstrip("/") or "/v1"))
         named = parts.netloc.rpartition("@")[2]
-        self.shown = urlunsplit(urlsplit(whole)._replace(netloc=named, query="", fragment=""))  # nothing secret
+        self.shown = urlunsplit(urlsplit(address)._replace(netloc=named, query="", fragment=""))  # nothing secret
         self._key, self._timeout, self._tries, self._pause, self._patience = key, timeout, tries, pause, patience
-        self._client = OpenAI(base_url=whole, api_key=key or "none", timeout=timeout, max_retries=0)
+        self._client = OpenAI(base_url=address, api_key=key or "none", timeout=timeout, max_retries=0)
 
     def close(self) -> None:
         """Hang up."""
@@ -174,3 +179,14 @@ def _seconds(header: str | None) -> float | None:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an API's URL. Raises SaccadeError for what is none."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:  # a port that is no number, or half of an IPv6 address
+        pass
+    raise SaccadeError(f"an endpoint has a URL such as http://localhost:8000/v1, got {url!r}")

@@ -1,0 +1,70 @@
+"""Checks that the fields of a dataclass hold what their annotations allow: for the classes that users make."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from inspect import isclass
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from saccade.core.arguments import LARGEST, shown
+from saccade.core.errors import SaccadeError
+
+WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "None"}
+"""What values of a type are called."""
+
+
+def check_fields(made: object) -> None:
+    """Raises SaccadeError where a field of the dataclass ``made`` holds what its annotation does not allow.
+
+    Whole numbers may be NumPy's. True is no number; infinity, NaN and numbers beyond ``arguments.LARGEST`` are none.
+    """
+    for name, hint in _hints(type(made)):
+        value = getattr(made, name)
+        if not fits(value, hint):
+            raise SaccadeError(f"{name} of {type(made).__name__} is {_told(hint)}, got {shown(value)}")
+
+
+def fits(value: object, hint: Any) -> bool:  # noqa: ANN401 (any annotation)
+    """Whether ``value`` is what the annotation ``hint`` says."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if hint is Any or hint is object:
+        return True
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in inside)
+    if origin is Literal:
+        return isinstance(value, str) and value in inside
+    if origin is tuple:
+        return isinstance(value, tuple) and _all_fit(value, inside)
+    if hint in (int, float):
+        if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
+            return False
+        return bool(abs(value if isinstance(value, int) else float(value)) < LARGEST)
+    return isinstance(value, origin or hint)
+
+
+def _all_fit(value: tuple[object, ...], inside: tuple[Any, ...]) -> bool:
+    if len(inside) == 2 and inside[1] is ...:
+        return all(fits(one, inside[0]) for one in value)
+    return len(value) == len(inside) and all(map(fits, value, inside))
+
+
+@cache
+def _hints(kind: type) -> tuple[tuple[str, Any], ...]:
+    hints = get_type_hints(kind)
+    return tuple((field.name, hints[field.name]) for field in fields(kind))  # pyright: ignore[reportArgumentType]
+
+
+def _told(hint: Any) -> str:  # noqa: ANN401 (any annotation)
+    """An annotation in words."""
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(map(_told, inside))
+    if origin is Literal:
+        return " or ".join(map(repr, inside))
+    if origin is tuple:
+        return f"a tuple of {' and '.join(dict.fromkeys(_told(one) for one in inside if one is not ...))}"
+    if origin in (Callable, Mapping, Sequence):
+        return f"a {origin.__name__}"
+    return WORDS.get(hint, f"a {hint.__name__}" if isclass(hint) else str(hint))

@@ -65,6 +65,51 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
     assert not (own / "out").exists()
 
 
+STUDY = ("compare", "--shots", "1")
+LOCAL = ("compare", "--pictures", "1", "--models", "pool-4")
+SERVER = "http://127.0.0.1:9/v1"
+IGNORED = [
+    *(
+        ((*STUDY, *option), f"{option[0]} has no effect on the few-shot study")
+        for option in (
+            ("--families", "a"),
+            ("--budgets", "4"),
+            ("--policies", "ladder"),
+            ("--calibration", "a.jsonl"),
+            ("--hint", "Be short."),
+            ("--metric", "exact"),
+            ("--extract", "none"),
+            ("--device", "cpu"),
+            ("--dtype", "float32"),
+            ("--twin", "llava"),
+            ("--within-loss", "2"),
+            ("--price-per-million", "2"),
+            ("--fresh",),
+            ("--retry-failed",),
+        )
+    ),
+    ((*LOCAL, "--twin", "gemma-3-4b"), "twin=gemma-3-4b is for servers"),
+    ((*LOCAL, "--retry-failed"), "name it with out"),
+    ((*LOCAL, "--retry-failed", "--fresh", "--out", "out"), "leave out retry_failed"),
+    ((*LOCAL, "--calibration", "a.jsonl"), "a.jsonl"),
+    ((*LOCAL, "--calibration", "toy/exam", "--policies", "scales"), "toy/exam"),
+    (("compare", "--pictures", "2", "--data", "mine.jsonl"), "pictures=2 is for the generated benchmark"),
+    (("compare", "--models", SERVER, "--device", "cpu"), "device=cpu is for models that are loaded here"),
+    (("compare", "--models", SERVER, "--families", "seeds"), "seeds"),
+    (("ask", "a.png", "What?", "--model", SERVER, "--dtype", "float32"), "a.png"),
+    (("serve", SERVER, "--dtype", "float32"), "dtype=float32 is for models that are loaded here"),
+    (("train", "--demo", "resampler", "--set", "seed=1"), "--set changes a recipe"),
+    (("plan", "--size", "64x64", "--dpi", "72"), "--dpi is for the pages of PDFs"),
+    (("plan", "--size", "64x64", "--reserve", "1GB"), "add --fit"),
+    (("plan", "--size", "64x64", "--sort", "time"), "--sort time needs a machine"),
+    (("plan", "--size", "64x64", "--within", "3ms"), "name one with --device"),
+    (("plan", "--calibrate", "--fit", "24GB"), "--fit is for planning"),
+    (("models", "--results", "results.json"), "--results is for pages"),
+    (("models", "--pages", "a", "--results", "results.json", "--search", "qwen"), "--search has no effect on pages"),
+]
+"""Options that would have no effect."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -84,6 +129,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
         (("compare", "--shots", "40"), "shots are 0 to 32 examples, got 40"),
         (("compare", "--shots", "few"), "--shots takes whole numbers"),
         (("compare", "--shots", "1", "--data", "mine.jsonl"), "leave out --data or --shots"),
+        *IGNORED,
     ],
 )
 def test_bad_input_is_one_line_and_status_2(

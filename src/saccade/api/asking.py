@@ -21,7 +21,7 @@ from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
 from saccade.models.cards import cards
-from saccade.models.open import open_model
+from saccade.models.open import check_placement, open_one_of
 from saccade.models.placement import AUTO
 from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.catalogue import policy as named_policy
@@ -113,10 +113,12 @@ def ask(
         whole("budget (visual tokens)", budget, 1)
     chosen, named = _policy(policy, texts("changes", changes), isinstance(model, str) and model in cards())
     opened = open_picture(image)
-    first = open_model(model, revision=revision, device=device, dtype=dtype)
+    required = [name for name in chosen.requires if name]
+    check_placement([model, *required], device, dtype)
+    first = open_one_of(model, revision=revision, device=device, dtype=dtype)
     key = model if isinstance(model, str) else first.name
-    further = dict.fromkeys(name for name in chosen.requires if name not in ("", key))
-    bench = {key: first} | {name: open_model(name, device=device, dtype=dtype) for name in further}
+    further = dict.fromkeys(name for name in required if name != key)
+    bench = {key: first} | {name: open_one_of(name, device=device, dtype=dtype) for name in further}
     (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
     return Asked(opened, question, first.name, named, recipe_of(chosen), result)
 

@@ -12,6 +12,14 @@ from pathlib import Path
 
 import yaml
 
+from saccade.api.options import (
+    check_calibration,
+    check_families,
+    check_pictures,
+    check_switches,
+    check_twin,
+    is_embedded,
+)
 from saccade.core.arguments import function, instance, listed, number, path, text, whole
 from saccade.core.arguments import seed as seed_of
 from saccade.core.backend import Backend
@@ -30,7 +38,7 @@ from saccade.evaluation.marking import Marking
 from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
 from saccade.models.cards import cards
-from saccade.models.open import open_model
+from saccade.models.open import check_placement, is_server, open_model, open_one_of
 from saccade.models.placement import AUTO
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
@@ -71,7 +79,7 @@ def compare(
     families: Sequence[str | Path] = (),
     budgets: Sequence[int] | None = None,
     out: str | Path | None = None,
-    pictures: int = PICTURES,
+    pictures: int | None = None,
     seed: int = 0,
     policies: Sequence[str | Policy] = (),
     calibration: str | Path | Exam | None = None,
@@ -100,7 +108,7 @@ def compare(
             model takes for others, unless given.
         out: A folder for ``results.json``, ``report.html``, ``answers.jsonl`` and what policies leave. Answers are
             written as they come: the same call goes on where one that was stopped broke off.
-        pictures: How many pictures of the generated benchmark.
+        pictures: How many pictures of the generated benchmark, 160 unless given; refused beside ``data``.
         seed: Of the random baseline.
         policies: Names, files or objects; they run on each of ``models``, on the full-token reader where none is named.
         calibration: What ladders are fitted to, as ``data``; the generated benchmark's calibration split unless given.
@@ -121,8 +129,9 @@ def compare(
     """
     folder = results_folder(out)
     _check(pictures, seed, hint, metric, extract, twin, progress)
-    instance("fresh", fresh, bool, "True or False")
-    instance("retry_failed", retry_failed, bool, "True or False")
+    check_switches(fresh, retry_failed, folder)
+    check_pictures(pictures, data)
+    pictures = PICTURES if pictures is None else pictures
     marking = Marking(metric, extract)
     loss = _positive("within_loss", within_loss)
     price = _positive("price_per_million", price_per_million)
@@ -143,6 +152,7 @@ def compare(
             loss=None if loss is None else loss / 100,
             price=price,
             twin=twin or "",
+            calibrated=calibration is not None,
         )
         with _journal(folder, plan, fresh=fresh, retry=retry_failed) as journal:
             compared = run_compare(plan, journal, progress)
@@ -166,7 +176,8 @@ def _check(
     pictures: object, seed: object, hint: object, metric: object, extract: object, twin: object, progress: object
 ) -> None:
     """Raises SaccadeError for arguments of ``compare`` of a wrong type."""
-    whole("pictures", pictures, 1)
+    if pictures is not None:
+        whole("pictures", pictures, 1)
     seed_of("seed", seed)
     instance("hint", hint, str, "text")
     if metric is not None and not callable(metric):
@@ -188,10 +199,17 @@ class _Taking:
         self._families = [path("a family", family) for family in listed("families", families)]
         self._open: list[Backend] = []
 
+    def check(self, sources: Sequence[object]) -> None:
+        """Raises SaccadeError, before anything is opened, for options that hold for none of ``sources``."""
+        check_placement(sources, self._device, self._dtype)
+        check_twin(self._twin, sources)
+        taking = [str(one) for one in sources if is_embedded(one)]
+        check_families(self._families, (REFERENCE, *taking, THIN) if taking else ())
+
     def model(self, source: object) -> tuple[str, Model]:
         """A model by what the user gave, and the name that it has in the results."""
-        if isinstance(source, str) and source in cards():
-            return source, self.embedded(source)
+        if is_embedded(source):
+            return str(source), self.embedded(str(source))
         backend = self._opened(source)
         name = source if isinstance(source, str) else backend.name
         return name, Model(name, {0: backend}, baseline=True, alone=True)
@@ -221,8 +239,8 @@ class _Taking:
             share_towers(local)
 
     def _opened(self, source: object) -> Backend:
-        backend = open_model(source, device=self._device, dtype=self._dtype)
-        if self._twin is not None and backend.remote:
+        backend = open_one_of(source, device=self._device, dtype=self._dtype)
+        if self._twin is not None and is_server(source):
             backend = twinned(backend, self._twin)
         return self._kept(backend)
 
@@ -260,19 +278,22 @@ def _plan(
     loss: float | None,
     price: float | None,
     twin: str,
+    calibrated: bool,
 ) -> Plan:
     if budgets is not None:
         budgets = [whole("a budget (visual tokens)", budget, 1) for budget in listed("budgets", budgets)]
     sources = list(cards()) if models is None else _listed(models)
     if not sources:
         raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
-    known = [one for one in sources if isinstance(one, str) and one in cards()]
-    given = dict(taking.model(one) for one in sources if not (isinstance(one, str) and one in cards()))
+    known = [str(one) for one in sources if is_embedded(one)]
+    chosen = _policies(policies, models is None or len(known) == len(sources))
+    taking.check([*sources, *_named_by(chosen)])
+    check_calibration(calibrated, chosen)
+    given = dict(taking.model(one) for one in sources if not is_embedded(one))
     names = list(dict.fromkeys((REFERENCE, *known, THIN))) if known else []
     taken = {name: taking.embedded(name, baseline=name in (REFERENCE, THIN)) for name in names} | given
     reference = REFERENCE if known else next(iter(given))
     driven = [reference] if models is None else [*known, *given]
-    chosen = _policies(policies, all(name in cards() for name in driven))
     beside = {name: taking.backend(name) for name in _named_by(chosen)}
     taking.share()
     return Plan(

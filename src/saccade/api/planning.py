@@ -126,16 +126,25 @@ class Planning:
         return not self.limits.any or any(row.fit is not None and not row.fit.short for row in self.rows)
 
 
-def documents_of(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = None) -> tuple[Document, ...]:
-    """What lies at ``paths``: pages of one PDF stand together in one prompt, everything else for itself."""
+def documents_of(
+    paths: Sequence[Path], *, dpi: int | None = None, progress: Progress | None = None
+) -> tuple[Document, ...]:
+    """What lies at ``paths``: pages of one PDF stand together in one prompt, everything else for itself.
+
+    Pages are as large as at ``dpi``, 144 unless given. Raises SaccadeError where it is given and nothing is a PDF.
+    """
     paths = [path("a path", one) for one in listed("paths", paths)]
-    whole("dpi", dpi, 1)
+    if dpi is not None:
+        whole("dpi", dpi, 1)
     if progress is not None:
         function("progress", progress)
     from saccade.views.media import find
 
+    everything = find(paths, dpi=DPI if dpi is None else dpi, progress=progress)
+    if dpi is not None and all(found.page is None for found in everything):
+        raise SaccadeError(f"dpi={dpi} is for the pages of PDFs, and {everything[0].path} is none; leave it out")
     made: dict[Path, Document] = {}
-    for found in find(paths, dpi=dpi, progress=progress):
+    for found in everything:
         if found.frames is not None and found.fps is None:
             raise SaccadeError(f"{found.name} does not tell its frames a second; give the video as --size and --video")
         media = media_of(found.size.width, found.size.height, found.frames, found.fps)

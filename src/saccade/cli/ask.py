@@ -1,32 +1,53 @@
 """``saccade ask``: an answer, and where it was looked for."""
 
 from json import dumps
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
-from tyro.conf import Positional
 
-from saccade.cli.arguments import Changes, Device, Dtype, File, Number
+from saccade.cli.arguments import Changes, Device, Dtype, Image, Number, Png, Question, Whole, Word
 from saccade.cli.console import OUT, importing
+from saccade.cli.help import Help
 from saccade.core.defaults import MAX_TOKENS, MODEL
 
 if TYPE_CHECKING:
     import saccade.api.asking
 
 
+HELP = Help(
+    usage="[OPTIONS] IMAGE QUESTION",
+    arguments=("image", "question"),
+    groups={
+        "model and policy": ("model", "policy", "set"),
+        "budgets": ("budget", "max_tokens"),
+        "where models run": ("device", "dtype"),
+        "output": ("show", "json"),
+    },
+    examples={
+        "Ask an embedded model, on an image that it knows": (
+            "saccade exam --seed 3 --out scene.png",
+            'saccade ask scene.png "What color is the background?"',
+        ),
+        "Zoom in where it attends, and draw the looks": (
+            'saccade ask scene.png "What color is the background?" --policy zoom-attention --show looks.png'
+        ),
+        "Ask a server": 'saccade ask photo.jpg "What is written on the sign?" --model http://localhost:8000/v1',
+    },
+)
+
+
 def ask(
-    image: Positional[Path],
-    question: Positional[str],
-    model: str = MODEL,
-    policy: str = "once",
+    image: Image,
+    question: Question,
+    model: Word = MODEL,
+    policy: Word = "once",
     set: Changes = (),
     device: Device = "auto",
     dtype: Dtype = "auto",
     budget: Number = None,
-    max_tokens: int = MAX_TOKENS,
-    show: File = None,
+    max_tokens: Whole = MAX_TOKENS,
+    show: Png = None,
     json: bool = False,
 ) -> None:
     """Answer a question about a picture with any model and any looking policy, and show where it looked.
@@ -39,8 +60,8 @@ def ask(
         policy: once, ladder, survey-ladder, zoom-attention, zoom-values, zoom-tree, self-box, scales, refine, tools,
             or a YAML file with a policy.
         set: A change to the policy, such as gate=0.8; may be given several times.
-        device: Where models run: auto (a GPU where there is one), cpu, cuda or mps.
-        dtype: Their type of numbers: auto (as they were saved), float32, bfloat16 or float16.
+        device: Where models run; auto is a GPU where there is one.
+        dtype: Their type of numbers; auto is as they were saved.
         budget: Visual tokens that all looks together may take.
         max_tokens: Tokens that an answer may take.
         show: A PNG to draw the looks into.

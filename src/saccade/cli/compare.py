@@ -3,26 +3,49 @@
 import gc
 from pathlib import Path
 
-from saccade.cli.arguments import Device, Dtype, File, Name, Names, Real, Text
-from saccade.cli.console import OUT, Reporter, bar, importing, split
+from saccade.cli.arguments import Device, Dtype, Name, Names, Number, Numbers, Place, Real, Whole, Word, Words
+from saccade.cli.console import OUT, Reporter, bar, importing, refuse, split
+from saccade.cli.help import Help
 from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
 
+HELP = Help(
+    usage="[OPTIONS]",
+    groups={
+        "questions": ("data", "pictures", "hint", "metric", "extract"),
+        "models and policies": ("models", "families", "policies", "calibration"),
+        "budgets and costs": ("budgets", "within_loss", "price_per_million", "twin", "seed"),
+        "where models run": ("device", "dtype"),
+        "output": ("out", "fresh", "retry_failed", "json"),
+        "the few-shot study instead": ("shots",),
+    },
+    examples={
+        "The embedded readers on the generated benchmark, with a report": "saccade compare --out out/embedded",
+        "A server on your own questions, at three sizes of image; the cheapest that loses at most 2 points": (
+            "saccade compare --data mine.jsonl --models http://localhost:8000/v1 --twin qwen2.5-vl-7b "
+            "--budgets 256,512,1024 --within-loss 2 --out out/mine"
+        ),
+        "A policy that zooms, against smaller images with as many tokens": (
+            "saccade compare --models llava --policies zoom-attention --out out/zoom"
+        ),
+    },
+)
+
 
 def compare(
-    data: Text = None,
+    data: Name = None,
     models: Names = None,
     families: Names = None,
-    budgets: Text = None,
-    out: File = None,
-    pictures: int = PICTURES,
-    seed: int = 0,
-    shots: Text = None,
+    budgets: Numbers = None,
+    out: Place = None,
+    pictures: Number = None,
+    seed: Whole = 0,
+    shots: Numbers = None,
     policies: Names = None,
-    calibration: Text = None,
-    hint: str = "",
+    calibration: Name = None,
+    hint: Words = "",
     metric: Name = None,
-    extract: str = "auto",
+    extract: Word = "auto",
     device: Device = "auto",
     dtype: Dtype = "auto",
     twin: Name = None,
@@ -45,7 +68,7 @@ def compare(
         budgets: Visual tokens of the baselines, separated by commas, such as 256,512,1024. Without it 64,16,4 for
             embedded readers, and a quarter and a sixteenth of what any other model takes.
         out: Folder for report.html, results.json and answers.jsonl.
-        pictures: How many pictures of the generated benchmark.
+        pictures: How many pictures of the generated benchmark, 160 unless given; not with --data.
         seed: Seed of the random baseline, or of the choice of examples.
         shots: Numbers of examples in the prompt, separated by commas (0,1,2,4,8): the few-shot study instead, of
             flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
@@ -56,8 +79,8 @@ def compare(
         metric: How answers are marked: exact, choice, anls, vqa, relaxed, contains, iou or iou@0.5; exact unless given.
             A question that names one keeps its own.
         extract: What of a chatty reply is marked: auto (by the metric), none, choice, number.
-        device: Where models run: auto, cpu, cuda or mps.
-        dtype: Numbers that models compute in: auto (as saved), float32, bfloat16 or float16.
+        device: Where models run; auto is a GPU where there is one.
+        dtype: Numbers that models compute in; auto is as they were saved.
         twin: For servers: the published model or folder whose plan says how many visual tokens an image takes there.
         within_loss: Name the cheapest budget that loses at most so many points, such as 2.
         price_per_million: Price of a million prompt tokens, such as 2.5, for a cost column.
@@ -66,7 +89,24 @@ def compare(
         json: Print the results as JSON instead of a table.
     """
     if shots is not None:
-        _few_shot(_numbers(shots, "--shots"), models, data, out, pictures, seed, json)
+        refuse(
+            "has no effect on the few-shot study; leave it out, or leave out --shots",
+            families=families,
+            budgets=budgets,
+            policies=policies,
+            calibration=calibration,
+            hint=hint,
+            metric=metric,
+            extract=extract,
+            device=device,
+            dtype=dtype,
+            twin=twin,
+            within_loss=within_loss,
+            price_per_million=price_per_million,
+            fresh=fresh,
+            retry_failed=retry_failed,
+        )
+        _few_shot(_numbers(shots, "--shots"), models, data, out, PICTURES if pictures is None else pictures, seed, json)
         return
     with importing():
         from saccade.api import comparing as api

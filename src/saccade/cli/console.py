@@ -13,7 +13,16 @@ from saccade.core.errors import SaccadeError
 WIDE = 140
 """Columns where no terminal says how many there are: tables in files and pipes are not folded."""
 
-OUT = Console(width=None if sys.stdout.isatty() else WIDE)
+
+class Output(Console):
+    """A console that raises ``BrokenPipeError`` where whoever read it has left; rich would exit with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """See ``Console``."""
+        raise BrokenPipeError
+
+
+OUT = Output(width=None if sys.stdout.isatty() else WIDE)
 ERR = Console(stderr=True)
 
 
@@ -53,3 +62,10 @@ def split(text: str) -> list[str]:
     if not names:
         raise SaccadeError(f"expected names separated by commas, got {text!r}")
     return names
+
+
+def refuse(why: str, /, **options: object) -> None:
+    """Raise SaccadeError for the first of ``options``, by its parameter's name, that is given: it would be ignored."""
+    for name, value in options.items():
+        if value not in (None, False, "", (), "auto"):
+            raise SaccadeError(f"--{name.replace('_', '-')} {why}")

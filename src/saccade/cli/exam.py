@@ -5,21 +5,30 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from saccade.cli.arguments import File
+from saccade.cli.arguments import Png, Whole
 from saccade.cli.console import OUT, importing
+from saccade.cli.help import Help
 
 if TYPE_CHECKING:
     import saccade.api.playground
 
 
-def exam(seed: int = 0, out: File = None, json: bool = False) -> None:
+HELP = Help(
+    usage="[OPTIONS]",
+    groups={"which image": ("seed",), "output": ("out", "json")},
+    examples={
+        "Draw an image and ask about it": (
+            "saccade exam --seed 3 --out scene.png",
+            'saccade ask scene.png "What color is the background?"',
+        ),
+    },
+)
+
+
+def exam(seed: Whole = 0, out: Png = None, json: bool = False) -> None:
     """Draw one image of the generated benchmark, and print its questions with their answers.
 
-    The embedded models were trained on such images, so this is what to try them on:
-
-    saccade exam --seed 3 --out scene.png
-
-    saccade ask scene.png "What color is the background?"
+    The embedded models were trained on such images, so this is what to try them on.
 
     Args:
         seed: Which image, from 0. None of them is in the training, calibration or test images.

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import tyro
+from tyro.conf import FlagCreatePairsOff
 
 from saccade.cli.console import ERR, OUT
+from saccade.cli.help import help_of
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.version import __version__
 
@@ -27,6 +29,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "exam": ("saccade.cli.exam", "one image of the generated benchmark, its questions and answers, to try ask on"),
     "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),
     "models": ("saccade.cli.models", "the catalogue: every model with its stages and its fidelity mark"),
+    "completion": ("saccade.cli.completion", "a script that completes verbs and options in your shell"),
 }
 """Where each verb lies, and what it does. Only the one that is asked for is imported, and what it runs on, such as
 torch, only once it runs: help is there at once.
@@ -43,9 +46,9 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
 def main() -> None:
     """Run one verb."""
     arguments = sys.argv[1:]
-    if arguments[:1] == ["help"]:
-        arguments = [*arguments[1:2], "--help"]
     try:
+        if arguments[:1] == ["help"]:
+            arguments = [*_one_verb(arguments[1:]), "--help"]
         if not arguments or arguments[0] in ("-h", "--help"):
             _help()
         elif arguments[0] in ("-V", "--version"):
@@ -66,8 +69,12 @@ def _run(verb: str, arguments: list[str]) -> None:
     if verb not in VERBS:
         raise unknown("verb", verb, VERBS)
     try:
-        run: Callable[..., None] = getattr(import_module(VERBS[verb][0]), verb)
-        tyro.cli(run, prog=f"saccade {verb}", args=arguments)
+        module = import_module(VERBS[verb][0])
+        run: Callable[..., None] = getattr(module, verb)
+        if "--help" in arguments or "-h" in arguments:
+            OUT.print(help_of(verb, run, module.HELP), highlight=False, markup=False, soft_wrap=True)
+        else:
+            tyro.cli(run, prog=f"saccade {verb}", args=arguments, config=(FlagCreatePairsOff,))
     except ModuleNotFoundError as error:
         package = "" if error.name is None else error.name.split(".")[0]
         if package in ("", "saccade"):
@@ -76,11 +83,20 @@ def _run(verb: str, arguments: list[str]) -> None:
         raise SaccadeError(f"saccade {verb} needs {package}: pip install 'saccade[{extra}]'") from error
 
 
+def _one_verb(arguments: list[str]) -> list[str]:
+    """The verb to explain, none for all of them."""
+    if len(arguments) > 1:
+        raise SaccadeError(f"saccade help takes one verb, got {' '.join(arguments)}; try: saccade help {arguments[0]}")
+    return arguments
+
+
 def _help() -> None:
     OUT.print(TAGLINE, highlight=False)
-    OUT.print("\nusage: saccade VERB …    saccade VERB --help says more\n", highlight=False)
+    OUT.print("\nusage: saccade VERB …", highlight=False)
+    OUT.print("       saccade help VERB, or saccade VERB --help: one verb, with examples", highlight=False)
+    OUT.print("       saccade -V, or saccade --version\n", highlight=False)
     for name, (_, what) in VERBS.items():
-        OUT.print(f"  {name:<9} {what}", highlight=False, soft_wrap=True)
+        OUT.print(f"  {name:<11} {what}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from saccade.cli.console import OUT, Reporter, bar, split
+from saccade.cli.arguments import Number, Whole
+from saccade.cli.console import OUT, Reporter, bar, refuse, split
+from saccade.cli.help import Help
 from saccade.core.defaults import TEXT
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.progress import Progress
@@ -21,29 +23,66 @@ ADVISED = 3
 """Settings to paste are printed for up to this many models."""
 
 
+Size = Annotated[str, arg(metavar="WxH")]
+Clip = Annotated[str, arg(metavar="frames=N,fps=N")]
+Models = Annotated[str, arg(metavar="NAME,...")]
+Memory = Annotated[str, arg(metavar="BYTES")]
+Time = Annotated[str, arg(metavar="TIME")]
+Count = Annotated[str, arg(metavar="N")]
+Machine = Annotated[str, arg(metavar="NAME")]
+NumberType = Annotated[str, arg(metavar="bfloat16|float16|float32")]
+Attention = Annotated[str, arg(metavar="sdpa|eager")]
+Sort = Annotated[str, arg(metavar="tokens|flops|memory|time|name")]
+Drawing = Annotated[str, arg(metavar="PNG")]
+Options = Annotated[UseAppendAction[tuple], arg(metavar="OPTION=VALUE")]  # pyright: ignore[reportMissingTypeArgument]
+Files = Annotated[Positional[tuple], arg(metavar="FILE...", help_behavior_hint="")]  # pyright: ignore[reportMissingTypeArgument]
+
+HELP = Help(
+    usage="[OPTIONS] [FILE...]",
+    arguments=("paths",),
+    groups={
+        "what is shown": ("size", "video", "dpi", "text"),
+        "models": ("models", "set"),
+        "limits": ("fit", "reserve", "within", "tokens", "context"),
+        "how models run": ("batch", "dtype", "attention"),
+        "machine": ("device", "calibrate"),
+        "output": ("sort", "why", "show", "json"),
+    },
+    examples={
+        "What an image of this size costs on every known model": "saccade plan --size 1024x768",
+        "Which setting of one model fits into 24 GB with 32k positions": (
+            "saccade plan photo.jpg --models qwen2.5-vl-7b --fit 24GB --context 32k"
+        ),
+        "Where each visual token of one model stands on the image": (
+            "saccade plan photo.jpg --models gemma-3-4b --show out.png"
+        ),
+    },
+)
+
+
 # Texts are empty where nothing was given, and tuples are bare: for any other annotation tyro brings in typeguard, which
 # takes as long as everything that is planned.
 def plan(
-    paths: Positional[tuple],  # pyright: ignore[reportMissingTypeArgument]
-    set: Annotated[UseAppendAction[tuple], arg(metavar="OPTION=VALUE")],  # pyright: ignore[reportMissingTypeArgument]
-    size: str = "",
-    video: str = "",
-    models: str = "",
-    fit: str = "",
-    within: str = "",
-    tokens: str = "",
-    context: str = "",
-    reserve: str = "",
-    device: str = "",
-    batch: int = 1,
-    dtype: str = "bfloat16",
-    attention: str = "sdpa",
-    text: int = TEXT,
-    sort: str = "tokens",
-    dpi: int = DPI,
+    paths: Files,
+    set: Options,
+    size: Size = "",
+    video: Clip = "",
+    models: Models = "",
+    fit: Memory = "",
+    within: Time = "",
+    tokens: Count = "",
+    context: Count = "",
+    reserve: Memory = "",
+    device: Machine = "",
+    batch: Whole = 1,
+    dtype: NumberType = "bfloat16",
+    attention: Attention = "sdpa",
+    text: Whole = TEXT,
+    sort: Sort = "tokens",
+    dpi: Number = None,
     calibrate: bool = False,
     why: bool = False,
-    show: str = "",
+    show: Drawing = "",
     json: bool = False,
 ) -> None:
     """Tokens, FLOPs, memory and time of pictures, PDF pages and videos on every known model; no weights needed.
@@ -61,11 +100,11 @@ def plan(
         reserve: Memory for the runtime and others, taken from --fit, such as 1GB.
         device: A machine for times, such as h100, or here once it was measured with --calibrate.
         batch: Requests at once.
-        dtype: Type of numbers: bfloat16, float16 or float32.
+        dtype: Type of numbers.
         attention: sdpa (no score matrix) or eager (all of it).
         text: Positions of text in the prompt.
-        sort: By tokens, flops, memory, time or name.
-        dpi: Pixels an inch at which PDF pages are drawn.
+        sort: What the table is sorted by; time with --device.
+        dpi: Pixels an inch at which PDF pages are drawn, 144 unless given.
         calibrate: Measure this machine first (a few seconds) and keep the result.
         why: Explain each count.
         show: Draw the views and token boxes of one model on the picture into this PNG.
@@ -75,10 +114,17 @@ def plan(
     from saccade.api.plan_record import record
     from saccade.core.plan import Setting
 
-    on = _calibrated(device) if calibrate else device
-    if calibrate and not paths and not size:
-        return
     files = tuple(Path(path) for path in paths)
+    _check(fit=fit, reserve=reserve, sort=sort, times=bool(device) or calibrate, size=size, dpi=dpi)
+    if calibrate and not files and not size:
+        refuse(
+            "is for planning; add a picture or --size, or leave it out",
+            video=video, models=models, fit=fit, within=within, tokens=tokens, context=context, set=set, why=why,
+            show=show, json=json,
+        )  # fmt: skip
+    on = _calibrated(device) if calibrate else device
+    if calibrate and not files and not size:
+        return
     with bar() as shown:
         progress = Reporter(shown)
         found = planning.survey(
@@ -92,7 +138,7 @@ def plan(
             sort=sort,
             progress=progress,
         )
-    drawn = _shown(found, files, Path(show), dpi) if show else None
+    drawn = _shown(found, files, Path(show), DPI if dpi is None else dpi) if show else None
     if json:
         OUT.out(text_json.dumps(record(found), indent=1, ensure_ascii=False), highlight=False)
     else:
@@ -101,6 +147,16 @@ def plan(
         OUT.print(f"wrote {drawn}", highlight=False, soft_wrap=True)
     if not found.fits:
         sys.exit(1)
+
+
+def _check(*, fit: str, reserve: str, sort: str, times: bool, size: str, dpi: int | None) -> None:
+    """Raises SaccadeError for options that would have no effect without another one."""
+    if reserve and not fit:
+        raise SaccadeError("--reserve is taken from the memory of --fit; add --fit, such as --fit 24GB")
+    if sort == "time" and not times:
+        raise SaccadeError("--sort time needs a machine: name one with --device, or measure this one: --calibrate")
+    if size:
+        refuse(f"is for the pages of PDFs, and --size {size} is an image; leave it out", dpi=dpi)
 
 
 def _tell(found: "saccade.api.planning.Planning", why: bool) -> None:
@@ -126,7 +182,7 @@ def _tell(found: "saccade.api.planning.Planning", why: bool) -> None:
 
 
 def _documents(
-    paths: tuple[Path, ...], size: str, video: str, dpi: int, progress: Progress
+    paths: tuple[Path, ...], size: str, video: str, dpi: int | None, progress: Progress
 ) -> tuple["saccade.api.planning.Document", ...]:
     from saccade.api import planning
 

@@ -1,16 +1,25 @@
 """``saccade serve``: a model behind the API that OpenAI's clients speak."""
 
-from tyro.conf import Positional
-
-from saccade.cli.arguments import Device, Dtype, Name
+from saccade.cli.arguments import Device, Dtype, Model, Whole, Word
 from saccade.cli.console import ERR, OUT, importing
+from saccade.cli.help import Help
 from saccade.core.errors import SaccadeError
+
+HELP = Help(
+    usage="[OPTIONS] MODEL",
+    arguments=("model",),
+    groups={"server": ("host", "port"), "where the model runs": ("device", "dtype")},
+    examples={
+        "An embedded model, for this machine alone": "saccade serve llava",
+        "Your own checkpoint, on a GPU": "saccade serve ./my-llava --device cuda --dtype bfloat16 --port 8001",
+    },
+)
 
 
 def serve(
-    model: Positional[Name] = None,
-    host: str = "127.0.0.1",
-    port: int = 8000,
+    model: Model = None,
+    host: Word = "127.0.0.1",
+    port: Whole = 8000,
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
@@ -20,8 +29,8 @@ def serve(
         model: The model: an embedded one by name, a checkpoint folder, or a Hub id.
         host: Where to listen. By default only this machine can come.
         port: The port; 0 takes any that is free.
-        device: Where the model runs: auto (a GPU where there is one), cpu, cuda or mps.
-        dtype: Its type of numbers: auto (as it was saved), float32, bfloat16 or float16.
+        device: Where the model runs; auto is a GPU where there is one.
+        dtype: Its type of numbers; auto is as it was saved.
     """
     if model is None:
         raise SaccadeError("name the model to serve, such as: saccade serve llava")

@@ -4,18 +4,32 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.progress import Progress
-from tyro.conf import Positional
 
-from saccade.cli.arguments import Changes, Device, Dtype, Name
-from saccade.cli.console import OUT, bar, importing
+from saccade.cli.arguments import Changes, Device, Dtype, Folder, Name, Recipe
+from saccade.cli.console import OUT, bar, importing, refuse
+from saccade.cli.help import Help
 from saccade.core.errors import SaccadeError
 from saccade.core.progress import Tell
 
+HELP = Help(
+    usage="[OPTIONS] [RECIPE]",
+    arguments=("recipe",),
+    groups={
+        "what is trained": ("demo", "set"),
+        "where it is trained": ("device", "dtype"),
+        "output": ("out",),
+    },
+    examples={
+        "One connector again in a few minutes, beside the shipped one": "saccade train --demo resampler",
+        "The embedded family with another seed": "saccade train embedded --set seed=1 --out out/seed-1",
+    },
+)
+
 
 def train(
-    recipe: Positional[Name] = None,
+    recipe: Recipe = None,
     demo: Name = None,
-    out: Path = Path("out/train"),
+    out: Folder = Path("out/train"),
     set: Changes = (),
     device: Device = "auto",
     dtype: Dtype = "auto",
@@ -28,14 +42,15 @@ def train(
             the shipped one's.
         out: Folder for checkpoints; a run that was stopped goes on from there.
         set: A change to the recipe, such as vision.steps=100; may be given several times.
-        device: Where the embedded family and a demo are trained: auto (a GPU where there is one), cpu, cuda or mps.
-            Studies are trained on the CPU.
-        dtype: What the forward pass runs in: auto (bfloat16 on a cuda device that has it, else float32), float32,
-            bfloat16, or float16 on cuda. Weights are float32.
+        device: Where the embedded family and a demo are trained; auto is a GPU where there is one. Studies are trained
+            on the CPU.
+        dtype: What the forward pass runs in; auto is bfloat16 on a cuda device that has it, else float32, and float16
+            is for cuda alone. Weights are float32.
     """
     if (recipe is None) == (demo is None):
         raise SaccadeError("name a recipe or --demo a connector, one of the two; try: saccade train --demo resampler")
     if recipe is None:
+        refuse("changes a recipe, and a demo has none; leave it out, or name a recipe", set=set)
         _demo(str(demo), out, device, dtype)
         return
     with importing():

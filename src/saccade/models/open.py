@@ -6,6 +6,7 @@ Importing this, and opening what a server serves, needs neither torch nor transf
 import os
 import re
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,13 +48,15 @@ def open_model(
             for what a backend takes), then the Hub's. What the catalogue composes is composed, all else is hosted.
         revision: The branch, tag or commit of a Hub id.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``. Objects are moved there; under ``auto`` they stay
-            where they are. A server and a ``Backend`` run where they run.
+            where they are. Refused for a server and for a ``Backend``: they run where they run.
         dtype: ``auto`` (as the checkpoint was saved), ``float32``, ``bfloat16`` or ``float16``; objects as above.
         name: What results call it, instead of its own name.
 
     Raises SaccadeError for everything else, and where this machine has no such device.
     """
     place = Placement(device, dtype)
+    if place != Placement() and not runs_here(model):
+        raise SaccadeError(_elsewhere([model], place))
     if name is not None:
         text("name", name)
     if isinstance(model, str | os.PathLike):
@@ -69,6 +72,47 @@ def open_model(
     if made is None:
         raise SaccadeError(f"a model is {TAKEN}; got {_shown(model)}")
     return made
+
+
+def runs_here(model: object) -> bool:
+    """Whether ``device`` and ``dtype`` hold for ``model``: not for servers, nor for backends, which are open already or
+    open what they drive themselves. Nothing is opened.
+    """
+    if isinstance(model, Backend) or is_server(model):
+        return False
+    return not (isinstance(model, str) and has_plugin("saccade.backends", model.partition(":")[0]))
+
+
+def is_server(model: object) -> bool:
+    """Whether ``model`` is the URL of a server, or one that is open. Nothing is opened."""
+    if isinstance(model, str):
+        return model.startswith(("http://", "https://"))
+    endpoint = sys.modules.get("saccade.models.endpoint")  # where it was never imported, nothing is one
+    return endpoint is not None and isinstance(model, endpoint.Endpoint)
+
+
+def check_placement(models: Sequence[object], device: str, dtype: str) -> None:
+    """Raises SaccadeError where ``device`` or ``dtype`` is given and holds for none of ``models``."""
+    place = Placement(device, dtype)
+    if place != Placement() and not any(map(runs_here, models)):
+        raise SaccadeError(_elsewhere(models, place))
+
+
+def open_one_of(model: object, *, device: str, dtype: str, revision: str | None = None) -> Backend:
+    """Open one of several models, with ``device`` and ``dtype`` where they hold for it; see ``check_placement``."""
+    if not runs_here(model):
+        device = dtype = AUTO
+    return open_model(model, revision=revision, device=device, dtype=dtype)
+
+
+def _elsewhere(models: Sequence[object], place: Placement) -> str:
+    """Why ``place`` is refused for models that run elsewhere."""
+    option = f"device={place.device}" if place.device != AUTO else f"dtype={place.dtype}"
+    named = ", ".join(one if isinstance(one, str) else _shown(one) for one in models)
+    return (
+        f"{option} is for models that are loaded here, and {named} is a server or a backend, which runs where it runs; "
+        f"leave out {option.partition('=')[0]}"
+    )
 
 
 def _named(
@@ -102,7 +146,7 @@ def _kind(model: str) -> Kind:
         raise SaccadeError(f"a model is {TAKEN}; got an empty name")
     if model in cards():
         return "embedded"
-    if model.startswith(("http://", "https://")):
+    if is_server(model):
         return "url"
     if Path(model).exists():
         return _folder(Path(model))

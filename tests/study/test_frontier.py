@@ -8,7 +8,7 @@ from saccade.core.box import Box
 from saccade.evaluation.results import Results
 from saccade.study.frontier import frontier
 from saccade.study.labels import place
-from saccade.study.panel import FRAME, ROOM, axis, panel, y_of
+from saccade.study.panel import FRAME, RADIUS, ROOM, SHIFTS, axis, name, numbered, panel, y_of
 from saccade.tasks.exam import Scale
 from tests.study.fakes import results, row
 
@@ -82,10 +82,27 @@ def test_names_without_room_get_a_number_in_the_legend():
     missing = [mark.row.reader for mark, label in zip(laid.marks, laid.names, strict=True) if label is None]
     assert missing
     legend = " ".join("".join(item.itertext()) for item in root.iter("li"))
-    inside = [text.text for text in root.findall(".//figure[1]//text[@class='inside middle']")]
-    assert len(inside) == len(missing)
-    for number, reader in zip(inside, missing, strict=True):
+    shown = [text.text for text in root.findall(".//figure[1]//text") if re.fullmatch("[0-9]+", text.text or "")]
+    for number, reader in enumerate(missing, start=1):
+        assert str(number) in shown
         assert f"{number} {reader}" in legend
+
+
+def test_marks_of_many_policies_stay_inside_the_frame_and_near_their_tokens():
+    looped = [row("llava", 64.0 + 8 * place, 0.98, 0.98, policy=f"zoom-{place}") for place in range(40)]
+    crowd = results(row(), *looped)
+    laid = panel(crowd, "gist")
+    filled = numbered(laid, {name(mark.row): number for number, mark in enumerate(laid.marks, start=1)})
+    for mark in laid.marks:
+        assert FRAME.left <= mark.x - RADIUS
+        assert mark.x + RADIUS <= FRAME.right
+        shift = abs(mark.x - laid.axis.x(mark.row.visual_tokens))
+        assert shift <= max(SHIFTS) + 0.01
+    assert sum(label is not None for label in filled.names) > sum(label is not None for label in laid.names)
+    labels = [label.box for label in filled.names if label is not None]
+    for a, b in itertools.combinations(labels, 2):
+        assert a.intersect(b) is None
+    assert all(ROOM.left <= box.left and box.right <= ROOM.right for box in labels)
 
 
 def test_a_label_with_no_room_at_all_is_none():

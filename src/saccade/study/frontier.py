@@ -5,7 +5,7 @@ from itertools import pairwise
 from saccade.evaluation.results import BASELINES, Results, Row
 from saccade.study import words
 from saccade.study.markup import leaf, number, plain, tag
-from saccade.study.panel import FRAME, HEIGHT, RADIUS, WIDTH, Mark, Panel, name, panel, series, y_of
+from saccade.study.panel import FRAME, HEIGHT, RADIUS, WIDTH, Mark, Panel, name, numbered, panel, series, y_of
 
 TITLES = {"detail": "Detail: read one small place", "gist": "Gist: the whole picture", "own": "Your questions"}
 PERCENTS = (0, 25, 50, 75, 100)
@@ -19,6 +19,7 @@ def frontier(results: Results) -> str:
     """HTML of all panels and their shared legend; colours come from the page's custom properties."""
     panels = [panel(results, scale) for scale in results.scales]
     unnamed = _numbered(panels)
+    panels = [numbered(item, unnamed) for item in panels]
     styles = _styles(results)
     drawn = [tag("figure", _svg(results, item, unnamed, styles), class_="panel") for item in panels]
     return tag("div", tag("div", *drawn, class_="panels"), _legend(results, styles, unnamed), class_="frontier")
@@ -101,13 +102,13 @@ def _whisker(mark: Mark) -> str:
     return leaf("path", d=f"M{x} {number(low)}V{number(high)}{ends}", class_=f"whisker {kind}")
 
 
-def _symbol(mark: Mark, numbered: bool, results: Results, styles: dict[str, int]) -> str:
+def _symbol(mark: Mark, holds_number: bool, results: Results, styles: dict[str, int]) -> str:
     told = tag("title", plain(_told(mark)))
     if mark.row.baseline:
         looks = f"mark {mark.row.policy} s{styles[mark.row.reader]}"
         return tag("path", told, d=_outline(mark.row.policy, mark.x, mark.y), class_=looks)
     looks = "mark reader leads" if results.leads(mark.row) else "mark reader"
-    return tag("circle", told, cx=mark.x, cy=mark.y, r=NUMBERED if numbered else RADIUS, class_=looks)
+    return tag("circle", told, cx=mark.x, cy=mark.y, r=NUMBERED if holds_number else RADIUS, class_=looks)
 
 
 def _outline(policy: str, x: float, y: float) -> str:

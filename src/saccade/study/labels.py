@@ -17,6 +17,8 @@ WIDTH = 0.62
 """Mean width of a letter over its height; wide faces come near it, so that narrow ones fit as well."""
 DIRECTIONS = ((1, 0), (-1, 0), (0.7, -0.7), (0.7, 0.7), (-0.7, -0.7), (-0.7, 0.7), (0, -1), (0, 1))
 REACHES = (8.0, 14.0, 22.0, 32.0, 44.0)
+FAR = (*REACHES, 60.0, 80.0, 104.0, 132.0)
+"""Reaches of labels that have to stand somewhere."""
 LONG = 15.0
 """From this reach on a thin leader ties the label to its mark."""
 STOPS = tuple(step / 8 for step in range(1, 8))
@@ -45,15 +47,22 @@ class Scenery:
 
 
 def place(
-    wanted: Sequence[tuple[float, float, str]], marks: Sequence[Box], lines: Sequence[Box], room: Box
+    wanted: Sequence[tuple[float, float, str]],
+    marks: Sequence[Box],
+    lines: Sequence[Box],
+    room: Box,
+    reaches: Sequence[float] = REACHES,
 ) -> list[Placed | None]:
-    """A place in ``room`` for each ``(x, y, text)``, or None where every place covers a mark or a label."""
+    """A place in ``room`` for each ``(x, y, text)``, or None where every place covers a mark or a label.
+
+    ``reaches`` are how far from its mark a label may stand.
+    """
     scenery = Scenery(list(marks), [], list(lines), room)
     crowd = [sum(hypot(x - other.center[0], y - other.center[1]) < CROWDED for other in marks) for x, y, _ in wanted]
     found: dict[int, Placed] = {}
     for index in sorted(range(len(wanted)), key=lambda place: -crowd[place]):
         x, y, text = wanted[index]
-        options = [(_cost(box, reach, x, y, scenery), reach, box) for box, reach in _tries(x, y, text)]
+        options = [(_cost(box, reach, x, y, scenery), reach, box) for box, reach in _tries(x, y, text, reaches)]
         cost, reach, box = min(options, key=lambda option: option[0])
         if cost < inf:
             found[index] = Placed(text, box, _nearest(box, x, y) if reach >= LONG else None)
@@ -62,11 +71,11 @@ def place(
     return [found.get(index) for index in range(len(wanted))]
 
 
-def _tries(x: float, y: float, text: str) -> list[tuple[Box, float]]:
+def _tries(x: float, y: float, text: str, reaches: Sequence[float]) -> list[tuple[Box, float]]:
     """Boxes that touch a ring around the mark with their nearest side or corner, near rings first."""
     wide, tall = len(text) * SIZE * WIDTH, SIZE
     tries = []
-    for reach in REACHES:
+    for reach in reaches:
         for across, down in DIRECTIONS:
             left = x + across * reach - (wide if across < 0 else wide / 2 if across == 0 else 0)
             top = y + down * reach - tall / 2 + down * tall / 2

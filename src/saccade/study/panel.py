@@ -1,13 +1,13 @@
 """One panel of the frontier: where its marks, whiskers and names stand, in plot units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil, floor, log2
 
 from saccade.core.box import Box
 from saccade.evaluation.results import Results, Row, Score
-from saccade.study.labels import Placed, place
+from saccade.study.labels import FAR, Placed, place
 from saccade.tasks.exam import Scale
 
 WIDTH, HEIGHT = 420.0, 320.0
@@ -18,6 +18,8 @@ ROOM = Box(FRAME.left, 6, FRAME.right, FRAME.bottom)
 RADIUS = 4.5
 STEP = 2 * RADIUS + 1
 """How far marks that would cover each other are moved apart."""
+SHIFTS = tuple(sign * turn * STEP / 2 for turn in range(9) for sign in ((1, -1) if turn else (1,)))
+"""How far a mark may stand from its number of tokens, the least first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Marks of one scale with their placed ``names``: None for baselines, and for readers where no room was."""
+    """Marks of one scale with their placed ``names``: None for baselines, and for readers where no room was.
+
+    ``lines`` are what names should not cover.
+    """
 
     scale: Scale
     axis: Axis
     marks: tuple[Mark, ...]
     names: tuple[Placed | None, ...]
+    lines: tuple[Box, ...] = ()
 
 
 def y_of(fraction: float) -> float:
@@ -90,9 +96,19 @@ def panel(results: Results, scale: Scale) -> Panel:
     readers = [mark for mark in marks if not mark.row.baseline]
     lines = [Box(mark.x - 1, mark.whisker[1], mark.x + 1, mark.whisker[0]) for mark in marks if mark.whisker]
     wanted = [(mark.x, mark.y, name(mark.row)) for mark in readers]
-    placed = place(wanted, [mark.box for mark in marks], [*lines, *_trails(marks)], ROOM)
+    lines += _trails(marks)
+    placed = place(wanted, [mark.box for mark in marks], lines, ROOM)
     names = dict(zip(map(id, readers), placed, strict=True))
-    return Panel(scale, across, tuple(marks), tuple(names.get(id(mark)) for mark in marks))
+    return Panel(scale, across, tuple(marks), tuple(names.get(id(mark)) for mark in marks), tuple(lines))
+
+
+def numbered(item: Panel, numbers: Mapping[str, int]) -> Panel:
+    """The panel with the number of each name that found no room, where the number finds some."""
+    missing = [place for place, one in enumerate(item.names) if one is None and not item.marks[place].row.baseline]
+    wanted = [(one.x, one.y, str(numbers[name(one.row)])) for one in (item.marks[place] for place in missing)]
+    taken = [mark.box for mark in item.marks] + [one.box for one in item.names if one is not None]
+    found = dict(zip(missing, place(wanted, taken, item.lines, ROOM, FAR), strict=True))
+    return replace(item, names=tuple(found.get(place, one) for place, one in enumerate(item.names)))
 
 
 def series(marks: Sequence[Mark]) -> dict[tuple[str, str], list[Mark]]:
@@ -110,13 +126,19 @@ def _mark(row: Row, score: Score, x: float) -> Mark:
 
 
 def _apart(mark: Mark, others: Sequence[Mark]) -> Mark:
-    """The mark where it belongs, or as little beside it as keeps it off the others."""
-    for turn in range(4 * len(others) + 1):
-        shift = STEP / 2 * ((turn + 1) // 2) * (1 if turn % 2 else -1)
-        moved = replace(mark, x=mark.x + shift)
-        if all(abs(moved.x - other.x) >= STEP - 0.01 or abs(moved.y - other.y) >= STEP for other in others):
-            return moved
-    return mark
+    """The mark where it belongs, or a little beside it, inside the frame, where it covers no other.
+
+    Where all of that is taken it stands as far from others as it can.
+    """
+    places = [mark.x + shift for shift in SHIFTS if FRAME.left + RADIUS <= mark.x + shift <= FRAME.right - RADIUS]
+    gaps = {x: min((_gap(x, mark.y, other) for other in others), default=STEP) for x in places or [mark.x]}
+    free = next((x for x, gap in gaps.items() if gap >= STEP - 0.01), None)
+    return replace(mark, x=max(gaps, key=gaps.__getitem__) if free is None else free)
+
+
+def _gap(x: float, y: float, other: Mark) -> float:
+    """How far a mark at ``(x, y)`` is from another one, along the axis on which it is farther."""
+    return max(abs(x - other.x), abs(y - other.y))
 
 
 def _trails(marks: Sequence[Mark]) -> list[Box]:

@@ -12,7 +12,9 @@ OUT ?= out/demo
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
-INPUTS := pyproject.toml constraints.txt
+INPUTS := pyproject.toml constraints.txt packages/embedded/pyproject.toml
+# The trained models are a package of their own; named beside saccade, it is taken from here and not from an index.
+HERE := -e ./packages/embedded -e
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test exact lint format docs clean
@@ -69,10 +71,10 @@ $(BIN)/python:
 # The package is linked, not copied: an edit is in force at once, and so is the next pull.
 .venv/.ok: $(INPUTS) | $(BIN)/python
 	@echo "==> installing saccade and what it runs on (torch, transformers, readers of PDFs and videos …) into .venv: some minutes the first time"
-	@$(PIP) -e '.[run,media]'
+	@$(PIP) $(HERE) '.[run,media]'
 	@touch $@
 
 .venv/.test: .venv/.ok
 	@echo "==> installing the test tools into .venv"
-	@$(PIP) -e '.[run,test]'
+	@$(PIP) $(HERE) '.[run,test]'
 	@touch $@

@@ -1,14 +1,21 @@
 """The embedded family: what the manifest says is what the files hold, and it reads the exam."""
 
 import hashlib
+import json
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from saccade.api.catalogue import known
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import from_dict, to_dict
-from saccade.models.cards import TYPES, cards, shelf
+from saccade.models.cards import TYPES, cards, checked, is_embedded, shelf
 from saccade.models.embedded import embedded, family
+from saccade.models.open import kind_of, open_model
 from saccade.tasks.exam import is_right
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 
@@ -23,6 +30,55 @@ def test_files_are_named_by_their_bytes_and_shared() -> None:
     assert len(set(towers)) == 1  # that which reads regions too
     shared = [card.parts["language"] for name, card in cards().items() if name != "llava-thin"]
     assert len(set(shared)) == 1
+
+
+def test_every_file_is_pinned_by_the_hash_of_its_bytes() -> None:
+    pins = json.loads((shelf() / "manifest.json").read_text())["files"]
+    there = {file.name for file in shelf().iterdir() if file.suffix in (".safetensors", ".json")}
+    assert set(pins) == there - {"manifest.json"}
+    for file in pins:
+        assert checked(file) == shelf() / file
+
+
+@pytest.fixture
+def bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[types.SimpleNamespace]:
+    """A package in the place of the real one, which a test may spoil."""
+    (tmp_path / "manifest.json").write_text((shelf() / "manifest.json").read_text())
+    package = types.SimpleNamespace(__version__="0.1.7", folder=lambda: tmp_path, __spec__=True)
+    for one in (shelf, checked, cards):
+        one.cache_clear()
+    monkeypatch.setitem(sys.modules, "saccade_embedded", package)  # pyright: ignore[reportArgumentType]
+    yield package
+    for one in (shelf, checked, cards):
+        one.cache_clear()
+
+
+def test_a_file_with_other_bytes_is_refused(bad: types.SimpleNamespace) -> None:
+    file = cards()["pool-4"].parts["tower"]
+    with pytest.raises(SaccadeError, match=r"has SHA-256 nothing, its manifest says .*pip install --force-reinstall"):
+        embedded("pool-4")
+    (bad.folder() / file).write_bytes(b"other")
+    with pytest.raises(SaccadeError, match=r"has SHA-256 [0-9a-f]{64}, its manifest says"):
+        checked(file)
+
+
+def test_another_version_and_no_package_are_one_line(
+    bad: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bad.__version__ = "0.2.0"
+    with pytest.raises(SaccadeError, match=r"reads saccade-embedded 0\.1, found 0\.2\.0 .*pip install"):
+        cards()
+    monkeypatch.setitem(sys.modules, "saccade_embedded", None)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr("saccade.models.cards.find_spec", lambda name: None)
+    with pytest.raises(SaccadeError, match=r"saccade-embedded, which is not installed: pip install"):
+        open_model("llava")
+    assert not is_embedded("llava")
+    assert kind_of("http://127.0.0.1:9/v1") == "url"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    assert kind_of("mine") == "folder"
+    assert {one.kind for one in known()} >= {"published", "reader"}
+    assert not [one for one in known() if one.kind == "embedded"]
 
 
 def test_the_family_is_small() -> None:

@@ -20,7 +20,7 @@ from saccade.core.recipe import digest
 from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
-from saccade.models.cards import cards
+from saccade.models.cards import is_embedded
 from saccade.models.open import check_placement, open_one_of
 from saccade.models.placement import AUTO
 from saccade.policies.base import Policy, Result, Sample
@@ -111,7 +111,7 @@ def ask(
     whole("max_tokens", max_tokens, 1)
     if budget is not None:
         whole("budget (visual tokens)", budget, 1)
-    chosen, named = _policy(policy, texts("changes", changes), isinstance(model, str) and model in cards())
+    chosen, named = _policy(policy, texts("changes", changes), is_embedded(model))
     opened = open_picture(image)
     required = [name for name in chosen.requires if name]
     check_placement([model, *required], device, dtype)

@@ -16,7 +16,7 @@ from saccade.core.arguments import instance
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plugins import plugins
 from saccade.models import READERS
-from saccade.models.cards import cards
+from saccade.models.cards import cards, installed
 from saccade.models.hosted.families import ANSWERS, PROVED
 from saccade.models.hosted.families import KINDS as HOSTED
 from saccade.models.types import COMPOSED, PIECES, WHOLE
@@ -136,7 +136,7 @@ def _embedded() -> list[Known]:
             opens="composes",
             runs=_here("runs"),
         )
-        for name, card in cards().items()
+        for name, card in (cards() if installed() else {}).items()
     ]
 
 

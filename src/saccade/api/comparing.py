@@ -18,7 +18,6 @@ from saccade.api.options import (
     check_pictures,
     check_switches,
     check_twin,
-    is_embedded,
 )
 from saccade.core.arguments import function, instance, listed, number, path, text, whole
 from saccade.core.arguments import seed as seed_of
@@ -37,7 +36,7 @@ from saccade.evaluation.kept import KeptAnswers, remembered
 from saccade.evaluation.marking import Marking
 from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
-from saccade.models.cards import cards
+from saccade.models.cards import cards, is_embedded
 from saccade.models.open import check_placement, is_server, open_model, open_one_of
 from saccade.models.placement import AUTO
 from saccade.policies.base import Policy
@@ -284,7 +283,7 @@ def _plan(
         budgets = [whole("a budget (visual tokens)", budget, 1) for budget in listed("budgets", budgets)]
     sources = list(cards()) if models is None else _listed(models)
     if not sources:
-        raise SaccadeError(f"no models to compare; name some of: {', '.join(cards())}")
+        raise SaccadeError("no models to compare; name some, such as llava; saccade models lists all")
     known = [str(one) for one in sources if is_embedded(one)]
     chosen = _policies(policies, models is None or len(known) == len(sources))
     taking.check([*sources, *_named_by(chosen)])

@@ -12,11 +12,6 @@ from saccade.policies.base import Policy
 from saccade.policies.ladder import Ladder
 
 
-def is_embedded(model: object) -> bool:
-    """Whether ``model`` is an embedded reader's name."""
-    return isinstance(model, str) and model in cards()
-
-
 def check_switches(fresh: object, retry_failed: object, folder: Path | None) -> None:
     """Raises SaccadeError for a switch of a wrong type, and where ``retry_failed`` has nothing to retry."""
     instance("fresh", fresh, bool, "True or False")

@@ -1,7 +1,8 @@
 """The embedded family: very small readers that share one tower and one language model, one per architecture.
 
-They were trained by this repository (``saccade train``) on the generated exam, and are package data:
-each part once, named by the hash of its bytes; ``manifest.json`` says which parts make which reader.
+They were trained by this repository (``saccade train``) on the generated exam, and lie in the package
+``saccade-embedded``: each part once, named by the hash of its bytes; ``manifest.json`` says which parts make which
+reader, and the hash of every file.
 They answer the exam's kinds of question about the exam's kinds of picture, and nothing else well.
 """
 
@@ -24,7 +25,7 @@ from saccade.core.recipe import to_dict
 from saccade.core.size import Size
 from saccade.models.about import About
 from saccade.models.base import Reader
-from saccade.models.cards import SCHEMA, TYPES, cards, shelf
+from saccade.models.cards import SCHEMA, TYPES, cards, checked
 from saccade.specs.cells import BudgetRule
 from saccade.specs.compress import CompressSpec
 from saccade.specs.cross import CrossSpec
@@ -186,7 +187,7 @@ def _path(
 
 def embedded(name: str, folder: Path | None = None) -> Reader:
     """One reader of the family with its trained weights, float32."""
-    place, known = shelf() if folder is None else folder, cards(folder)
+    known = cards(folder)
     if name not in known:
         raise unknown("embedded reader", name, known)
     card = known[name]
@@ -195,7 +196,7 @@ def embedded(name: str, folder: Path | None = None) -> Reader:
     several = Cap.MULTI_IMAGE if isinstance(card.spec.cross, CrossSpec) else Cap(0)
     reader.about = About(card.fidelity, several, card.trained)
     for part, file in card.parts.items():
-        weights = {key: value.float() for key, value in load((place / file).read_bytes()).items()}
+        weights = {key: value.float() for key, value in load(_file(file, folder).read_bytes()).items()}
         attrgetter(part)(reader).load_state_dict(weights)
     return reader.eval()
 
@@ -221,7 +222,10 @@ def pack(
         fidelity, trained, seed = notes[name]
         spec = to_dict(reader.spec, TYPES)
         entries[name] = {"spec": spec, "parts": parts, "fidelity": fidelity, "trained": trained, "seed": seed}
-    manifest = {"schema": SCHEMA, "recipe": dict(recipe), "readers": entries}
+    kept = {file for card in entries.values() for file in card["parts"].values()}
+    kept |= {file.name for file in folder.glob("tokenizer*.json")}
+    files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in sorted(kept)}
+    manifest = {"schema": SCHEMA, "recipe": dict(recipe), "readers": entries, "files": files}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
@@ -233,6 +237,12 @@ def _store(folder: Path, module: nn.Module) -> str:
     return name
 
 
+def _file(file: str, folder: Path | None) -> Path:
+    """A file of the embedded family, or of one in ``folder``."""
+    return checked(file) if folder is None else folder / file
+
+
 @cache
 def _tokenizer(folder: Path | None) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(str(shelf() if folder is None else folder))
+    _file("tokenizer_config.json", folder)
+    return AutoTokenizer.from_pretrained(str(_file("tokenizer.json", folder).parent))

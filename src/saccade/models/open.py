@@ -17,7 +17,7 @@ from saccade.core.arguments import text
 from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.plugins import has_plugin, plugin
-from saccade.models.cards import cards
+from saccade.models.cards import cards, is_embedded
 from saccade.models.placement import AUTO, Placement
 
 TAKEN = (
@@ -144,7 +144,7 @@ def kind_of(model: object, revision: str | None = None) -> Kind:
 def _kind(model: str) -> Kind:
     if not model.strip():
         raise SaccadeError(f"a model is {TAKEN}; got an empty name")
-    if model in cards():
+    if is_embedded(model):
         return "embedded"
     if is_server(model):
         return "url"

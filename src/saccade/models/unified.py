@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import final
 
@@ -15,6 +14,7 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
 from saccade.core.recipe import from_dict, to_dict
+from saccade.models.cards import checked
 from saccade.nn.perceiver import Decoder, Perceiver
 from saccade.specs.unified import UnifiedSpec
 from saccade.weights.files import contents, fill, require, traced
@@ -85,7 +85,7 @@ class Unified(nn.Module):
 
 def shipped() -> Unified:
     """The model that comes with saccade, trained on the generated clips by the recipe ``clips``, ready to answer."""
-    return load(Path(str(files("saccade") / "embedded" / "unified.safetensors")))
+    return load(checked("unified.safetensors"))
 
 
 def save(model: Unified, file: Path) -> None:

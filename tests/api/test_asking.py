@@ -1,7 +1,6 @@
 """Asking, from Python and from the command line, over the embedded readers."""
 
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -184,27 +183,6 @@ def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("kind: windows\n")
     with pytest.raises(SaccadeError, match="holds a Windows, which is no policy"):
         policy(str(tmp_path / "mine.yaml"))
-
-
-def test_the_readmes_commands_run_as_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    starts = ("saccade exam ", "saccade ask ")
-    commands = [line.partition("  #")[0] for line in readme.splitlines() if line.startswith(starts)]
-    said = []
-    monkeypatch.chdir(tmp_path)
-    for command in commands:
-        monkeypatch.setattr(sys, "argv", shlex.split(command))
-        main()
-        said.append(capsys.readouterr().out)
-    drawn, zoomed, climbed = said
-    lines = map(json.loads, Path("scene.jsonl").read_text().splitlines())
-    answers = {line["question"]: line["answer"] for line in lines}
-    assert all(question in drawn for question in answers)
-    assert zoomed.split()[0] == answers[shlex.split(commands[1])[3]] == "5"
-    assert Path("looks.png").stat().st_size > 10_000
-    assert json.loads(climbed)["answer"] == answers["What color is the background?"]
 
 
 # Objects instead of names

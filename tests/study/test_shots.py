@@ -117,8 +117,9 @@ def test_other_numbers_of_examples_are_refused(counts):
         few_shot({}, counts=counts)
 
 
-def test_the_readme_shows_what_was_measured():
+def test_the_page_shows_what_was_measured():
     measured = Shots.from_json((ROOT / "docs" / "shots.json").read_text())
-    between = (ROOT / "README.md").read_text().split("<!-- shots: docs/shots.json -->\n")[1].split("<!-- /shots -->")[0]
+    page = (ROOT / "docs" / "results" / "shots.md").read_text(encoding="utf-8")
+    between = page.split("<!-- table: docs/shots.json -->\n")[1].split("<!-- /table -->")[0]
     assert between.strip() == shots_markdown(measured).strip()
     assert (ROOT / "docs" / "shots.svg").read_text() == drawing(measured)

@@ -371,6 +371,6 @@ def test_what_was_measured_is_what_the_recipe_trains():
     assert (measured.seeds, measured.places) == (recipe.seeds, recipe.places)
     assert measured.costs == tuple(recipe.spec.upto(recipe.grid("exits"), number).flops for number in range(5))
     assert (root / "docs" / "exits.svg").read_text(encoding="utf-8") == exits_curve(measured)
-    text = (root / "README.md").read_text(encoding="utf-8")
+    text = (root / "docs" / "results" / "exits.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"<!-- table: docs/exits.json -->\n\n(.*?)\n<!-- /table -->", text, re.DOTALL)
     assert shown == exits_markdown(measured)

@@ -17,7 +17,7 @@ INPUTS := pyproject.toml constraints.txt packages/embedded/pyproject.toml
 HERE := -e ./packages/embedded -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact lint format docs clean
+.PHONY: help demo test exact lint format docs site clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -57,6 +57,10 @@ format: .venv/.test ## put the code into the house's format and repair what can 
 docs: .venv/.ok ## write the generated pages under docs/readers anew
 	@echo "==> one page a reader: docs/readers"
 	@$(BIN)/saccade models --pages docs/readers --results docs/results.json
+
+site: .venv/.test ## build the documentation into out/site, where index.html opens without a network
+	@echo "==> documentation: mkdocs build --strict"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 clean: ## remove .venv, caches and what was written to out/
 	@echo "==> removing .venv, caches and out/"

@@ -65,7 +65,7 @@ def test_the_pages_are_those_that_make_docs_writes(stored: Results):
 def test_a_page_holds_what_it_promises(name: str, stored: Results):
     text = page(name, stored)
     heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    assert heads[1:] == ["Path", "Law", "Counts", "The survey and the truth", "Measured"]
+    assert heads[1:] == ["Parts", "Tokens", "Counts", "What the survey says", "Measured"]
     assert f"**{READERS[name].fidelity}**" in text
     assert all(f"- {assumption}" in text for assumption in READERS[name].assumptions)
     assert all(f"| {claim.lines} |" in text for claim in notes(name).claims)
@@ -75,6 +75,8 @@ def test_a_page_holds_what_it_promises(name: str, stored: Results):
     assert not re.search(r"<(?!!--)", re.sub(r"`[^`]*`", "", text)), "HTML would vanish when the page is shown"
     for target in re.findall(r"\]\(([^)]*)\)", text):
         assert (ROOT / "docs" / "readers" / target).exists(), target
+    for check in re.findall(r"`(tests/[^`]*)`", text):
+        assert (ROOT / check).exists(), check
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -292,7 +294,7 @@ def test_sizes_that_cost_the_same_share_a_line(monkeypatch: pytest.MonkeyPatch, 
 
 def test_only_sizes_that_were_published_are_shown(stored: Results):
     assert "| stage | `1.5-7b` | `1.5-13b` |" in page("llava", stored)
-    assert "| weights | tower 291 M, connector 21.0 M, language 6.74 B |" in page("llava", stored)
+    assert "| parameters | tower 291 M, connector 21.0 M, language 6.74 B |" in page("llava", stored)
 
 
 def test_claims_stand_in_the_order_of_the_survey(stored: Results):
@@ -325,8 +327,8 @@ def test_points_stand_beside_the_full_token_reader():
     assert len(lines) == 4  # llava-uhd and resampler-4 were not measured
     assert lines[2].startswith("| **llava** | 256 | 90.0 ±2.0 | 98.0 ±2.0 | – |")
     assert lines[3].startswith("| resampler-16 | 16 | 50.0 ±2.0 | 98.0 ±2.0 | 40.0 ±2.0 (llava-thin, uniform) |")
-    assert "1,304 questions on 200 generated pictures" in how
-    assert "1.87 M weights" in how
+    assert "1,304 questions on 200 generated images" in how
+    assert "1.87 M parameters" in how
     assert "1 seed each" in how
     assert "- `resampler-16`: one padded view → convolutional tower → 16 learned queries" in made
     assert "- trained (`resampler-16`): resampler-16 was aligned" in made
@@ -335,7 +337,7 @@ def test_points_stand_beside_the_full_token_reader():
 def test_a_reader_that_is_not_measured_says_so():
     found = results(row("llava", 256.0))
     assert measured(notes("idefics"), found) == [
-        "Not measured yet: the stored comparison holds no embedded reader of this kind."
+        "Not measured yet: the stored comparison holds no embedded model of this kind."
     ]
     assert "| – | – | – | 2 of 4 wrong |" in index(found)
     assert "| 9 of 14 wrong |" in index(found)

@@ -41,7 +41,7 @@ TALLY: dict[Verdict, str] = {
 LATENTS = "latents.svg"
 BOTTLENECK = (
     f"![detail and gist against the number of latents]({LATENTS})\n\nWhat fewer latents lose, beside the full-token "
-    "reader on a picture so small that it comes to as many tokens; whiskers are 95 % intervals."
+    "model on an image so small that it takes as many tokens; whiskers are 95 % intervals."
 )
 DOUBT = "†"
 MEASURED = "measured below"
@@ -74,14 +74,14 @@ def page(name: str, results: Results) -> str:
         f"# {law.title}",
         f"{_sentence(law.summary)} In the catalogue: `{name}`.",
         *_fidelity(entry, law),
-        "## Path",
-        f"picture → {path_of(next(iter(real.values())))} → answer",
+        "## Parts",
+        f"image → {path_of(next(iter(real.values())))} → answer",
         _parts(real),
-        "## Law",
+        "## Tokens",
         *_law(law, about),
         "## Counts",
         *_counts(about),
-        "## The survey and the truth",
+        "## What the survey says",
         *_claims(about, seen=bool(points(about, results))),
         "## Measured",
         *measured(about, results),
@@ -92,7 +92,7 @@ def page(name: str, results: Results) -> str:
 
 def index(results: Results) -> str:
     """The list of all pages."""
-    heads = ["reader", "what it does", "fidelity", "tokens", "detail", "gist", "survey"]
+    heads = ["model", "what it does", "fidelity", "tokens", "detail", "gist", "survey"]
     rows = []
     for name, entry in READERS.items():
         about = notes(name)
@@ -107,18 +107,18 @@ def index(results: Results) -> str:
         rows.append([f"[{law_of(name).title}]({name}.md)", entry.summary, entry.fidelity, *scores, told])
     blocks = [
         SOURCE,
-        "# Readers",
-        "One page for each way of reading that runs here: its path, its law, what it keeps and loses, what it costs, "
-        "what the survey says of it and what is true, and what was measured.",
+        "# Catalogue",
+        "One page for each way of reading images that runs here: its parts, its token count, what it keeps and loses, "
+        "what it costs, what the survey says of it and what is true, and what was measured.",
         pipes(heads, rows, right=(3, 4, 5)),
-        "Tokens, detail and gist are those of the small embedded reader on the generated exam, per cent right ± half "
-        "of the 95 % interval; a dash, where there is none yet. *Survey* counts the statements looked into.",
+        "Tokens, detail and gist are those of the small embedded model on the generated benchmark: accuracy (%) ± half "
+        "of the 95 % interval; a dash, where there is none yet. *Survey* counts the statements that were checked.",
         "\n".join(f"- **{mark}**: {meaning}" for mark, meaning in MEANING.items()),
-        '*The survey* is the text that this project set out from: "Vision-Language Model Architectures: Comprehensive '
+        '*The survey* is the text that this project began with: "Vision-Language Model Architectures: Comprehensive '
         'Overview & Comparative Analysis", version 1.0, dated 2025-01-31, 811 lines. It is not part of the repository. '
-        "L48 is its line 48; its words are shortened here. **wrong** is said of what a source or a count contradicts, "
-        "**depends** of what holds under an assumption that the survey does not state, **no source** of what nothing "
-        "was found to hold against.",
+        "L48 is its line 48; its words are shortened here. **wrong**: a source or a count contradicts it. **depends**: "
+        "it holds under an assumption that the survey does not state. **no source**: nothing was found to check it "
+        "against.",
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -147,7 +147,7 @@ def _parts(presets: Mapping[str, ReaderSpec]) -> str:
     stages = list(dict.fromkeys(stage for parts in told.values() for stage in parts))
     rows = [[stage, *(told[size].get(stage, words.NONE) for size in presets)] for stage in stages]
     costs = [spec.plan(Size(336, 336), TEXT) for spec in presets.values()]
-    rows.append(["weights", *(_weights(plan) for plan in costs)])
+    rows.append(["parameters", *(_weights(plan) for plan in costs)])
     return pipes(["stage", *(f"`{size}`" for size in presets)], rows)
 
 
@@ -164,8 +164,8 @@ def _law(law: Law, about: Notes) -> list[str]:
 def _counts(about: Notes) -> list[str]:
     """Published models over pictures of some sizes; sizes that cost the same share a line."""
     if not about.published:
-        return ["No published model is built so; none is counted."]
-    heads = ["model", "picture", "visual tokens", "positions", "tower", "connector", "language", "weights"]
+        return ["No published model is built like this; none is counted."]
+    heads = ["model", "image", "visual tokens", "positions", "tower", "connector", "language", "parameters"]
     rows, doubtful = [], False
     for name in about.published:
         plans = {size: system(name).plan([size]) for size in SIZES}
@@ -179,7 +179,7 @@ def _counts(about: Notes) -> list[str]:
             rows.append([f"`{name}`{DOUBT if unsure else ''}", told, *amounts])
     said = f"Counted by `saccade plan`, with {TEXT} positions of text; *tower*, *connector* and *language* in GFLOPs."
     if doubtful:
-        said += f" {DOUBT} Some sizes of this model were seen in no released file: `saccade plan --why` names them."
+        said += f" {DOUBT} Some constants of this model were seen in no released file: `saccade plan --why` names them."
     return [pipes(heads, rows, right=range(2, len(heads))), said]
 
 
@@ -203,10 +203,7 @@ def _claims(about: Notes, *, seen: bool) -> list[str]:
 
 
 def _checks(claim: Claim, seen: bool) -> str:
-    """What checks a claim, its tests as links."""
+    """What checks a claim, its tests by their paths: they are no part of the site."""
     if not seen and claim.checked == MEASURED:
         return "not measured yet"
-    return ", ".join(
-        f"[{Path(check).stem}](../../{check})" if check.startswith("tests/") else check
-        for check in claim.checked.split("; ")
-    )
+    return ", ".join(f"`{check}`" if check.startswith("tests/") else check for check in claim.checked.split("; "))

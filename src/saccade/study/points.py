@@ -14,10 +14,10 @@ def measured(about: Notes, results: Results) -> list[str]:
     """Embedded readers of this kind beside the full-token reader."""
     rows = points(about, results)
     if not rows:
-        return ["Not measured yet: the stored comparison holds no embedded reader of this kind."]
+        return ["Not measured yet: the stored comparison holds no embedded model of this kind."]
     lead = next(row for row in results.ranked if results.leads(row))
     shown = [lead, *(row for row in rows if row is not lead)]
-    heads = ["reader", "tokens", "detail", "gist", "plain, detail", "GFLOPs"]
+    heads = ["model", "tokens", "detail", "gist", "baseline, detail", "GFLOPs"]
     lines = [
         [
             f"**{row.reader}**" if row is lead else row.reader,
@@ -35,13 +35,13 @@ def _how(lead: Row, results: Results) -> str:
     exam, ran = results.exam, results.environment
     seeds = 1 if isinstance(lead.seed, int) else len(lead.seed)
     return (
-        f"Measured by `saccade compare` (saccade {ran.saccade}, torch {ran.torch}): very small readers trained here, "
+        f"Measured by `saccade compare` (saccade {ran.saccade}, torch {ran.torch}): very small models trained here, "
         f"{seeds} seed{'s' if seeds > 1 else ''} each, {exam.questions:,} questions on {exam.pictures} generated "
-        f"pictures, `{exam.name}`. Per cent right ± half of the 95 % interval, bootstrap over pictures; GFLOPs of one "
-        f"question. **{lead.reader}** is the full-token reader, {words.weights(lead.params)} weights. *Plain* is the "
-        "best detail that it, or its twin trained for this, keeps at equal tokens: on a smaller picture, or with "
-        "tokens kept by chance or evenly. All of it: [results.json](../results.json). This says what a way of reading "
-        "loses, not how good the published models are."
+        f"images, `{exam.name}`. Accuracy (%) ± half of the 95 % interval, bootstrap over images; GFLOPs of one "
+        f"question. **{lead.reader}** is the full-token model, {words.weights(lead.params)} parameters. *Baseline* is "
+        "the best detail that it, or its twin trained for this, reads at equal tokens: on a smaller image, or on tokens "
+        "selected at random or evenly. [All rows](../results/index.md). This says what a way of reading loses, not how "
+        "good the published models are."
     )
 
 

@@ -39,9 +39,9 @@ def _how(lead: Row, results: Results) -> str:
         f"{seeds} seed{'s' if seeds > 1 else ''} each, {exam.questions:,} questions on {exam.pictures} generated "
         f"images, `{exam.name}`. Accuracy (%) ± half of the 95 % interval, bootstrap over images; GFLOPs of one "
         f"question. **{lead.reader}** is the full-token model, {words.weights(lead.params)} parameters. *Baseline* is "
-        "the best detail that it, or its twin trained for this, reads at equal tokens: on a smaller image, or on tokens "
-        "selected at random or evenly. [All rows](../results/index.md). This says what a way of reading loses, not how "
-        "good the published models are."
+        "the best detail that it, or its twin trained for this, reads at equal tokens: on a smaller image, or on "
+        "tokens selected at random or evenly. [All rows](../results/index.md). This says what a way of reading loses, "
+        "not how good the published models are."
     )
 
 

@@ -28,13 +28,13 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from saccade.backends.embedded.family import IDS, LANGUAGE, SIDE, TEMPLATE, TOWER
+from saccade.backends.store import load_reader
 from saccade.evaluation.runner import PICTURES_AT_ONCE
-from saccade.models.base import Reader
-from saccade.models.embedded import IDS, LANGUAGE, SIDE, TEMPLATE, TOWER
-from saccade.models.store import load_reader
 from saccade.nn.hub import parse_config
+from saccade.runtime.reader import Reader
 from saccade.tasks.scenes import Scenes
-from saccade.train.vocabulary import exam_tokenizer
+from saccade.training.vocabulary import exam_tokenizer
 
 MAX_TOKENS = 8
 QUESTIONS_AT_ONCE = 16

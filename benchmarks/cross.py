@@ -22,7 +22,7 @@ from transformers import IdeficsConfig
 from transformers.models.idefics.modeling_idefics import IdeficsGatedCrossAttentionLayer
 
 from saccade.fusion.cross import Cross, Crossing, GatedCross
-from saccade.specs.cross import CrossSpec
+from saccade.specs.language.cross import CrossSpec
 
 LATENTS = 64
 PICTURES = (1, 5, 33)

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from research.exits.model import ExitClassifier, Exited
+from research.exits.spec import NEVER, ExitsSpec
 from saccade.core.grid import Grid
-from saccade.models.exits import ExitClassifier, Exited
-from saccade.specs.exits import NEVER, ExitsSpec
-from saccade.specs.vit import StemTowerSpec
+from saccade.specs.towers.vit import StemTowerSpec
 
 SIDE, BATCHES = 64, 4
 SPEC = ExitsSpec(tower=StemTowerSpec(depth=6, side=SIDE), places=(1, 2, 3, 4, 6))

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from saccade.connectors.foveal import Pooling
 from saccade.core.grid import Grid
-from saccade.specs import cells as geometry
-from saccade.specs.cells import SquareRule
+from saccade.specs.layouts import cells as geometry
+from saccade.specs.layouts.cells import SquareRule
 
 GRID, WIDTH = Grid(24, 24), 384
 RULE = SquareRule(radii=(6, 10, 16), root=8)

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from saccade.evaluation.intervals import clustered
+from saccade.backends.embedded.family import LANGUAGE, WIDTH, embedded
+from saccade.evaluation.statistics.intervals import clustered
 from saccade.fusion.cross import Cross, Insert
-from saccade.language.insert import inserted, layers_of
-from saccade.models.base import Reader
-from saccade.models.embedded import LANGUAGE, WIDTH, embedded
-from saccade.specs.cross import CrossSpec
+from saccade.language.layer_hooks import inserted, layers_of
+from saccade.runtime.reader import Reader
+from saccade.specs.language.cross import CrossSpec
 from saccade.tasks.exam import is_right
 from saccade.tasks.scenes import Scene, Scenes
 

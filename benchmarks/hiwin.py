@@ -23,8 +23,8 @@ from torch.nn import functional as F
 
 from saccade.connectors.hiwin import Hiwin
 from saccade.core.grid import Grid
-from saccade.specs.hiwin import HiwinSpec, levels_of
-from saccade.specs.windows import places
+from saccade.specs.connectors.hiwin import HiwinSpec, levels_of
+from saccade.specs.connectors.windows import places
 
 SLICE, OVERVIEW = Grid(29, 19), Grid(24, 24)
 """Of a square picture: six slices in two rows, then the overview."""

@@ -21,8 +21,8 @@ from rich.table import Table
 from torch import nn
 from transformers import PerceiverConfig, PerceiverForImageClassificationFourier
 
-from saccade.models.hub_perceiver import MODELS, Published
-from saccade.models.perceiver_io import PictureClassifier
+from saccade.architectures.perceiver.checkpoint import MODELS, Published
+from saccade.architectures.perceiver.io import PictureClassifier
 
 CONFIG: dict[str, Any] = {
     "num_latents": 512, "d_latents": 1024, "num_blocks": 8, "num_self_attends_per_block": 6, "d_model": 261,

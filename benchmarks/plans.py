@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 
 import saccade
+from saccade.architectures import PRESETS
 from saccade.core.errors import SaccadeError
-from saccade.specs.catalogue import PRESETS
 
 SIZES = 10_000
 ROUNDS = 3

@@ -12,13 +12,13 @@ from time import perf_counter
 import torch
 import tyro
 
+from saccade.backends.embedded.family import embedded
+from saccade.backends.open import open_model
 from saccade.core.backend import Backend
-from saccade.models.base import Reader
-from saccade.models.embedded import embedded
-from saccade.models.open import open_model
 from saccade.policies.base import Sample
-from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
+from saccade.policies.single_look import Once
+from saccade.runtime.reader import Reader
 from saccade.tasks.exam import Picture
 from saccade.tasks.scenes import Scenes
 

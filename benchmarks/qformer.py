@@ -28,10 +28,10 @@ from transformers import Blip2QFormerConfig, Blip2QFormerModel
 
 from saccade.connectors.qformer import QFormer
 from saccade.core.grid import Grid
-from saccade.models.matcher import Matcher
 from saccade.nn import objectives
+from saccade.runtime.matcher import Matcher
+from saccade.specs.connectors.qformer import QFormerSpec
 from saccade.specs.matcher import MatcherSpec
-from saccade.specs.qformer import QFormerSpec
 from saccade.weights.qformer import joined, rename
 
 GRID = Grid(16, 16)

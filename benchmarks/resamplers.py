@@ -24,7 +24,7 @@ from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
 from transformers.models.idefics2.modeling_idefics2 import Idefics2PerceiverResampler
 
 from saccade.connectors.latents import Latents
-from saccade.specs.latents import LatentsSpec
+from saccade.specs.connectors.latents import LatentsSpec
 from saccade.weights.latents import idefics, idefics2, open_flamingo
 
 OPEN = LatentsSpec(width_in=1024, width_out=1024, middle=4096)

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SamVisionConfig, SamVisionModel
 
-from saccade.models.deepseek_ocr import HELD, deepseek_ocr_3b
+from saccade.architectures.deepseek_ocr.reader import HELD, deepseek_ocr_3b
 from saccade.nn.sam import Sam
-from saccade.specs.serial import SerialSpec
+from saccade.specs.towers.serial import SerialSpec
 from saccade.towers.serial import SerialTower
 
 EQUAL = 1e-4

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.core import plugins
+from saccade.core.registry import plugins
 
 
 def install(

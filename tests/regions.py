@@ -5,15 +5,15 @@ import json
 import numpy as np
 from PIL import Image, ImageDraw
 
+from saccade.architectures.llava.reader import llama
 from saccade.core.size import Size
-from saccade.models.llava import llama
+from saccade.specs.connectors.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.layouts.resize import PadSpec
+from saccade.specs.layouts.sequence import PlainSequence
 from saccade.specs.parts import ConnectorSpec
 from saccade.specs.reader import ReaderSpec
-from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
-from saccade.specs.regions import RegionTowerSpec
-from saccade.specs.resize import PadSpec
-from saccade.specs.sequence import PlainSequence
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.towers.regions import RegionTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 from tests.parts import CLIP
 
 STEM = StemTowerSpec(width=16, depth=2, heads=2, mlp=24, side=32)

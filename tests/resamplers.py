@@ -9,7 +9,7 @@ from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
 from transformers.models.idefics2.modeling_idefics2 import Idefics2Connector
 
 from saccade.connectors.latents import Latents
-from saccade.specs.latents import LatentsSpec
+from saccade.specs.connectors.latents import LatentsSpec
 from saccade.weights.latents import Names, idefics, idefics2, open_flamingo
 from tests.parts import shake
 

@@ -72,7 +72,7 @@ def served(serving: object) -> Iterator[Running]:
 def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """``transformers serve`` over a tiny LLaVA with random weights, in a process of its own."""
     _skip_without(*NEEDED)
-    from tests.weights.llava_folders import checkpoint
+    from tests.architectures.llava.folders import checkpoint
 
     room = tmp_path_factory.mktemp("theirs")
     folder, cache = room / "llava", room / "cache"

@@ -8,8 +8,8 @@ import pytest
 
 import saccade
 import saccade_embedded
-from saccade import models
-from saccade.models.cards import VERSION
+from saccade.backends import random_init
+from saccade.backends.embedded.manifest import VERSION
 
 
 def test_the_version_is_that_of_the_project():
@@ -19,15 +19,16 @@ def test_the_version_is_that_of_the_project():
 
 def test_names_are_fetched_on_first_use():
     assert {"build", "load", "from_pretrained", "save_pretrained"} <= set(dir(saccade))
-    assert saccade.build is models.build
+    assert saccade.build is random_init.build
     with pytest.raises(AttributeError, match="no attribute 'biuld'"):
         _ = saccade.biuld
-    with pytest.raises(AttributeError, match="no attribute 'Raeder'"):
-        _ = models.Raeder
 
 
 def test_the_catalogue_needs_no_torch():
-    code = "import sys, saccade.models as m; m.READERS['llava'].presets['1.5-7b'](); print('torch' in sys.modules)"
+    code = (
+        "import sys, saccade.architectures as m; "
+        "m.COMPOSITIONS['llava'].presets['1.5-7b'](); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

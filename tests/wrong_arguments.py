@@ -23,6 +23,7 @@ import saccade.api.comparing as comparing
 from saccade.api import catalogue, planning
 from saccade.api.png import png_path
 from saccade.api.serving import Limits, serving
+from saccade.backends.endpoint import Endpoint
 from saccade.core.backend import Backend, Job, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap
@@ -32,12 +33,11 @@ from saccade.core.request import Ask, Sight, Talk, Tool, Turn, Watch, YesNo
 from saccade.core.request import Call as ToolCall
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
-from saccade.models.endpoint import Endpoint
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICIES
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.once import Once
-from saccade.specs import inverse
+from saccade.policies.single_look import Once
+from saccade.specs.planner import fit as inverse
 
 
 class Stub(Backend):
@@ -114,7 +114,7 @@ def torch_calls(room: Path) -> dict[str, Call]:
     """The same for functions that need torch."""
     from saccade.api import few_shot as few_shots
     from saccade.api import training
-    from saccade.train import connector as connecting
+    from saccade.training import connector as connecting
 
     def nothing(*_: object, **__: object) -> None:
         return None

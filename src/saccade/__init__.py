@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from saccade.api.planning import plan as plan
     from saccade.api.playground import exam as exam
     from saccade.api.training import train as train
-    from saccade.models import build as build
-    from saccade.models import from_pretrained as from_pretrained
-    from saccade.models import load as load
-    from saccade.models import save_pretrained as save_pretrained
-    from saccade.models.open import open_model as open_model
-    from saccade.train.connector import train_connector as train_connector
+    from saccade.backends.loading import load as load
+    from saccade.backends.open import open_model as open_model
+    from saccade.backends.random_init import build as build
+    from saccade.backends.store import from_pretrained as from_pretrained
+    from saccade.backends.store import save_pretrained as save_pretrained
+    from saccade.training.connector import train_connector as train_connector
 
 _LAZY = {
     "ask": "saccade.api.asking",
-    "build": "saccade.models",
+    "build": "saccade.backends.random_init",
     "compare": "saccade.api.comparing",
     "exam": "saccade.api.playground",
-    "from_pretrained": "saccade.models",
-    "load": "saccade.models",
-    "open_model": "saccade.models.open",
+    "from_pretrained": "saccade.backends.store",
+    "load": "saccade.backends.loading",
+    "open_model": "saccade.backends.open",
     "plan": "saccade.api.planning",
-    "save_pretrained": "saccade.models",
+    "save_pretrained": "saccade.backends.store",
     "train": "saccade.api.training",
-    "train_connector": "saccade.train.connector",
+    "train_connector": "saccade.training.connector",
 }
 
 

@@ -19,14 +19,14 @@ from saccade.core.backend import Backend, Job, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.recipe import to_dict
+from saccade.core.records.recipe import to_dict
 from saccade.core.request import WHOLE, Sight
 from saccade.policies.base import Asked as PolicyAsked
 from saccade.policies.base import Outcome, Policy, Run
 from saccade.policies.catalogue import EMBEDDED, POLICIES, TYPES, policy
 from saccade.policies.ladder import Ladder
-from saccade.policies.tree import Tree
 from saccade.policies.zoom import Attention
+from saccade.policies.zoom_tree import Tree
 from saccade.tasks.scenes import Scenes
 
 SCENE = next(scene for scene in Scenes("calibration", 20) if any(q.kind == "digit" for q in scene.questions))
@@ -65,7 +65,7 @@ def test_a_question_is_answered_with_its_trace(picture: Path) -> None:
 
 
 def test_one_look_says_what_the_reader_says(picture: Path) -> None:
-    from saccade.models.embedded import embedded
+    from saccade.backends.embedded.family import embedded
 
     reader = embedded("pool-16")
     ((said,),) = reader.ask(reader.encode([SCENE.image()]), [[QUESTION.text]], top=5)
@@ -222,7 +222,7 @@ def test_a_backend_and_a_policy_of_ones_own(picture: Path) -> None:
 
 
 def test_a_reader_and_a_policy_of_ours_as_objects(picture: Path) -> None:
-    from saccade.models.embedded import embedded
+    from saccade.backends.embedded.family import embedded
 
     named = saccade.ask(picture, QUESTION.text, model="pool-16", policy="zoom-tree", changes=("visits=2",))
     given = saccade.ask(picture, QUESTION.text, model=embedded("pool-16"), policy=Tree(visits=2))

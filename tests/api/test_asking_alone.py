@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.models.endpoint.fake import Fake, running
+from tests.backends.endpoint.fake import Fake, running
 
 AWAY = ("torch", "transformers", "safetensors", "matplotlib", "huggingface_hub", "tokenizers", "jaxtyping")
 CODE = f"""

@@ -1,16 +1,15 @@
 import subprocess
 import sys
+from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
 
 from saccade.api import catalogue
+from saccade.architectures import ARCHITECTURES, COMPOSITIONS, FAMILIES, LOADERS, PRESETS
+from saccade.backends.embedded.manifest import cards
 from saccade.core.errors import SaccadeError
-from saccade.core.plugins import Plugin
-from saccade.models import READERS
-from saccade.models.cards import cards
-from saccade.specs.catalogue import PRESETS
-from saccade.specs.families import FAMILIES
+from saccade.core.registry.plugins import Plugin
 
 NO_TORCH = """
 import sys
@@ -23,7 +22,7 @@ print(len(catalogue.known()))
 
 def test_everything_with_a_name_is_listed_with_its_mark():
     known = catalogue.known()
-    assert {line.name for line in known} >= {*PRESETS, *READERS, *cards()}
+    assert {line.name for line in known} >= {*PRESETS, *COMPOSITIONS, *cards()}
     assert {line.fidelity for line in known} <= {"exact", "faithful", "survey"}
     assert all(line.stages and line.source and line.runs for line in known)
     assert {line.kind for line in known} <= {*catalogue.CATEGORIES}
@@ -37,15 +36,16 @@ def test_listing_needs_no_torch():
     assert int(done.stdout) == len(catalogue.known())
 
 
-def test_what_composes_is_what_the_loaders_load():
-    from saccade.models.store import KINDS, LOADERS, WHOLE
-    from saccade.models.types import COMPOSED, PIECES
-    from saccade.models.types import WHOLE as NAMED
+def test_every_loader_is_there_and_takes_the_types_that_it_names():
+    from saccade.architectures.deepseek_ocr.checkpoint import KINDS
+    from saccade.architectures.llava_uhd.checkpoint import LANGUAGES
 
-    assert {kind for kinds in COMPOSED.values() for kind in kinds} == set(LOADERS)
-    assert set(PIECES.values()) == set(KINDS)
-    assert {kind for kinds in NAMED.values() for kind in kinds} == set(WHOLE)
-    assert {*COMPOSED, *PIECES, *NAMED} <= set(FAMILIES)
+    loaders = [loader for one in ARCHITECTURES.values() for loader in one.loaders]
+    for loader in loaders:
+        module, _, name = loader.function.partition(":")
+        assert callable(getattr(import_module(module), name))
+        assert loader.types or loader.pieces
+    assert set(LOADERS) == {kind for loader in loaders for kind in loader.types} >= {*KINDS, *LANGUAGES}
 
 
 def test_what_is_hosted_is_what_the_library_runs():
@@ -72,7 +72,7 @@ def test_search_and_kind():
     assert names == ["gemma-3-4b"]
     assert {line.name for line in catalogue.known(kind="embedded")} == set(cards())
     assert [line.name for line in catalogue.known("llava-uhd", "reader")] == [
-        name for name in READERS if name.startswith("llava-uhd")
+        name for name in COMPOSITIONS if name.startswith("llava-uhd")
     ]
     assert catalogue.known("no such words") == []
     with pytest.raises(SaccadeError, match="unknown kind of model 'embeded'; did you mean embedded"):

@@ -10,7 +10,7 @@ import pytest
 from saccade.api.comparing import OWN_LOOK, compare
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from saccade.tasks.exam import Question
 from tests.evaluation.small import RED, Own, OwnExam, numbered
 from tests.policies.fake import EVERYTHING, Fake, answer

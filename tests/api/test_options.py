@@ -7,10 +7,10 @@ import pytest
 from saccade.api.comparing import compare
 from saccade.api.options import check_families, check_twin
 from saccade.api.planning import documents_of
+from saccade.backends.embedded.manifest import shelf
+from saccade.backends.open import check_placement, is_server, open_model, open_one_of, runs_here
 from saccade.core.errors import SaccadeError
-from saccade.models.cards import shelf
-from saccade.models.open import check_placement, is_server, open_model, open_one_of, runs_here
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from tests.evaluation.small import numbered
 from tests.policies.fake import Fake, answer
 

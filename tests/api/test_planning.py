@@ -11,9 +11,9 @@ from rich.console import Console
 from saccade.api.plan_record import SCHEMA, record
 from saccade.api.plan_table import advice, explained, footers, quantile, tables
 from saccade.api.planning import Document, Limits, Planning, documents_of, media_of, survey
+from saccade.architectures import PRESETS
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Setting
-from saccade.specs.catalogue import PRESETS
 
 ONE = (Document("a.png", (media_of(1024, 768),)),)
 FILM = (Document("a.mp4", (media_of(1280, 720, 600, 30),)),)

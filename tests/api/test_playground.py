@@ -12,7 +12,7 @@ import saccade
 from saccade.api.playground import FIRST, KEYS, SCHEMA
 from saccade.cli.main import main
 from saccade.core.errors import SaccadeError
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.tasks.data import read
 from saccade.tasks.scenes import Scene
 from saccade.views.open import open_picture

@@ -15,7 +15,7 @@ from PIL import Image
 from saccade.api.comparing import Compared, compare
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.results import Results, Row
-from saccade.study.cheapest import sentences
+from saccade.report.cheapest import sentences
 from tests.cli.counting_server import TWIN, WORDS, CountingServer
 
 BUDGETS = (16, 32, 64, 128, 256)

@@ -4,8 +4,8 @@ import torch
 from saccade.connectors import build_connector
 from saccade.connectors.as_is import AsIs
 from saccade.core.grid import Grid
-from saccade.core.recipe import from_dict, to_dict
-from saccade.specs.as_is import AsIsSpec
+from saccade.core.records.recipe import from_dict, to_dict
+from saccade.specs.connectors.as_is import AsIsSpec
 from saccade.specs.reader import PARTS
 from tests.parts import counted
 

@@ -6,7 +6,7 @@ from saccade.connectors.compress import Compress
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.transformer import sincos_2d
-from saccade.specs.compress import CompressSpec
+from saccade.specs.connectors.compress import CompressSpec
 from tests.parts import close, counted, shake
 
 SPEC = CompressSpec(width_in=6, width_out=10, channels=(8, 12), depth=2, heads=3)

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from saccade.connectors.foveal import Foveal, Pooling, away, choose
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.recipe import from_dict, to_dict
-from saccade.specs.cells import BudgetRule, PolarRule, SquareRule
-from saccade.specs.foveal import FovealSpec
+from saccade.core.records.recipe import from_dict, to_dict
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.layouts.cells import BudgetRule, PolarRule, SquareRule
 from saccade.specs.reader import PARTS
 from tests.parts import close, counted, shake
 

@@ -9,17 +9,17 @@ from saccade.connectors import CONNECTORS, build_connector
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.specs.cells import BudgetRule, SquareRule
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.latents import LatentsSpec
-from saccade.specs.mlp import MlpSpec
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.connectors.hiwin import HiwinSpec
+from saccade.specs.connectors.latents import LatentsSpec
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pool import PoolSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
+from saccade.specs.connectors.windows import WindowsSpec
+from saccade.specs.layouts.cells import BudgetRule, SquareRule
 from saccade.specs.parts import ConnectorSpec
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
-from saccade.specs.pool import PoolSpec
 from saccade.specs.reader import PARTS
-from saccade.specs.resampler import ResamplerSpec
-from saccade.specs.windows import WindowsSpec
 
 SPECS = [
     MlpSpec(width_in=6, width_out=8),

@@ -10,9 +10,9 @@ from saccade.connectors.hiwin import Hiwin
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.specs.hiwin import HiwinSpec, levels_of
-from saccade.specs.windows import resampled
-from tests import uhd
+from saccade.specs.connectors.hiwin import HiwinSpec, levels_of
+from saccade.specs.connectors.windows import resampled
+from tests.architectures.llava_uhd import small as uhd
 from tests.parts import close, counted, shake
 
 SPEC = HiwinSpec(width_in=6, width_out=8, heads=2, queries=4, keys=5)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from saccade.connectors.latents import Latents, stretched
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.latents import LatentsSpec
+from saccade.specs.connectors.latents import LatentsSpec
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
 from tests.resamplers import (

@@ -5,7 +5,7 @@ from saccade.connectors import build_connector
 from saccade.connectors.linear import Linear
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.linear import LinearSpec
+from saccade.specs.connectors.linear import LinearSpec
 from tests.memory import Meter, weights
 from tests.parts import close, counted
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from saccade.connectors.merge import Merge
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.merge import MergeSpec
+from saccade.specs.connectors.merge import MergeSpec
 from tests.parts import close, counted
 
 GRIDS = [Grid(3, 3), Grid(4, 5), Grid(1, 2), Grid(6, 6)]

@@ -5,7 +5,7 @@ from transformers.models.llava.modeling_llava import LlavaMultiModalProjector
 
 from saccade.connectors.mlp import Mlp
 from saccade.core.grid import Grid
-from saccade.specs.mlp import MlpSpec
+from saccade.specs.connectors.mlp import MlpSpec
 from tests.parts import close, counted
 
 SPEC = MlpSpec(width_in=6, width_out=8)

@@ -9,9 +9,9 @@ from saccade.connectors import build_connector
 from saccade.connectors.perceiver import PerceiverConnector
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.recipe import from_dict, to_dict
-from saccade.specs.perceiver import AttendSpec, PerceiverSpec
-from saccade.specs.perceiver_connector import PerceiverConnectorSpec
+from saccade.core.records.recipe import from_dict, to_dict
+from saccade.specs.connectors.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.laws.perceiver import AttendSpec, PerceiverSpec
 from saccade.specs.reader import PARTS
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake

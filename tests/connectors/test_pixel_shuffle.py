@@ -8,7 +8,7 @@ from transformers.models.smolvlm.modeling_smolvlm import SmolVLMConnector
 from saccade.connectors.pixel_shuffle import PixelShuffle
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
 from tests.parts import close, counted
 
 GRIDS = [Grid(2, 2), Grid(4, 4), Grid(2, 6), Grid(8, 4)]

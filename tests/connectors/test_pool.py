@@ -6,7 +6,7 @@ import torch
 from saccade.connectors.pool import Pool
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.pool import PoolSpec
+from saccade.specs.connectors.pool import PoolSpec
 from tests.parts import close, counted
 
 SPEC = PoolSpec(width_in=6, width_out=8, rows=2, cols=3)

@@ -11,7 +11,7 @@ from saccade.connectors.qformer import QFormer
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.bert import Keys
-from saccade.specs.qformer import QFormerSpec
+from saccade.specs.connectors.qformer import QFormerSpec
 from saccade.weights.qformer import joined, rename
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake

@@ -7,17 +7,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from saccade.backends.composed.flops import Counter
+from saccade.backends.random_init import from_spec
+from saccade.backends.store import from_pretrained, save_pretrained
 from saccade.connectors import build_connector
 from saccade.connectors.regions import Rows
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
-from saccade.models import from_pretrained, from_spec, save_pretrained
-from saccade.models.base import Reader
-from saccade.models.flops import Counter
-from saccade.specs.mlp import MlpSpec
+from saccade.runtime.reader import Reader
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from saccade.specs.parts import ConnectorSpec
-from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
 from tests.regions import CONNECTORS, LIST, QUERIES, RASTER, STEM, shapes, spec

@@ -9,7 +9,7 @@ from torch import Tensor
 from saccade.connectors.resampler import Resampler
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.resampler import ResamplerSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
 from tests.parts import close, counted, shake
 
 SPEC = ResamplerSpec(width_in=6, width_out=8, queries=4, heads=2)

@@ -10,8 +10,8 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.nn.roi_align import align, spread
-from saccade.specs.windows import WindowsSpec, resampled
-from tests import uhd
+from saccade.specs.connectors.windows import WindowsSpec, resampled
+from tests.architectures.llava_uhd import small as uhd
 from tests.parts import close, counted, shake
 
 SPEC = WindowsSpec(width_in=6, width_out=8, heads=2, queries=9)

@@ -11,7 +11,7 @@ from saccade.core.field_types import fits
 from saccade.core.request import Ask, Sight
 from saccade.core.selection import TokenSelection
 from saccade.policies.ladder import Ladder
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 
 
 @pytest.mark.parametrize(("value", "hint"), [

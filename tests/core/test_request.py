@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from saccade.core.answer import Answer
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check, named
 from saccade.core.errors import SaccadeError
-from saccade.core.heat import Heat
 from saccade.core.request import Ask, Request, Sight, Talk, Tool, Turn, Watch, YesNo, needs, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Price, Trace

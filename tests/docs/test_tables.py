@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from research.fixations.study import FixationStudy, fixations_markdown
 from saccade.evaluation.policies import Policies
-from saccade.study.foveater import FixationStudy, fixations_markdown
-from saccade.study.policies_table import policies_markdown
+from saccade.report.policies_table import policies_markdown
 from tests.docs.blocks import DOCS
 
 TABLES: dict[str, Callable[[str], str]] = {

@@ -15,9 +15,9 @@ from saccade.api.comparing import compare
 from saccade.core.answer import Answer
 from saccade.core.backend import Job, Seen
 from saccade.core.caps import Cap
+from saccade.core.records.trace_codec import request_json
 from saccade.core.request import Ask
 from saccade.core.size import Size
-from saccade.core.trace_codec import request_json
 from saccade.policies.ladder import sides
 from tests.evaluation.small import numbered
 from tests.policies.fake import EVERYTHING, Fake, answer

@@ -15,15 +15,15 @@ from saccade.core.view import View
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate, Model
 from saccade.evaluation.compare import Comparison, Plan, compare
-from saccade.evaluation.journal import Journal, Unwritten
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.results import Results, Row
 from saccade.evaluation.runner import Runner
+from saccade.evaluation.storage.journal import Journal, Unwritten
 from saccade.policies.base import Policy
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from saccade.tasks.exam import Exam, Question
 from saccade.tasks.scenes import Scenes
-from saccade.views.sight import extent, shown_size
+from saccade.views.image_region import extent, shown_size
 from tests.policies.fake import EVERYTHING, Fake, answer
 
 EXAM = Scenes("test", 4)

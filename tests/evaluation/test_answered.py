@@ -7,7 +7,7 @@ import pytest
 
 from saccade.evaluation.answered import Answered
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from tests.evaluation.small import Server, asked, candidate, numbered
 from tests.policies.fake import Fake, answer
 

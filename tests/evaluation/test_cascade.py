@@ -8,11 +8,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.trace import Trace
 from saccade.evaluation.cascade import NEVER, TRIALS, Labelled, calibrated, certified, cheapest, expected
 from saccade.policies.base import Outcome, Result
-from saccade.policies.calibrate import Logistic, Platt, Raw
-from saccade.policies.certify import Certificate, Refusal
-from saccade.policies.confidence import Features
+from saccade.policies.calibration.calibrate import Logistic, Platt, Raw
+from saccade.policies.calibration.certify import Certificate, Refusal
+from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 
 LADDER = Ladder(levels=(Level(policy=Once(side=32)), Level(policy=Once(side=64)), Level(policy=Once())))
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from saccade.backends.composed.backend import Composed, share_towers
+from saccade.backends.embedded.family import embedded
+from saccade.backends.open import open_model
 from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
@@ -12,15 +15,12 @@ from saccade.core.request import Ask
 from saccade.core.size import Size
 from saccade.evaluation.candidates import Model
 from saccade.evaluation.compare import Comparison, Plan, compare
-from saccade.evaluation.marking import Marking
-from saccade.models.composed import Composed, share_towers
-from saccade.models.embedded import embedded
-from saccade.models.open import open_model
+from saccade.evaluation.metrics.marking import Marking
 from saccade.policies.ladder import Ladder, Level, sides
-from saccade.policies.once import Once
 from saccade.policies.scales import Scales
-from saccade.study.report import render
-from saccade.study.table import table
+from saccade.policies.single_look import Once
+from saccade.report.html_report import render
+from saccade.report.tables import table
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 from saccade.towers.stem import StemTower

@@ -11,18 +11,18 @@ from saccade.core.trace import Look, Price, Trace
 from saccade.evaluation import ladders
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.cascade import Expected, Labelled
-from saccade.evaluation.journal import Unwritten
 from saccade.evaluation.ladders import RIGHT, Fitted, cascade, fit, further, level_candidate, right
-from saccade.evaluation.marking import Marking
-from saccade.evaluation.reliability import reliability
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import Runner
+from saccade.evaluation.statistics.reliability import reliability
+from saccade.evaluation.storage.journal import Unwritten
 from saccade.policies.base import Outcome, Policy, Result
-from saccade.policies.calibrate import Platt
-from saccade.policies.certify import Refusal
-from saccade.policies.confidence import Features
+from saccade.policies.calibration.calibrate import Platt
+from saccade.policies.calibration.certify import Refusal
+from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.once import Once
 from saccade.policies.scales import Scales
+from saccade.policies.single_look import Once
 from tests.evaluation.small import ASKED, EXAM, Server, candidate, numbered
 from tests.policies.fake import Fake, answer
 

@@ -3,8 +3,8 @@
 import pytest
 
 from saccade.api.comparing import compare
-from saccade.models.composed import Composed
-from saccade.models.open import open_model
+from saccade.backends.composed.backend import Composed
+from saccade.backends.open import open_model
 from saccade.tasks.scenes import Scenes
 
 

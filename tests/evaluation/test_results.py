@@ -8,7 +8,7 @@ import pytest
 
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.results import SCHEMA, Changes, Results, Score
-from tests.study.fakes import results, row
+from tests.report.fakes import results, row
 
 Tree = dict[str, Any]
 
@@ -125,7 +125,7 @@ def test_a_failed_save_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("saccade.core.files.os.fsync", fail)
+    monkeypatch.setattr("saccade.core.records.files.os.fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         results().save(path)
     assert path.read_text() == "old"

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from saccade.backends.embedded.family import embedded
+from saccade.backends.open import open_model
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask
 from saccade.core.size import Size
-from saccade.evaluation.journal import FileJournal, Unwritten
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import GIVE_UP, LEAST, PICTURES_AT_ONCE, Runner
-from saccade.models.embedded import embedded
-from saccade.models.open import open_model
+from saccade.evaluation.storage.journal import FileJournal, Unwritten
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from saccade.policies.zoom import Attention
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes

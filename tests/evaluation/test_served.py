@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from saccade.api.comparing import compare
+from saccade.backends.open import open_model
 from saccade.evaluation.candidates import SHARES
-from saccade.models.open import open_model
 from saccade.tasks.scenes import Scenes
 from tests.servers import Running
 

@@ -1,16 +1,16 @@
 """Pictures for the report: few, from large text to small, and each look as it was read."""
 
+from saccade.backends.open import open_model
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.evaluation.candidates import Candidate
-from saccade.evaluation.journal import Unwritten
-from saccade.evaluation.marking import Marking
-from saccade.evaluation.rows import Entry, heights_of
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.scoring import Entry, heights_of
 from saccade.evaluation.showing import MIDDLE, PICTURES, picks, pictures_shown
-from saccade.models.open import open_model
-from saccade.policies.once import Once
+from saccade.evaluation.storage.journal import Unwritten
 from saccade.policies.scales import Scales
+from saccade.policies.single_look import Once
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 from tests.evaluation.small import Own, Server, candidate, numbered

@@ -10,12 +10,12 @@ from saccade.core.errors import SaccadeError
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate, baselines, fewer, matched, shared_baselines, single_looks
 from saccade.evaluation.candidates import Model as Compared
-from saccade.evaluation.journal import Unwritten
-from saccade.evaluation.marking import Marking
-from saccade.evaluation.rows import Entry
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.scoring import Entry
+from saccade.evaluation.storage.journal import Unwritten
 from saccade.evaluation.verdicts import cheapest_within, verdict
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from saccade.tasks.exam import Question
 from tests.evaluation.small import Own, OwnExam, Server
 from tests.policies.fake import EVERYTHING, Fake

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from importlib.resources import files
 from unittest.mock import patch
 
 import torch
@@ -29,6 +28,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CONFIG_MAPPING, DynamicCache, masking_utils
 
+from saccade.architectures import PRESETS
 from tests.exact.runs import PARTS, Parts, Pixels, mask, through
 
 STAGES = ("vision", "connector", "language")
@@ -37,7 +37,7 @@ STAGES = ("vision", "connector", "language")
 @cache
 def config(name: str) -> dict[str, object]:
     """A preset's ``config.json``."""
-    return json.loads((files("saccade.specs") / "presets" / f"{name}.json").read_text())["config"]
+    return json.loads(PRESETS[name].read_text())["config"]
 
 
 def answers(name: str) -> bool:

@@ -13,7 +13,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +21,7 @@ import torch
 import transformers
 from PIL import Image
 
+from saccade.architectures import PRESETS
 from tests.exact.borrowed import borrow
 from tests.exact.encoders import Encoders
 from tests.exact.hollow import blank, hollow
@@ -29,13 +29,11 @@ from tests.exact.kinds import KINDS
 from tests.exact.reader import Seen, Theirs, picture, refusals, sides
 from tests.exact.sizes import Size
 
-HOME = Path(__file__).parents[2] / "src/saccade/specs/presets"
-
 
 @cache
 def preset(name: str) -> dict[str, Any]:
     """The released numbers, as they lie in the package."""
-    return json.loads((HOME / f"{name}.json").read_text())
+    return json.loads(PRESETS[name].read_text())
 
 
 @cache

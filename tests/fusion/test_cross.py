@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
 from saccade.fusion.cross import Cross, GatedCross, Sight
-from saccade.specs.cross import CrossSpec
+from saccade.specs.language.cross import CrossSpec
 from tests.parts import close, counted, shake
 
 OPEN = CrossSpec(width=12, source=10, depth=4, every=2, offset=1, heads=2, head=4, middle=20)

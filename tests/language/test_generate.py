@@ -10,7 +10,7 @@ from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.language.generate import answer, counted, read
 from saccade.language.hub import Decoder, pad_left
-from saccade.specs.decoder import DecoderSpec
+from saccade.specs.language.decoder import DecoderSpec
 from tests.parts import LLAMA
 
 HEADS = [[1, 2, 3, 4, 5], [6, 7], [8, 9, 10]]

@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, DynamicCache
 from saccade.core.errors import SaccadeError
 from saccade.language.generate import answer, counted, read
 from saccade.language.hub import Decoder, pad_left
-from saccade.language.insert import layers_of
+from saccade.language.layer_hooks import layers_of
 from saccade.nn.hub import parse_config
-from saccade.specs.decoder import DecoderSpec
+from saccade.specs.language.decoder import DecoderSpec
 from tests.parts import LLAMA, close, shake
 from tests.parts import counted as counted_by_torch
 

@@ -12,7 +12,7 @@ from saccade.core.errors import SaccadeError
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.probe import probed
 from saccade.nn.hub import parse_config
-from saccade.specs.decoder import DecoderSpec
+from saccade.specs.language.decoder import DecoderSpec
 from tests.parts import CLIP, LLAMA, shake
 
 SIZES = {

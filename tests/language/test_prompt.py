@@ -4,7 +4,7 @@ from tokenizers import processors
 from saccade.core.errors import SaccadeError
 from saccade.language.prompt import Prompt, expand
 from saccade.language.tokenizer import byte_tokenizer
-from saccade.specs.sequence import Call, Marker, Tokens
+from saccade.specs.layouts.sequence import Call, Marker, Tokens
 
 WORDS = byte_tokenizer({"<image>": 257, "</s>": 256})
 SPANS = [Marker((7,)), Tokens(0, 2), Marker((8, 257)), Tokens(1, 1)]

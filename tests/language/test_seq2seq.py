@@ -11,9 +11,9 @@ from saccade.core.errors import SaccadeError
 from saccade.language.hub import pad_left
 from saccade.language.seq2seq import Seq2Seq
 from saccade.nn.hub import config_text
-from saccade.specs.seq2seq import Seq2SeqSpec
+from saccade.specs.language.seq2seq import Seq2SeqSpec
 from tests.parts import close, shake
-from tests.specs.test_seq2seq import FLAN, SMALL
+from tests.specs.language.test_seq2seq import FLAN, SMALL
 
 NAMES = ("t5", "flan")
 CONFIGS = {"t5": SMALL, "flan": {**FLAN, "dense_act_fn": "gelu"}}

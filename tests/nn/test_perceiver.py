@@ -9,10 +9,10 @@ import torch
 from transformers import PerceiverConfig
 from transformers.models.perceiver.modeling_perceiver import PerceiverLayer
 
+from saccade.architectures.perceiver.weights import block_names
 from saccade.core.errors import SaccadeError
 from saccade.nn.perceiver import Attend, Decoder, Perceiver
-from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
-from saccade.weights.perceiver import block_names
+from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
 from tests.parts import close, counted, shake
 
 FEW = AttendSpec(width=8, source=6, heads=1)

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from saccade.nn.pyramid import Bilateral, bilinear
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.sampling import mirrored
-from tests import uhd
+from saccade.specs.connectors.hiwin import HiwinSpec
+from saccade.specs.layouts.sampling import mirrored
+from tests.architectures.llava_uhd import small as uhd
 from tests.parts import close, shake
 
 SPEC = HiwinSpec(width_in=6, width_out=8, heads=2, queries=4, keys=5)

@@ -6,9 +6,9 @@ import torch
 
 from saccade.core.grid import Grid
 from saccade.nn.roi_align import align, spread
-from saccade.specs.sampling import sampling
-from saccade.specs.windows import places
-from tests import uhd
+from saccade.specs.connectors.windows import places
+from saccade.specs.layouts.sampling import sampling
+from tests.architectures.llava_uhd import small as uhd
 from tests.parts import close
 
 GRIDS = [

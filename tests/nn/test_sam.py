@@ -8,8 +8,8 @@ from transformers import SamVisionConfig, SamVisionModel
 
 from saccade.core.errors import SaccadeError
 from saccade.nn.sam import Sam
-from saccade.specs.sam import SamSpec
-from tests import deepseek
+from saccade.specs.towers.sam import SamSpec
+from tests.architectures.deepseek_ocr import small as deepseek
 from tests.parts import close, counted, shake
 
 SPEC = SamSpec(

@@ -12,7 +12,7 @@ from tests.outside.site import install, python, saccade_command
 TOY = Path(__file__).parent / "toy"
 TRAIN = """
 import saccade
-from saccade.core.recipe import to_dict
+from saccade.core.records.recipe import to_dict
 from saccade.core.size import Size
 from saccade.specs.reader import PARTS
 from toy.largest import LargestSpec

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer
+from saccade.core.attention_map import Heat
 from saccade.core.backend import Backend, Job, Observation, Seen
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.heat import Heat
 from saccade.core.request import Ask, Request, Said, Sight, Talk, Watch, YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Price

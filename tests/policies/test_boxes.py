@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.heat import Heat
 from saccade.core.size import Size
 from saccade.policies.boxes import Windows, around, overlap, windows
 from tests.policies.fake import grid, peak

@@ -5,17 +5,17 @@ import pytest
 from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.recipe import from_dict, to_dict
+from saccade.core.records.recipe import from_dict, to_dict
 from saccade.core.request import Ask
 from saccade.core.size import Size
 from saccade.policies.base import Sample
-from saccade.policies.calibrate import Logistic, Platt
+from saccade.policies.calibration.calibrate import Logistic, Platt
 from saccade.policies.catalogue import TYPES
 from saccade.policies.ladder import Ladder, Level, sides, survey
-from saccade.policies.once import Once
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
 from saccade.policies.scheduler import Scheduler
+from saccade.policies.single_look import Once
 from saccade.policies.zoom import Attention
 from tests.policies.fake import Blank, Fake, answer, peak
 

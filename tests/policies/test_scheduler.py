@@ -15,8 +15,8 @@ from saccade.core.request import Ask, Sight
 from saccade.core.size import Size
 from saccade.policies import scheduler
 from saccade.policies.base import Asked, Outcome, Policy, Run, Sample, Spent, ask
-from saccade.policies.once import Once
 from saccade.policies.scheduler import Scheduler
+from saccade.policies.single_look import Once
 from tests.policies.fake import Blank, Fake, answer
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from saccade.backends.open import open_model
 from saccade.core.caps import Cap
-from saccade.models.open import open_model
 from saccade.policies.base import Sample
 from saccade.policies.ladder import sides
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.tree import Tree
+from saccade.policies.zoom_tree import Tree
 from saccade.tasks.scenes import Scenes
 from tests.servers import Running
 

@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 
 from saccade.core.answer import Answer
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.heat import Heat
 from saccade.core.request import Ask, Watch, YesNo
 from saccade.core.size import Size
 from saccade.policies.base import Outcome, Policy, Sample
 from saccade.policies.boxes import Windows
 from saccade.policies.choose import surest
+from saccade.policies.predicted_box import SelfBox, read_box
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.self_box import SelfBox, read_box
-from saccade.policies.tree import Tree, quarters
 from saccade.policies.wording import named, wording
 from saccade.policies.zoom import Attention, Values
+from saccade.policies.zoom_tree import Tree, quarters
 from tests.policies.fake import Blank, Fake, answer, extent, grid, peak
 
 SIZE = Size(400, 300)

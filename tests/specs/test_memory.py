@@ -13,31 +13,31 @@ import transformers
 from torch.nn import functional as F
 from transformers import CONFIG_MAPPING
 
+from saccade.architectures import FAMILIES
+from saccade.architectures.idefics3.reader import siglip
+from saccade.architectures.llava.reader import clip, llama, llava
+from saccade.backends.embedded.family import embedded
 from saccade.connectors import build_connector
 from saccade.core.grid import Grid
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
-from saccade.models.base import Reader
-from saccade.models.embedded import embedded
-from saccade.models.idefics import siglip
-from saccade.models.llava import clip, llama, llava
-from saccade.specs.cells import BudgetRule
-from saccade.specs.dialects import language
-from saccade.specs.families import FAMILIES
-from saccade.specs.fields import Fields
-from saccade.specs.fold import FoldSpec
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.layer import softmax_bytes
-from saccade.specs.merge import MergeSpec
-from saccade.specs.mlp import MlpSpec
+from saccade.runtime.reader import Reader
+from saccade.specs.connectors.fold import FoldSpec
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.connectors.hiwin import HiwinSpec
+from saccade.specs.connectors.merge import MergeSpec
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pool import PoolSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
+from saccade.specs.connectors.windows import WindowsSpec
+from saccade.specs.hf_config.fields import Fields
+from saccade.specs.hf_config.language import language
+from saccade.specs.laws.layer import softmax_bytes
+from saccade.specs.layouts.cells import BudgetRule
 from saccade.specs.parts import ConnectorSpec, TowerSpec
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
-from saccade.specs.pool import PoolSpec
-from saccade.specs.resampler import ResamplerSpec
-from saccade.specs.system import System
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
-from saccade.specs.windows import WindowsSpec
+from saccade.specs.planner.system import System
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 from saccade.towers import build_tower
 from tests.memory import Meter, weights
 from tests.parts import picture

@@ -8,17 +8,17 @@ from typing import cast
 import pytest
 
 import saccade
+from saccade.architectures.llava.reader import PRESETS
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.models.llava import PRESETS
 from saccade.specs.parts import ConnectorSpec, check
 
 SOURCE = Path(saccade.__file__).parent
 
 
 @pytest.mark.parametrize(
-    "file", ["specs/reader.py", "specs/path.py", "models/base.py", "models/joined.py", "models/prompted.py"]
+    "file", ["specs/reader.py", "specs/laws/path.py", "runtime/reader.py", "runtime/batching.py", "runtime/prompted.py"]
 )
 def test_no_class_of_a_part_is_asked_for(file: str):
     tree = ast.parse((SOURCE / file).read_text())

@@ -7,27 +7,28 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
+from saccade.architectures import COMPOSITIONS
+from saccade.backends.random_init import build
+from saccade.backends.store import TYPES
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.core.recipe import from_dict, to_dict
+from saccade.core.records.recipe import from_dict, to_dict
 from saccade.core.size import Size
 from saccade.fusion.cross import Sight
-from saccade.models import READERS, build
-from saccade.models.base import Reader
-from saccade.models.store import TYPES
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.mlp import MlpSpec
-from saccade.specs.pool import PoolSpec
+from saccade.runtime.reader import Reader
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.pool import PoolSpec
 from saccade.specs.reader import ReaderSpec
-from saccade.specs.vit import HubTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec
 from tests.parts import CLIP, counted
 
-SPECS = {f"{name}-{preset}": make for name in READERS for preset, make in READERS[name].presets.items()}
+SPECS = {f"{name}-{preset}": make for name in COMPOSITIONS for preset, make in COMPOSITIONS[name].presets.items()}
 
 
 def spec() -> ReaderSpec:
-    return READERS["llava"].presets["tiny"]()
+    return COMPOSITIONS["llava"].presets["tiny"]()
 
 
 def connected(reader: Reader, patches: torch.Tensor, grid: Grid, shape: tuple[int, ...]) -> None:
@@ -42,10 +43,10 @@ def connected(reader: Reader, patches: torch.Tensor, grid: Grid, shape: tuple[in
         reader.connector(patches, grid, *((torch.empty(shape),) if reader.spec.connector.reads_pixels else ()))
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", COMPOSITIONS)
 @pytest.mark.parametrize("size", [(28, 28), (90, 41)], ids=str)
 def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
-    made = READERS[name].presets["tiny"]()
+    made = COMPOSITIONS[name].presets["tiny"]()
     plan = made.plan(Size(*size), 9)
     views, grids = plan.layout.views, made.grids(plan.layout)
     pixels = [(1, 3, view.size.height, view.size.width) for view in views]

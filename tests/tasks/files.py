@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from saccade.core.errors import SaccadeError
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.tasks.data import read
 
 GOOD = '{"image": "a.png", "question": "What?", "answer": "cat"}'

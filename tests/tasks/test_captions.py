@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from saccade.models.embedded import embedded
+from saccade.backends.embedded.family import embedded
 from saccade.tasks.captions import ITEMS, caption
 from saccade.tasks.scenes import Scene, how_many
 

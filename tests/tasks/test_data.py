@@ -11,7 +11,7 @@ from PIL import Image
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.tasks.data import read
 from saccade.tasks.exam import Question
 from tests.tasks.files import CHECK, CSV_HEAD, GOOD, TURNS, never, refused, write

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from saccade.core import plugins
 from saccade.core.errors import SaccadeError
+from saccade.core.registry import plugins
 from saccade.tasks.exam import Exam
 from saccade.tasks.named import named_exam
 from tests.outside_packages import install

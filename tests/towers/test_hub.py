@@ -18,7 +18,7 @@ from transformers import (
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.hub import config_text
-from saccade.specs.vit import HubTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec
 from saccade.towers.hub import HubTower
 from tests.parts import CLIP, DINOV2, SIGLIP, VIT, close, counted, shake
 

@@ -15,8 +15,8 @@ from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import View
 from saccade.nn.masks import Regions
-from saccade.specs.regions import AT_ONCE, RegionTowerSpec
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.towers.regions import AT_ONCE, RegionTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 from saccade.towers import build_tower
 from saccade.towers.regions import RegionTower
 from saccade.views.sample import normalise

@@ -16,11 +16,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import View
-from saccade.specs.sam import SamSpec
-from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.sam import SamSpec
+from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
 from saccade.towers import build_tower
 from saccade.towers.serial import SerialTower, flow_mask
-from tests import deepseek
+from tests.architectures.deepseek_ocr import small as deepseek
 from tests.memory import Meter, weights
 from tests.parts import close, counted, shake
 

@@ -4,7 +4,7 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.specs.vit import StemTowerSpec
+from saccade.specs.towers.vit import StemTowerSpec
 from saccade.towers import build_tower
 from saccade.towers.stem import StemTower
 from tests.parts import close, counted, shake

@@ -18,9 +18,9 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
-from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
-from saccade.specs.tiles import TileSpec
+from saccade.specs.layouts.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.layouts.slices import ArxivSliceSpec, EccvSliceSpec
+from saccade.specs.layouts.tiles import TileSpec
 from saccade.views.sample import normalise, sample, sample_all
 
 LANCZOS = Image.Resampling.LANCZOS

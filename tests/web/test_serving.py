@@ -22,10 +22,10 @@ from openai import APIStatusError, BadRequestError, OpenAI
 from PIL import Image
 
 from saccade.api.serving import Limits, serving
+from saccade.backends.embedded.family import embedded
+from saccade.backends.request_queue import BusyError, Question, Reply, RequestQueue
 from saccade.core.answer import Answer
-from saccade.models.base import Reader
-from saccade.models.embedded import embedded
-from saccade.models.request_queue import BusyError, Question, Reply, RequestQueue
+from saccade.runtime.reader import Reader
 from saccade.tasks.scenes import Scene
 from saccade.web.shapes import completion, stream
 from tests.servers import Running, served

@@ -6,7 +6,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from saccade.core.errors import SaccadeError
 from saccade.weights.causal import INSIDE, counted, rename
-from tests.weights.flamingo_folders import LANGUAGES
+from tests.architectures.flamingo.folders import LANGUAGES
 
 
 def names(kind: str) -> set[str]:

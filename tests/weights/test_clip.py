@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import AutoConfig, CLIPConfig, CLIPModel, CLIPVisionModel
 
-from saccade.specs.vit import HubTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec
 from saccade.towers.hub import HubTower
 from saccade.weights.clip import part_of_clip, tower
 from tests.parts import CLIP

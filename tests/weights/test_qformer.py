@@ -8,9 +8,9 @@ from torch import Tensor
 
 from saccade.connectors.qformer import QFormer
 from saccade.core.errors import SaccadeError
-from saccade.models.matcher import Matcher
+from saccade.runtime.matcher import Matcher
+from saccade.specs.connectors.qformer import QFormerSpec
 from saccade.specs.matcher import MatcherSpec
-from saccade.specs.qformer import QFormerSpec
 from saccade.weights.qformer import joined, rename, rename_matcher
 
 SPEC = QFormerSpec(

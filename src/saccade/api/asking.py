@@ -11,25 +11,25 @@ from PIL import Image
 
 from saccade.api.png import png_path as png_path
 from saccade.api.png import write_png
-from saccade.core.arguments import text, texts, whole
+from saccade.backends.embedded.manifest import is_embedded
+from saccade.backends.open import check_placement, open_one_of
+from saccade.backends.placement import AUTO
 from saccade.core.box import Box
-from saccade.core.defaults import MAX_TOKENS, MODEL
 from saccade.core.errors import SaccadeError
-from saccade.core.kinds import KIND
-from saccade.core.recipe import digest
+from saccade.core.interface.arguments import text, texts, whole
+from saccade.core.interface.defaults import MAX_TOKENS, MODEL
+from saccade.core.records.recipe import digest
+from saccade.core.registry.kinds import KIND
 from saccade.core.request import YesNo, shown
 from saccade.core.size import Size
 from saccade.core.trace import Look, Trace
-from saccade.models.cards import is_embedded
-from saccade.models.open import check_placement, open_one_of
-from saccade.models.placement import AUTO
 from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.catalogue import policy as named_policy
 from saccade.policies.catalogue import recipe_of
 from saccade.policies.scheduler import Scheduler
+from saccade.report.images.scan_path import Glance, draw_path
+from saccade.views.image_region import extent
 from saccade.views.open import open_picture
-from saccade.views.scan_path import Glance, draw_path
-from saccade.views.sight import extent
 
 SCHEMA = "saccade.ask/1"
 

@@ -12,16 +12,12 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from saccade.core.arguments import instance
+from saccade.architectures import ARCHITECTURES, COMPOSITIONS, FAMILIES, PRESETS
+from saccade.architectures.catalogue import system
+from saccade.backends.embedded.manifest import cards, installed
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.plugins import plugins
-from saccade.models import READERS
-from saccade.models.cards import cards, installed
-from saccade.models.hosted.families import ANSWERS, PROVED
-from saccade.models.hosted.families import KINDS as HOSTED
-from saccade.models.types import COMPOSED, PIECES, WHOLE
-from saccade.specs.catalogue import PRESETS, system
-from saccade.specs.families import FAMILIES
+from saccade.core.interface.arguments import instance
+from saccade.core.registry.plugins import plugins
 
 SCHEMA = "saccade.models/2"
 LEGEND = (
@@ -95,15 +91,14 @@ def _published(name: str) -> Known:
 
 def opened(family: str) -> tuple[str, tuple[str, ...], str]:
     """How far checkpoints of a family of the planner go: in a word, the mechanisms of a hosted one, and in words."""
-    types = list(COMPOSED.get(family, ()) or WHOLE.get(family, ()))
-    if family in PIECES:
-        types.append(f"{PIECES[family]} in saccade.json")
+    one = ARCHITECTURES[family]
+    types = [kind for loader in one.loaders for kind in loader.types]
+    types += [f"{loader.pieces} in saccade.json" for loader in one.loaders if loader.pieces]
     if types:
         return "composes", (), f"plan; {_here('composes')} ({', '.join(types)})"
-    if family in HOSTED:
-        mechanisms = tuple(name for name, families in PROVED.items() if family in families)
-        return "hosted", mechanisms, f"plan; {_here('hosted')}: answers, {', '.join(mechanisms)}"
-    if family in ANSWERS:
+    if one.hosted is not None:
+        return "hosted", one.hosted.proved, f"plan; {_here('hosted')}: answers, {', '.join(one.hosted.proved)}"
+    if one.answers:
         return "answers", (), f"plan; {_here('hosted')}: answers only"
     return "plan", (), "plan"
 
@@ -120,7 +115,7 @@ def _readers() -> list[Known]:
             opens="composes",
             runs=f"{_here('composes')}: random weights or your checkpoint",
         )
-        for name, entry in READERS.items()
+        for name, entry in COMPOSITIONS.items()
     ]
 
 
@@ -181,7 +176,7 @@ def record(lines: list[Known] | None = None) -> Mapping[str, object]:
 def write_pages(folder: Path, results: Path) -> list[Path]:
     """Write a page on every reader into ``folder``, with the points that ``results`` holds; what was written."""
     from saccade.evaluation.results import Results
-    from saccade.study import pages
+    from saccade.report.pages import catalogue as pages
 
     if not results.is_file():
         raise SaccadeError(f"{results}: there is no such file; saccade compare --out writes a results.json")

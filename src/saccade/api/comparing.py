@@ -19,30 +19,30 @@ from saccade.api.options import (
     check_switches,
     check_twin,
 )
-from saccade.core.arguments import function, instance, listed, number, path, text, whole
-from saccade.core.arguments import seed as seed_of
+from saccade.backends.embedded.manifest import cards, is_embedded
+from saccade.backends.open import check_placement, is_server, open_model, open_one_of
+from saccade.backends.placement import AUTO
 from saccade.core.backend import Backend
-from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
-from saccade.core.files import write_whole
-from saccade.core.progress import Progress
-from saccade.core.recipe import to_dict
+from saccade.core.interface.arguments import function, instance, listed, number, path, text, whole
+from saccade.core.interface.arguments import seed as seed_of
+from saccade.core.interface.defaults import PICTURES
+from saccade.core.interface.progress import Progress
+from saccade.core.records.files import write_whole
+from saccade.core.records.recipe import to_dict
 from saccade.evaluation.candidates import Model
 from saccade.evaluation.compare import Comparison, Plan
 from saccade.evaluation.compare import compare as run_compare
-from saccade.evaluation.journal import NAME as ANSWERS
-from saccade.evaluation.journal import FileJournal
-from saccade.evaluation.kept import KeptAnswers, remembered
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
-from saccade.models.cards import cards, is_embedded
-from saccade.models.open import check_placement, is_server, open_model, open_one_of
-from saccade.models.placement import AUTO
+from saccade.evaluation.storage.answer_cache import KeptAnswers, remembered
+from saccade.evaluation.storage.journal import NAME as ANSWERS
+from saccade.evaluation.storage.journal import FileJournal
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam, Question
 from saccade.tasks.hinted import hinted
@@ -233,7 +233,7 @@ class _Taking:
         """Let all models that run here share the views that went through a tower."""
         local = [one for one in self._open if not one.remote]
         if len(local) > 1:
-            from saccade.models.composed import share_towers
+            from saccade.backends.composed.backend import share_towers
 
             share_towers(local)
 
@@ -250,8 +250,8 @@ class _Taking:
 
 def twinned(backend: Backend, twin: str) -> Backend:
     """A server whose visual tokens are those that the plan of ``twin`` counts."""
-    from saccade.models.endpoint import Endpoint
-    from saccade.specs.catalogue import system
+    from saccade.architectures.catalogue import system
+    from saccade.backends.endpoint import Endpoint
 
     if isinstance(backend, Endpoint):
         backend.plan_as(system(twin))
@@ -259,7 +259,7 @@ def twinned(backend: Backend, twin: str) -> Backend:
 
 
 def _of_family(name: str, folder: Path, device: str, dtype: str) -> Backend:
-    from saccade.models.embedded import embedded
+    from saccade.backends.embedded.family import embedded
 
     return open_model(embedded(name, folder), device=device, dtype=dtype, name=name)
 
@@ -395,8 +395,8 @@ def stored(compared: Comparison, folder: Path | None) -> Compared:
     results, judged = compared.results, compared.policies
     if folder is None:
         return Compared(results, (), judged, compared.faults)
-    from saccade.study.policies_table import drawing
-    from saccade.study.report import render
+    from saccade.report.html_report import render
+    from saccade.report.policies_table import drawing
 
     page = render(results, compared.shown, judged)
     folder.mkdir(parents=True, exist_ok=True)

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from research.few_shot.study import SHOTS, Shots
+from research.few_shot.study import few_shot as run_few_shot
+from research.few_shot.table import drawing
+from research.few_shot.table import shots_table as shots_table
 from saccade.api.comparing import results_folder
-from saccade.core.arguments import function, listed, whole
-from saccade.core.arguments import seed as seed_of
-from saccade.core.defaults import PICTURES
+from saccade.backends.composed.backend import Composed
+from saccade.backends.embedded.manifest import cards
+from saccade.backends.open import open_model
 from saccade.core.errors import SaccadeError
-from saccade.core.files import write_whole
-from saccade.core.progress import Progress
-from saccade.models.cards import cards
-from saccade.models.composed import Composed
-from saccade.models.open import open_model
-from saccade.study.shots import SHOTS, Shots
-from saccade.study.shots import few_shot as run_few_shot
-from saccade.study.shots_table import drawing
-from saccade.study.shots_table import shots_table as shots_table
+from saccade.core.interface.arguments import function, listed, whole
+from saccade.core.interface.arguments import seed as seed_of
+from saccade.core.interface.defaults import PICTURES
+from saccade.core.interface.progress import Progress
+from saccade.core.records.files import write_whole
 
 SHOWN_EXAMPLES = ("flamingo", "flamingo-single")
 """Readers of the study: one that was trained on prompts with examples, and its twin that was not."""
@@ -31,7 +31,7 @@ def few_shot(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Shots, tuple[Path, ...]]:
-    """Accuracy with ``counts`` examples in the prompt, questions spelt out and not; see ``study/shots.py``.
+    """Accuracy with ``counts`` examples in the prompt, questions spelt out and not; see ``research/few_shot/study.py``.
 
     ``models`` as in ``compare``, of those that are composed here. ``out`` receives ``shots.json`` and ``shots.svg``.
     """

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from saccade.core.units import bytes_told, scaled
-from saccade.specs.device import Device
-from saccade.study.calibrate import calibrate as measure
-from saccade.study.calibration import store
+from saccade.evaluation.machine.calibrate import calibrate as measure
+from saccade.specs.planner.calibration import store
+from saccade.specs.planner.device import Device
 
 
 def calibrate(progress: Callable[[str], object] | None = None) -> tuple[Device, Path]:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from saccade.core.arguments import instance
+from saccade.backends.embedded.manifest import cards
+from saccade.backends.open import is_server
 from saccade.core.errors import SaccadeError
+from saccade.core.interface.arguments import instance
 from saccade.evaluation.ladders import LADDER
-from saccade.models.cards import cards
-from saccade.models.open import is_server
 from saccade.policies.base import Policy
 from saccade.policies.ladder import Ladder
 

@@ -8,7 +8,7 @@ from saccade.api.png import png_path, write_png
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.units import DPI, scaled
-from saccade.views.draw import Drawn, draw
+from saccade.report.images.draw import Drawn, draw
 from saccade.views.media import find, picture_of
 
 

@@ -6,9 +6,9 @@ from saccade.api.planning import Document, Planned, Planning, Refused
 from saccade.core.box import Box
 from saccade.core.plan import Plan
 from saccade.core.view import Layout, View
-from saccade.specs.inverse import Fit, Limits
-from saccade.specs.path import Video
-from saccade.specs.roofline import Band, Times
+from saccade.specs.laws.path import Video
+from saccade.specs.laws.roofline import Band, Times
+from saccade.specs.planner.fit import Fit, Limits
 
 SCHEMA = "saccade.plan/1"
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from saccade.api.planning import Document, Planned, Planning, Refused
 from saccade.core.plan import Plan
 from saccade.core.units import bytes_told, scaled, seconds_told, significant
-from saccade.specs.inverse import Fit
-from saccade.specs.path import Video
-from saccade.specs.roofline import Band, Times
+from saccade.specs.laws.path import Video
+from saccade.specs.laws.roofline import Band, Times
+from saccade.specs.planner.fit import Fit
 
 NONE = "–"
 DOUBT = "?"
@@ -180,7 +180,7 @@ def _fits(planning: Planning) -> Table:
 
 
 def _first(planning: Planning, found: Plan | None) -> Text:
-    from saccade.specs.inverse import times_of
+    from saccade.specs.planner.fit import times_of
 
     if found is None or planning.device is None:
         return Text(NONE)

@@ -5,21 +5,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from saccade.core.arguments import function, instance, listed, number, path, texts, whole
-from saccade.core.arguments import text as words
+from saccade.architectures import PRESETS
+from saccade.architectures.catalogue import system
+from saccade.architectures.settings.settings import Settings, settings
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
+from saccade.core.interface.arguments import function, instance, listed, number, path, texts, whole
+from saccade.core.interface.arguments import text as words
+from saccade.core.interface.progress import Progress as Progress
 from saccade.core.plan import Plan, Setting
-from saccade.core.progress import Progress as Progress
 from saccade.core.size import Size
 from saccade.core.units import DPI
-from saccade.specs.catalogue import PRESETS, system
-from saccade.specs.device import Device, device
-from saccade.specs.inverse import Fit, Limits, fit, times_of
-from saccade.specs.path import Media, Video
-from saccade.specs.roofline import Times
-from saccade.specs.settings import Settings, settings
-from saccade.specs.system import TEXT, System
+from saccade.specs.laws.path import Media, Video
+from saccade.specs.laws.roofline import Times
+from saccade.specs.planner.device import Device, device
+from saccade.specs.planner.fit import Fit, Limits, fit, times_of
+from saccade.specs.planner.system import TEXT, System
 
 
 def plan(
@@ -177,7 +178,7 @@ def survey(
     setting, limits = Setting() if setting is None else setting, Limits() if limits is None else limits
     options = {} if options is None else options
     instance("setting", setting, Setting, "a saccade.core.plan.Setting")
-    instance("limits", limits, Limits, "saccade.specs.inverse.Limits")
+    instance("limits", limits, Limits, "saccade.specs.planner.fit.Limits")
     instance("options", options, Mapping, "a mapping of names to values")
     whole("text", text, 0)
     if progress is not None:
@@ -280,7 +281,7 @@ def _machine(name: str) -> Device:
     """A device by name, or this machine as it was measured."""
     if name != "here":
         return device(name)
-    from saccade.study.calibration import stored
+    from saccade.specs.planner.calibration import stored
 
     found = stored()
     if found is None:

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from saccade.api.png import note_of, png_path, write_png
-from saccade.core.arguments import whole
 from saccade.core.errors import SaccadeError
-from saccade.core.files import write_whole
+from saccade.core.interface.arguments import whole
+from saccade.core.records.files import write_whole
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import VERSION, Scene
 

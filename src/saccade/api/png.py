@@ -6,8 +6,8 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from saccade.core.arguments import path as path_of
 from saccade.core.errors import SaccadeError
+from saccade.core.interface.arguments import path as path_of
 
 NOTE = "saccade"
 """The name of the text in a PNG that says what wrote it."""

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from saccade.core.arguments import instance, text
+from saccade.backends.open import open_model
+from saccade.backends.placement import AUTO
+from saccade.backends.request_queue import BusyError as BusyError
+from saccade.backends.request_queue import Question as Question
+from saccade.backends.request_queue import Reply as Reply
+from saccade.backends.request_queue import RequestQueue as RequestQueue
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.models.open import open_model
-from saccade.models.placement import AUTO
-from saccade.models.request_queue import BusyError as BusyError
-from saccade.models.request_queue import Question as Question
-from saccade.models.request_queue import Reply as Reply
-from saccade.models.request_queue import RequestQueue as RequestQueue
+from saccade.core.interface.arguments import instance, text
 from saccade.views.open import open_picture as open_picture
 
 

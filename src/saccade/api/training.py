@@ -7,40 +7,40 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
+from research.clips.model import save as save_unified
+from research.clips.study import ClipStudy, clips_table
+from research.clips.study import study as study_clips
+from research.clips.training import ClipsRecipe, train_clips
+from research.compression.study import CompressionStudy, compression_curve, compression_table
+from research.compression.study import study as study_compression
+from research.compression.training import CompressionRecipe, train_compression
+from research.digits.study import DigitStudy, digits_table
+from research.digits.study import study as study_digits
+from research.digits.training import DigitsRecipe, digits, train_digits
+from research.exits.study import ExitStudy, exits_curve, exits_table
+from research.exits.study import study as study_exits
+from research.exits.training import ExitsRecipe, pieces_of, train_exits
+from research.fixations.study import FixationStudy, fixations_curve, fixations_table
+from research.fixations.study import study as study_fixations
+from research.fixations.training import FixationsRecipe, map_cost, scenes_of, train_fixations
 from saccade.api.comparing import REFERENCE, Compared, results_folder, stored
-from saccade.core.arguments import function, instance, path, text, texts
+from saccade.backends.embedded.family import embedded
+from saccade.backends.open import open_model
+from saccade.backends.placement import AUTO
 from saccade.core.errors import SaccadeError
-from saccade.core.files import write_whole
-from saccade.core.progress import Progress, Tell
+from saccade.core.interface.arguments import function, instance, path, text, texts
+from saccade.core.interface.progress import Progress, Tell
+from saccade.core.records.files import write_whole
 from saccade.evaluation.candidates import Model
 from saccade.evaluation.compare import Plan
 from saccade.evaluation.compare import compare as run_compare
-from saccade.models.embedded import embedded
-from saccade.models.open import open_model
-from saccade.models.placement import AUTO
-from saccade.models.unified import save as save_unified
-from saccade.study.clips import ClipStudy, clips_table
-from saccade.study.clips import study as study_clips
-from saccade.study.compression import CompressionStudy, compression_curve, compression_table
-from saccade.study.compression import study as study_compression
-from saccade.study.digits import DigitStudy, digits_table
-from saccade.study.digits import study as study_digits
-from saccade.study.exits import ExitStudy, exits_curve, exits_table
-from saccade.study.exits import study as study_exits
-from saccade.study.foveater import FixationStudy, fixations_curve, fixations_table
-from saccade.study.foveater import study as study_fixations
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.towers.stem import StemTower
-from saccade.train.clips import ClipsRecipe, train_clips
-from saccade.train.compression import CompressionRecipe, train_compression
-from saccade.train.compute import Compute, check_study, compute_of
-from saccade.train.demo import demo_name, retrain
-from saccade.train.digits import DigitsRecipe, digits, train_digits
-from saccade.train.exits import ExitsRecipe, pieces_of, train_exits
-from saccade.train.family import train_family
-from saccade.train.foveater import FixationsRecipe, map_cost, scenes_of, train_fixations
-from saccade.train.recipe import recipe_of
-from saccade.train.stages import FamilyRecipe
+from saccade.training.compute import Compute, check_study, compute_of
+from saccade.training.demo import demo_name, retrain
+from saccade.training.family import train_family
+from saccade.training.recipe import recipe_of
+from saccade.training.stages import FamilyRecipe
 
 Study = ClipStudy | DigitStudy | CompressionStudy | ExitStudy | FixationStudy
 """What is measured of what a recipe trained, where the recipe is a study."""
@@ -126,7 +126,7 @@ def train(
     folder = path("out", out)
     results_folder(folder)
     if tell is not None:
-        instance("tell", tell, Tell, "a saccade.core.progress.Tell")
+        instance("tell", tell, Tell, "a saccade.core.interface.progress.Tell")
     function("announce", announce)
     plan, data = recipe_of(text("recipe", recipe), texts("changes", changes))
     if not isinstance(plan, FamilyRecipe):

@@ -9,7 +9,7 @@ from rich.text import Text
 from saccade.cli.arguments import Changes, Device, Dtype, Image, Number, Png, Question, Whole, Word
 from saccade.cli.console import OUT, importing
 from saccade.cli.help import Help
-from saccade.core.defaults import MAX_TOKENS, MODEL
+from saccade.core.interface.defaults import MAX_TOKENS, MODEL
 
 if TYPE_CHECKING:
     import saccade.api.asking

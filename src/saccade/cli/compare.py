@@ -6,8 +6,8 @@ from pathlib import Path
 from saccade.cli.arguments import Device, Dtype, Name, Names, Number, Numbers, Place, Real, Whole, Word, Words
 from saccade.cli.console import OUT, Reporter, bar, importing, refuse, split
 from saccade.cli.help import Help
-from saccade.core.defaults import PICTURES
 from saccade.core.errors import SaccadeError
+from saccade.core.interface.defaults import PICTURES
 
 HELP = Help(
     usage="[OPTIONS]",

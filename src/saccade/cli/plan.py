@@ -11,9 +11,9 @@ from tyro.conf import Positional, UseAppendAction, arg
 from saccade.cli.arguments import Number, Whole
 from saccade.cli.console import OUT, Reporter, bar, refuse, split
 from saccade.cli.help import Help
-from saccade.core.defaults import TEXT
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.progress import Progress
+from saccade.core.interface.defaults import TEXT
+from saccade.core.interface.progress import Progress
 from saccade.core.units import DPI, read_bytes, read_count, read_seconds, read_size
 
 if TYPE_CHECKING:

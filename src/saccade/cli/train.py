@@ -9,7 +9,7 @@ from saccade.cli.arguments import Changes, Device, Dtype, Folder, Name, Recipe
 from saccade.cli.console import OUT, bar, importing, refuse
 from saccade.cli.help import Help
 from saccade.core.errors import SaccadeError
-from saccade.core.progress import Tell
+from saccade.core.interface.progress import Tell
 
 HELP = Help(
     usage="[OPTIONS] [RECIPE]",

@@ -18,22 +18,22 @@ from saccade.connectors.regions import RasterRegions, RegionList, RegionQueries
 from saccade.connectors.resampler import Resampler
 from saccade.connectors.windows import Windows
 from saccade.nn.foreign import built
-from saccade.specs.as_is import AsIsSpec
-from saccade.specs.compress import CompressSpec
-from saccade.specs.foveal import FovealSpec
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.latents import LatentsSpec
-from saccade.specs.linear import LinearSpec
-from saccade.specs.merge import MergeSpec
-from saccade.specs.mlp import MlpSpec
+from saccade.specs.connectors.as_is import AsIsSpec
+from saccade.specs.connectors.compress import CompressSpec
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.connectors.hiwin import HiwinSpec
+from saccade.specs.connectors.latents import LatentsSpec
+from saccade.specs.connectors.linear import LinearSpec
+from saccade.specs.connectors.merge import MergeSpec
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pool import PoolSpec
+from saccade.specs.connectors.qformer import QFormerSpec
+from saccade.specs.connectors.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
+from saccade.specs.connectors.windows import WindowsSpec
 from saccade.specs.parts import ConnectorSpec
-from saccade.specs.perceiver_connector import PerceiverConnectorSpec
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
-from saccade.specs.pool import PoolSpec
-from saccade.specs.qformer import QFormerSpec
-from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
-from saccade.specs.resampler import ResamplerSpec
-from saccade.specs.windows import WindowsSpec
 
 CONNECTORS: dict[type, type[nn.Module]] = {
     MlpSpec: Mlp,

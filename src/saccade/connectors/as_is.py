@@ -1,4 +1,4 @@
-"""As it is: the tower's patches are the visual tokens. See ``specs/as_is.py``."""
+"""As it is: the tower's patches are the visual tokens. See ``specs/connectors/as_is.py``."""
 
 from typing import final
 
@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saccade.core.grid import Grid
-from saccade.specs.as_is import AsIsSpec
+from saccade.specs.connectors.as_is import AsIsSpec
 
 
 @final

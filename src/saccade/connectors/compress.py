@@ -1,4 +1,4 @@
-"""Compression: halving convolutions and a transformer over what is left. See ``specs/compress.py``."""
+"""Compression: halving convolutions and a transformer over what is left. See ``specs/connectors/compress.py``."""
 
 from itertools import pairwise
 from typing import final
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from saccade.core.grid import Grid
 from saccade.nn.transformer import Block, sincos_2d
-from saccade.specs.compress import CompressSpec
+from saccade.specs.connectors.compress import CompressSpec
 
 
 @final

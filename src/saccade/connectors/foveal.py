@@ -1,4 +1,7 @@
-"""Foveal: patches around a fixation as they are, others as means of ever larger cells. See ``specs/foveal.py``."""
+"""Foveal: patches around a fixation as they are, others as means of ever larger cells.
+
+See ``specs/connectors/foveal.py``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +18,8 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.groups import Groups
 from saccade.nn.transformer import sincos_2d
-from saccade.specs.cells import Cells, Fixations
-from saccade.specs.foveal import DEPTH, WIDEN, FovealSpec
+from saccade.specs.connectors.foveal import DEPTH, WIDEN, FovealSpec
+from saccade.specs.layouts.cells import Cells, Fixations
 
 
 @final

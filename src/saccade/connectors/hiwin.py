@@ -1,4 +1,4 @@
-"""Hiwin: queries that each read their own window of every level of a pyramid. See ``specs/hiwin.py``."""
+"""Hiwin: queries that each read their own window of every level of a pyramid. See ``specs/connectors/hiwin.py``."""
 
 from typing import final
 
@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from saccade.connectors.windows import fixed, unfolded
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.nn.bound import Bound
 from saccade.nn.pyramid import Bilateral, bilinear
 from saccade.nn.roi_align import align, align_table, spread
-from saccade.specs.hiwin import LEVELS, HiwinSpec
+from saccade.nn.window_attention import Bound
+from saccade.specs.connectors.hiwin import LEVELS, HiwinSpec
 
 Pixels = Float[Tensor, "views 3 height width"]
 

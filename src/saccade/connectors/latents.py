@@ -1,4 +1,4 @@
-"""Latents: learned vectors read patches, and each other, in several layers. See ``specs/latents.py``."""
+"""Latents: learned vectors read patches, and each other, in several layers. See ``specs/connectors/latents.py``."""
 
 from collections.abc import Sequence
 from typing import final
@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.nn.choices import ACTIVATIONS, norm
-from saccade.specs.latents import LatentsSpec
+from saccade.nn.activations import ACTIVATIONS, norm
+from saccade.specs.connectors.latents import LatentsSpec
 
 
 @final

@@ -1,4 +1,4 @@
-"""Linear: every patch becomes one token through one matrix. See ``specs/linear.py``."""
+"""Linear: every patch becomes one token through one matrix. See ``specs/connectors/linear.py``."""
 
 from typing import final
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saccade.core.grid import Grid
-from saccade.specs.linear import LinearSpec
+from saccade.specs.connectors.linear import LinearSpec
 
 
 @final

@@ -1,4 +1,4 @@
-"""Merge: like patches melt into one token until a budget is left. See ``specs/merge.py``."""
+"""Merge: like patches melt into one token until a budget is left. See ``specs/connectors/merge.py``."""
 
 from dataclasses import dataclass
 from typing import final
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from saccade.connectors.mlp import Projector
 from saccade.core.grid import Grid
 from saccade.core.groups import Groups
-from saccade.specs.merge import MergeSpec
+from saccade.specs.connectors.merge import MergeSpec
 
 
 @dataclass(frozen=True, slots=True)

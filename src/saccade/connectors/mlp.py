@@ -1,4 +1,4 @@
-"""MLP: every patch becomes one token through a two-layer network. See ``specs/mlp.py``."""
+"""MLP: every patch becomes one token through a two-layer network. See ``specs/connectors/mlp.py``."""
 
 from typing import final
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.core.grid import Grid
-from saccade.specs.mlp import MlpSpec
+from saccade.specs.connectors.mlp import MlpSpec
 
 
 class Projector(nn.Module):

@@ -1,4 +1,4 @@
-"""Perceiver as a connector: latents read patches and think. See ``specs/perceiver_connector.py``."""
+"""Perceiver as a connector: latents read patches and think. See ``specs/connectors/perceiver_connector.py``."""
 
 from typing import final
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.nn.perceiver import Decoder, Perceiver, draw
-from saccade.specs.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.connectors.perceiver_connector import PerceiverConnectorSpec
 
 
 @final

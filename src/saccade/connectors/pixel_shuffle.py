@@ -1,4 +1,4 @@
-"""Pixel shuffle: fold every r × r block of patches into one wider token. See ``specs/pixel_shuffle.py``."""
+"""Pixel shuffle: fold every r × r block of patches into one wider token. See ``specs/connectors/pixel_shuffle.py``."""
 
 from typing import final
 
@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saccade.core.grid import Grid
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
 
 
 @final

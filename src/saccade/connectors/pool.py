@@ -1,4 +1,4 @@
-"""Average pool: the mean of the patches under each place of a fixed grid. See ``specs/pool.py``."""
+"""Average pool: the mean of the patches under each place of a fixed grid. See ``specs/connectors/pool.py``."""
 
 from typing import final
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from saccade.connectors.mlp import Projector
 from saccade.core.grid import Grid
-from saccade.specs.pool import PoolSpec
+from saccade.specs.connectors.pool import PoolSpec
 
 
 @final

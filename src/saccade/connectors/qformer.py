@@ -1,4 +1,7 @@
-"""Q-Former: learned queries read all patches in several layers, alone or beside words. See ``specs/qformer.py``."""
+"""Q-Former: learned queries read all patches in several layers, alone or beside words.
+
+See ``specs/connectors/qformer.py``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +15,7 @@ from torch.nn import functional as F
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.grid import Grid
 from saccade.nn.bert import CrossAttention, Keys, Layer, Pair
-from saccade.specs.qformer import QFormerSpec
+from saccade.specs.connectors.qformer import QFormerSpec
 
 Mask = Literal["unimodal", "bidirectional", "causal"]
 MASKS: tuple[Mask, ...] = ("unimodal", "bidirectional", "causal")

@@ -1,4 +1,4 @@
-"""Tokens from regions: a raster, learned queries, or a list. See ``specs/region_tokens.py``."""
+"""Tokens from regions: a raster, learned queries, or a list. See ``specs/connectors/region_tokens.py``."""
 
 from typing import NamedTuple, final
 
@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from saccade.connectors.mlp import Projector
 from saccade.core.grid import Grid
-from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
-from saccade.specs.regions import GEOMETRY, RowSpec
+from saccade.specs.connectors.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.towers.regions import GEOMETRY, RowSpec
 
 
 class Rows(NamedTuple):

@@ -1,4 +1,4 @@
-"""Resampler: learned queries read all patches by one cross-attention layer. See ``specs/resampler.py``."""
+"""Resampler: learned queries read all patches by one cross-attention layer. See ``specs/connectors/resampler.py``."""
 
 from math import isqrt
 from typing import final
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from saccade.core.grid import Grid
 from saccade.nn.transformer import resize_table, sincos_2d
-from saccade.specs.resampler import ResamplerSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
 
 
 @final

@@ -1,4 +1,4 @@
-"""Windows: learned queries that each read their own window of the map. See ``specs/windows.py``."""
+"""Windows: learned queries that each read their own window of the map. See ``specs/connectors/windows.py``."""
 
 from typing import final
 
@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from saccade.core.grid import Grid
-from saccade.nn.bound import Bound
 from saccade.nn.roi_align import align, align_table, spread
 from saccade.nn.transformer import sincos_2d
-from saccade.specs.windows import WindowsSpec
+from saccade.nn.window_attention import Bound
+from saccade.specs.connectors.windows import WindowsSpec
 
 
 @final

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer, Heard
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.heat import Heat
 from saccade.core.ledger import Ledger
 from saccade.core.request import Request, Said
 from saccade.core.size import Size

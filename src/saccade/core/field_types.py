@@ -8,8 +8,8 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from saccade.core.arguments import LARGEST, shown
 from saccade.core.errors import SaccadeError
+from saccade.core.interface.arguments import LARGEST, shown
 
 WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", NoneType: "None"}
 """What values of a type are called."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from saccade.core.answer import Answer
 from saccade.core.box import Box
+from saccade.core.records.trace_codec import Json, answer_json, answer_of, look_json, look_of
 from saccade.core.trace import Trace
-from saccade.core.trace_codec import Json, answer_json, answer_of, look_json, look_of
 from saccade.policies.base import Outcome, Result
 
 

@@ -18,7 +18,7 @@ from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.selection import TokenSelection
 from saccade.policies.base import Policy
-from saccade.policies.once import Once
+from saccade.policies.single_look import Once
 
 SHARES = (0.5, 0.25)
 """Lengths of smaller pictures, in shares of the picture's, where no budget was named: a quarter and a sixteenth of its

@@ -15,9 +15,9 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.policies.base import Result
-from saccade.policies.calibrate import Logistic, Raw, fit_isotonic, fit_logistic, fit_platt, fit_temperature
-from saccade.policies.certify import Certificate, Refusal, certify
-from saccade.policies.confidence import Features
+from saccade.policies.calibration.calibrate import Logistic, Raw, fit_isotonic, fit_logistic, fit_platt, fit_temperature
+from saccade.policies.calibration.certify import Certificate, Refusal, certify
+from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level, Scorer
 
 TRIALS = 4096

@@ -14,10 +14,10 @@ import numpy as np
 from saccade.core.backend import Backend
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.progress import Progress
-from saccade.core.recipe import digest
+from saccade.core.interface.progress import Progress
+from saccade.core.records.recipe import digest
+from saccade.core.records.trace_codec import Json
 from saccade.core.request import Ask, Sight
-from saccade.core.trace_codec import Json
 from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import (
@@ -32,16 +32,16 @@ from saccade.evaluation.candidates import (
     shared_baselines,
     single_looks,
 )
-from saccade.evaluation.journal import Journal, Unwritten
 from saccade.evaluation.ladders import CERTIFIED, LADDER, Fitted, cascade, fit, level_candidate
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.matched_budget import twin_faults
+from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.policies import Cascade, Policies
 from saccade.evaluation.results import Cheapest, Environment, ExamFacts, Results
-from saccade.evaluation.rows import Entry, heights_of, row
 from saccade.evaluation.runner import Runner
+from saccade.evaluation.scoring import Entry, heights_of, row
 from saccade.evaluation.showing import pictures_shown
 from saccade.evaluation.shown import Shown
-from saccade.evaluation.twins import twin_faults
+from saccade.evaluation.storage.journal import Journal, Unwritten
 from saccade.evaluation.verdicts import cheapest_within, verdict
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import recipe_of

@@ -12,9 +12,9 @@ from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate
 from saccade.evaluation.cascade import Expected, Labelled, certified, cheapest
 from saccade.evaluation.policies import Cascade, Proof
-from saccade.evaluation.reliability import reliability
 from saccade.evaluation.runner import Posed, Runner
-from saccade.policies.certify import Certificate, Refusal
+from saccade.evaluation.statistics.reliability import reliability
+from saccade.policies.calibration.certify import Certificate, Refusal
 from saccade.policies.ladder import Ladder
 
 RISK = 0.05

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import cast
 
-from saccade.core.codec import parsed, written
+from saccade.core.records.codec import parsed, written
 from saccade.evaluation.cascade import Expected
-from saccade.evaluation.reliability import Reliability
 from saccade.evaluation.results import SCALES, Change
-from saccade.policies.certify import Certificate, Refusal
+from saccade.evaluation.statistics.reliability import Reliability
+from saccade.policies.calibration.certify import Certificate, Refusal
 from saccade.tasks.exam import Scale
 
 SCHEMA = "saccade.policies/1"

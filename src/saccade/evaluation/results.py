@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from saccade.core.codec import decode, encode
 from saccade.core.errors import SaccadeError
-from saccade.core.files import write_whole
+from saccade.core.records.codec import decode, encode
+from saccade.core.records.files import write_whole
 from saccade.tasks.exam import Scale
 
 SCHEMA = "saccade.compare/2"

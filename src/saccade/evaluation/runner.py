@@ -12,17 +12,17 @@ from typing import final
 from PIL import Image
 
 from saccade.core.errors import SaccadeError
-from saccade.core.progress import Progress
+from saccade.core.interface.progress import Progress
 from saccade.core.request import Request
 from saccade.core.size import Size
 from saccade.core.trace import Look
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate
-from saccade.evaluation.journal import Journal, Key
-from saccade.evaluation.marking import Marking
+from saccade.evaluation.metrics.marking import Marking
+from saccade.evaluation.storage.journal import Journal, Key
 from saccade.policies.base import Asked, Result, Sample
-from saccade.policies.once import Once
 from saccade.policies.scheduler import THREADS, Scheduler
+from saccade.policies.single_look import Once
 from saccade.tasks.exam import Exam, Picture, Question
 
 PICTURES_AT_ONCE = 10

@@ -11,10 +11,10 @@ from saccade.core.view import Layout
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import ONCE
 from saccade.evaluation.ladders import RIGHT
-from saccade.evaluation.rows import Entry, Resolved
 from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.scoring import Entry, Resolved
 from saccade.evaluation.shown import Seen, Shown
-from saccade.views.sight import extent
+from saccade.views.image_region import extent
 
 PICTURES = 4
 """Pictures that the report shows."""

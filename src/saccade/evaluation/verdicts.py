@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from saccade.evaluation.intervals import Interval, paired
 from saccade.evaluation.policies import Against, Verdict
 from saccade.evaluation.results import Cheapest
-from saccade.evaluation.rows import Entry, scored
 from saccade.evaluation.runner import Posed
+from saccade.evaluation.scoring import Entry, scored
+from saccade.evaluation.statistics.intervals import Interval, paired
 
 ROUNDING = 1e-12
 """By how much sums of scores may miss the loss that was named."""

@@ -1,4 +1,4 @@
-"""Gated cross-attention between the layers of a language model. See ``specs/cross.py``.
+"""Gated cross-attention between the layers of a language model. See ``specs/language/cross.py``.
 
 The language model is not edited: ``Crossing.before`` gives functions that run on what enters its layers. Keys and
 values of the pictures are made once, when the prompt is read, and kept for all tokens of the answer; those of the last
@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saccade.nn.choices import ACTIVATIONS, norm
-from saccade.specs.cross import CrossSpec
+from saccade.nn.activations import ACTIVATIONS, norm
+from saccade.specs.language.cross import CrossSpec
 
 Insert = dict[int, Callable[[Tensor], Tensor]]
 """What runs before a layer, by its number."""

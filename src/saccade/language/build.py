@@ -2,8 +2,8 @@
 
 from saccade.language.hub import Decoder
 from saccade.language.seq2seq import Seq2Seq
-from saccade.specs.decoder import DecoderSpec
-from saccade.specs.seq2seq import Seq2SeqSpec
+from saccade.specs.language.decoder import DecoderSpec
+from saccade.specs.language.seq2seq import Seq2SeqSpec
 
 
 def build_language(spec: DecoderSpec | Seq2SeqSpec) -> Decoder | Seq2Seq:

@@ -12,7 +12,7 @@ from transformers import DynamicCache, EncoderDecoderCache
 from saccade.core.answer import Alternatives, Answer, Heard
 from saccade.language.cache import roomy
 from saccade.language.hub import Decoder, pad_left
-from saccade.language.insert import Insert
+from saccade.language.layer_hooks import Insert
 from saccade.language.seq2seq import Seq2Seq
 
 

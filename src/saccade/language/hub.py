@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
 from saccade.core.errors import SaccadeError
-from saccade.language.headed import HEADLESS, Headed
-from saccade.language.insert import Insert, inserted, layers_of
-from saccade.language.places import Turn, check_places, packed, repack
+from saccade.language.layer_hooks import Insert, inserted, layers_of
+from saccade.language.lm_head import HEADLESS, Headed
+from saccade.language.positions import Turn, check_places, packed, repack
 from saccade.nn.hub import parse_config
-from saccade.specs.decoder import DecoderSpec
+from saccade.specs.language.decoder import DecoderSpec
 
 
 @final

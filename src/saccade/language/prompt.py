@@ -7,7 +7,7 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.sequence import Call, Marker, Span, Tokens, Vector
+from saccade.specs.layouts.sequence import Call, Marker, Span, Tokens, Vector
 
 PLACEHOLDER = "<image>"
 Pictures = Sequence[Sequence[Span]]

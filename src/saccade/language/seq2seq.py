@@ -9,9 +9,9 @@ from transformers import AutoModelForSeq2SeqLM, DynamicCache, EncoderDecoderCach
 from transformers.modeling_outputs import BaseModelOutput
 
 from saccade.core.errors import SaccadeError
-from saccade.language.places import gapless
+from saccade.language.positions import gapless
 from saccade.nn.hub import parse_config
-from saccade.specs.seq2seq import Seq2SeqSpec
+from saccade.specs.language.seq2seq import Seq2SeqSpec
 
 
 @final

@@ -1,6 +1,6 @@
 """BERT's layer in parts: attention, attention to something else, and feed-forward, each normalised behind its sum.
 
-Source: BERT, arXiv:1810.04805; the folded form is plain algebra, see ``specs/qformer.py``.
+Source: BERT, arXiv:1810.04805; the folded form is plain algebra, see ``specs/connectors/qformer.py``.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saccade.specs.qformer import AT_ONCE
+from saccade.specs.connectors.qformer import AT_ONCE
 
 Pair = tuple[Float[Tensor, "_ heads _ head"], Float[Tensor, "_ heads _ head"]]
 """Keys and values of views or texts: one row of them where all are the same."""

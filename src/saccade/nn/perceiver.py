@@ -1,6 +1,6 @@
 """Perceiver's parts: a block that looks, latents that read and think, queries that read them.
 
-See ``specs/perceiver.py``; the folded form is plain algebra, told there too.
+See ``specs/laws/perceiver.py``; the folded form is plain algebra, told there too.
 """
 
 import math
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
+from saccade.nn.activations import ACTIVATIONS
 from saccade.nn.bert import join, per_head, split
-from saccade.nn.choices import ACTIVATIONS
-from saccade.specs.perceiver import AttendSpec, DecodeSpec, PerceiverSpec, distinct
+from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec, distinct
 
 
 @final

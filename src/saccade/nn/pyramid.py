@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.nn.roi_align import bicubic
-from saccade.specs.hiwin import TILE, HiwinSpec, tiled
-from saccade.specs.sampling import mirrored
+from saccade.specs.connectors.hiwin import TILE, HiwinSpec, tiled
+from saccade.specs.layouts.sampling import mirrored
 
 Map = Float[Tensor, "views rows cols width"]
 Finer = Float[Tensor, "views _ _ width"]

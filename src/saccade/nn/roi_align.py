@@ -1,4 +1,4 @@
-"""RoIAlign of equal windows, as two products of matrices. What is sampled where is in ``specs/sampling.py``."""
+"""RoIAlign of equal windows, as two products of matrices. What is sampled where is in ``specs/layouts/sampling.py``."""
 
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saccade.core.grid import Grid
-from saccade.specs.sampling import sampling
+from saccade.specs.layouts.sampling import sampling
 
 
 def align(maps: Float[Tensor, "views rows cols width"], side: int) -> Float[Tensor, "windows views places width"]:

@@ -1,4 +1,4 @@
-"""SAM's encoder, and the two convolutions that keep one patch in sixteen of it. See ``specs/sam.py``.
+"""SAM's encoder, and the two convolutions that keep one patch in sixteen of it. See ``specs/towers/sam.py``.
 
 Names are those of the published weights.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.nn.transformer import resize_table
-from saccade.specs.sam import SamSpec
+from saccade.specs.towers.sam import SamSpec
 
 Map = Float[Tensor, "views rows cols width"]
 Planes = Float[Tensor, "views channels high wide"]

@@ -1,8 +1,9 @@
 """Regions without weights: flat zones of a picture that stand out from what lies around them.
 
 Law     1 to ``most`` regions; equal pixels give equal regions. A picture of nothing but background is one region.
-Used by the object-centric reader wherever SAM's weights are not at hand; SAM's masks (``models/sam_masks.py``) are made
-        of shapes and shading that were learned, these of colour alone.
+Used by the object-centric reader wherever SAM's weights are not at hand; SAM's masks
+        (``architectures/object_centric/sam_masks.py``) are made of shapes and shading that were learned, these
+        of colour alone.
 Loses   objects of many colours fall apart, gradients run together, and thin strokes are below the least area.
 Source  quasi-flat zones (P. Soille, IEEE TPAMI 30(7), 2008): pixels belong together where a chain of neighbours that
         differ by little joins them. Suppression and order as in Segment Anything, arXiv:2304.02643.

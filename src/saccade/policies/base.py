@@ -8,10 +8,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 from PIL import Image
 
 from saccade.core.answer import Answer
+from saccade.core.attention_map import Heat
 from saccade.core.backend import Observation
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.heat import Heat
 from saccade.core.request import Ask, Request, Said, Sight, Talk, Watch, YesNo
 from saccade.core.size import Size
 from saccade.core.trace import Trace

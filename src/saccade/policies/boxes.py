@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.heat import Heat
 from saccade.core.size import Size
 
 CELLS = 48

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.kinds import KIND
-from saccade.core.plugins import Group, is_foreign, plugins
-from saccade.core.recipe import from_dict, override, read, to_dict
+from saccade.core.records.recipe import from_dict, override, read, to_dict
+from saccade.core.registry.kinds import KIND
+from saccade.core.registry.plugins import Group, is_foreign, plugins
 from saccade.core.selection import TokenSelection
 from saccade.policies.base import Policy
 from saccade.policies.boxes import Windows
-from saccade.policies.calibrate import Isotonic, Logistic, Platt, Raw
+from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, Raw
 from saccade.policies.ladder import Ladder, Level, sides, survey
-from saccade.policies.once import Once
+from saccade.policies.predicted_box import SelfBox
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
-from saccade.policies.self_box import SelfBox
+from saccade.policies.single_look import Once
 from saccade.policies.tools import ToolLoop
-from saccade.policies.tree import Tree
 from saccade.policies.zoom import Attention, Values
+from saccade.policies.zoom_tree import Tree
 
 GROUP: Group = "saccade.policies"
 """The entry points under which other packages register policies."""

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from saccade.policies.base import Outcome
-from saccade.policies.confidence import plain
+from saccade.policies.calibration.confidence import plain
 
 
 def surest(outcomes: Sequence[Outcome], *, vote: bool = True) -> Outcome:

@@ -16,9 +16,9 @@ from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent
-from saccade.policies.calibrate import Isotonic, Logistic, Platt, Raw
-from saccade.policies.confidence import Features
-from saccade.policies.once import Once
+from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, Raw
+from saccade.policies.calibration.confidence import Features
+from saccade.policies.single_look import Once
 
 Scorer = Raw | Platt | Isotonic | Logistic
 """How sure a level is, from what it said."""

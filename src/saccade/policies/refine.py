@@ -17,7 +17,7 @@ from saccade.core.field_types import check_fields
 from saccade.core.request import Sight, Watch
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask, watch
 from saccade.policies.boxes import Windows, around, overlap, windows
-from saccade.policies.confidence import certainty, same
+from saccade.policies.calibration.confidence import certainty, same
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from saccade.core.field_types import check_fields
 from saccade.core.request import Ask, Sight
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask
 from saccade.policies.boxes import around
+from saccade.policies.calibration.confidence import certainty
 from saccade.policies.choose import surest
-from saccade.policies.confidence import certainty
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from saccade.core.errors import SaccadeError, unknown
 from saccade.core.request import Ask, Request, Talk, needs, shown
 from saccade.core.trace import Look, Price, Trace
 from saccade.policies.base import Asked, Outcome, Policy, Result, Run, Sample, Spent
-from saccade.policies.confidence import certainty
+from saccade.policies.calibration.confidence import certainty
 
 MEMORY = 2 * 2**30
 """Bytes of pictures and of what their requests are predicted to hold, unless told otherwise."""

@@ -17,7 +17,7 @@ from saccade.core.request import Call, Sight, Talk, Tool, Turn
 from saccade.core.size import Size
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, talk
 from saccade.policies.boxes import around
-from saccade.policies.confidence import certainty
+from saccade.policies.calibration.confidence import certainty
 from saccade.policies.wording import wording
 
 SIDES = ("left", "top", "right", "bottom")

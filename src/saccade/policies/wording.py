@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import cast
 
 from saccade.core.errors import unknown
-from saccade.core.recipe import read
+from saccade.core.records.recipe import read
 
 LANGUAGES = ("en",)
 

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
+from saccade.core.attention_map import Heat
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.heat import Heat
 from saccade.core.request import Ask, Sight, Watch, YesNo
 from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, Step, ask, chance, watch
 from saccade.policies.boxes import Windows, around, windows
+from saccade.policies.calibration.confidence import certainty
 from saccade.policies.choose import surest
-from saccade.policies.confidence import certainty
 from saccade.policies.wording import named, wording
 
 Located = tuple[tuple[Box, ...], Heat | None]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.specs import count
-from saccade.specs.qformer import QFormerSpec
+from saccade.specs.connectors.qformer import QFormerSpec
+from saccade.specs.laws import count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,10 +15,10 @@ from saccade.core.groups import Groups
 from saccade.core.plan import Cost
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.specs.sequence import SequenceSpec as SequenceSpec
+from saccade.specs.layouts.sequence import SequenceSpec as SequenceSpec
 
 if TYPE_CHECKING:
-    from saccade.specs.regions import RowSpec
+    from saccade.specs.towers.regions import RowSpec
 
 CLIP_MEAN_COLOUR = (122, 116, 104)
 """CLIP's mean colour in 8 bits, rounded down: it is zero (almost) after CLIP's normalisation."""

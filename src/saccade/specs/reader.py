@@ -13,34 +13,32 @@ from saccade.core.ledger import Ledger
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.view import Layout
-from saccade.specs.as_is import AsIsSpec
-from saccade.specs.canvas import PagesSpec
-from saccade.specs.cells import BudgetRule, PolarRule, SquareRule, UniformRule
-from saccade.specs.compress import CompressSpec
-from saccade.specs.cross import CrossSpec
-from saccade.specs.decoder import DecoderSpec
-from saccade.specs.foveal import FovealSpec
+from saccade.specs.connectors.as_is import AsIsSpec
+from saccade.specs.connectors.compress import CompressSpec
+from saccade.specs.connectors.foveal import FovealSpec
+from saccade.specs.connectors.hiwin import HiwinSpec
+from saccade.specs.connectors.latents import LatentsSpec
+from saccade.specs.connectors.linear import LinearSpec
+from saccade.specs.connectors.merge import MergeSpec
+from saccade.specs.connectors.mlp import MlpSpec
+from saccade.specs.connectors.perceiver_connector import PerceiverConnectorSpec
+from saccade.specs.connectors.pixel_shuffle import PixelShuffleSpec
+from saccade.specs.connectors.pool import PoolSpec
+from saccade.specs.connectors.qformer import QFormerSpec
+from saccade.specs.connectors.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
+from saccade.specs.connectors.resampler import ResamplerSpec
+from saccade.specs.connectors.windows import WindowsSpec
 from saccade.specs.groups import everything
-from saccade.specs.hiwin import HiwinSpec
-from saccade.specs.language import LanguageSpec
-from saccade.specs.latents import LatentsSpec
-from saccade.specs.linear import LinearSpec
-from saccade.specs.merge import MergeSpec
-from saccade.specs.mlp import MlpSpec
-from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec, check
-from saccade.specs.path import PathSpec
-from saccade.specs.perceiver import AttendSpec, PerceiverSpec
-from saccade.specs.perceiver_connector import PerceiverConnectorSpec
-from saccade.specs.pixel_shuffle import PixelShuffleSpec
-from saccade.specs.pool import PoolSpec
-from saccade.specs.qformer import QFormerSpec
-from saccade.specs.region_tokens import RegionListSpec, RegionQueriesSpec, RegionsSpec
-from saccade.specs.regions import RegionTowerSpec
-from saccade.specs.resampler import ResamplerSpec
-from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
-from saccade.specs.sam import SamSpec
-from saccade.specs.seq2seq import Seq2SeqSpec
-from saccade.specs.sequence import (
+from saccade.specs.language.cross import CrossSpec
+from saccade.specs.language.decoder import DecoderSpec
+from saccade.specs.language.language import LanguageSpec
+from saccade.specs.language.seq2seq import Seq2SeqSpec
+from saccade.specs.laws.path import PathSpec
+from saccade.specs.laws.perceiver import AttendSpec, PerceiverSpec
+from saccade.specs.layouts.canvas import PagesSpec
+from saccade.specs.layouts.cells import BudgetRule, PolarRule, SquareRule, UniformRule
+from saccade.specs.layouts.resize import CropSpec, PadSpec, StretchSpec
+from saccade.specs.layouts.sequence import (
     CalledSequence,
     FrontSequence,
     PlainSequence,
@@ -49,11 +47,13 @@ from saccade.specs.sequence import (
     TaggedSequence,
     WovenSequence,
 )
-from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
-from saccade.specs.slices import ArxivSliceSpec, EccvSliceSpec
-from saccade.specs.tiles import TileSpec
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
-from saccade.specs.windows import WindowsSpec
+from saccade.specs.layouts.slices import ArxivSliceSpec, EccvSliceSpec
+from saccade.specs.layouts.tiles import TileSpec
+from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec, check
+from saccade.specs.towers.regions import RegionTowerSpec
+from saccade.specs.towers.sam import SamSpec
+from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 
 SINGLE = Setting(dtype="float32")
 """How readers run here."""

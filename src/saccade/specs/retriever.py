@@ -12,9 +12,9 @@ from typing import Literal
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Cost
 from saccade.core.size import Size
+from saccade.specs.layouts.resize import CropSpec, PadSpec, StretchSpec
 from saccade.specs.matcher import MatcherSpec
-from saccade.specs.resize import CropSpec, PadSpec, StretchSpec
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Benchmarks of other packages, by name."""
 
 from saccade.core.errors import SaccadeError
-from saccade.core.plugins import plugin
+from saccade.core.registry.plugins import plugin
 from saccade.tasks.exam import Exam
 
 

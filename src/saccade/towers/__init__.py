@@ -4,9 +4,9 @@ from torch import nn
 
 from saccade.nn.foreign import built
 from saccade.specs.parts import TowerSpec
-from saccade.specs.regions import RegionTowerSpec
-from saccade.specs.serial import SerialSpec
-from saccade.specs.vit import HubTowerSpec, StemTowerSpec
+from saccade.specs.towers.regions import RegionTowerSpec
+from saccade.specs.towers.serial import SerialSpec
+from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 from saccade.towers.hub import HubTower
 from saccade.towers.regions import RegionTower
 from saccade.towers.serial import SerialTower

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from saccade.nn.hub import parse_config
-from saccade.specs.vit import HubTowerSpec
+from saccade.specs.towers.vit import HubTowerSpec
 
 FINAL_NORM = {
     "clip_vision_model": "post_layernorm",

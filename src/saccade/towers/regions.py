@@ -1,4 +1,4 @@
-"""A tower that reads objects: one feature a region. See ``specs/regions.py``."""
+"""A tower that reads objects: one feature a region. See ``specs/towers/regions.py``."""
 
 from typing import final
 
@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from saccade.nn.masks import Regions, coverage, grown
 from saccade.nn.segment import FlatZones, Segmenter
-from saccade.specs.regions import AT_ONCE, RegionTowerSpec
-from saccade.specs.vit import StemTowerSpec
+from saccade.specs.towers.regions import AT_ONCE, RegionTowerSpec
+from saccade.specs.towers.vit import StemTowerSpec
 from saccade.towers.hub import HubTower
 from saccade.towers.stem import StemTower
 

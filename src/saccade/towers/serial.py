@@ -1,6 +1,6 @@
 """DeepSeek-OCR's towers: SAM's encoder, its map halved twice, and a second transformer over what is left.
 
-See ``specs/serial.py``.
+See ``specs/towers/serial.py``.
 """
 
 from typing import cast, final
@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from saccade.nn.sam import Sam
 from saccade.nn.transformer import resize_table
-from saccade.specs.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
 
 Tokens = Float[Tensor, "views tokens width"]
 _SHARP = 1.702

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.nn.transformer import Block, resize_table, sincos_2d
-from saccade.specs.vit import StemTowerSpec
+from saccade.specs.towers.vit import StemTowerSpec
 
 
 class Residual(nn.Module):

@@ -23,7 +23,7 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.specs.resize import CLIP_MEAN_COLOUR
+from saccade.specs.layouts.resize import CLIP_MEAN_COLOUR
 
 Colour = tuple[int, int, int]
 Pixels = UInt8[np.ndarray, "height width 3"]

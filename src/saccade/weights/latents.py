@@ -7,7 +7,7 @@ below the other: a tuple of names.
 from collections.abc import Iterable
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.latents import LatentsSpec
+from saccade.specs.connectors.latents import LatentsSpec
 
 Names = dict[str, str | tuple[str, ...]]
 """Our name → published name, or names of the weights that make up ours along the first axis."""

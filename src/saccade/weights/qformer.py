@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.qformer import QFormerSpec
+from saccade.specs.connectors.qformer import QFormerSpec
 
 Source = str | tuple[str, ...]
 """A published weight, or several that ours holds on top of each other, along their first axis."""

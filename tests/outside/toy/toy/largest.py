@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
-from saccade.specs import count
+from saccade.specs.laws import count
 from saccade.specs.parts import ConnectorSpec
 
 

@@ -1,0 +1,43 @@
+"""BLIP-2 and InstructBLIP: a Q-Former whose queries stand before a frozen language model."""
+
+from saccade.architectures.architecture import Architecture, Composition, Loader
+from saccade.architectures.blip2 import reader, reader_instruct
+from saccade.architectures.blip2.spec import BLIP2, INSTRUCTBLIP
+from saccade.architectures.settings.lines import ALONE, FIXED, UNSERVED, Advice, evaluates
+
+_CHECKPOINT = "saccade.architectures.blip2.checkpoint:composed"
+
+ARCHITECTURES = (
+    Architecture(
+        name="blip-2",
+        family=BLIP2,
+        advice=Advice(transformers=FIXED, vllm=ALONE),
+        presets=("blip2-opt-2.7b",),
+        compositions={
+            "blip2": Composition(
+                summary="32 learned queries read EVA-CLIP patches in several layers, and stand before a frozen "
+                "language model",
+                fidelity="exact",
+                presets=reader.PRESETS,
+            )
+        },
+        loaders=(
+            Loader(function=_CHECKPOINT, types=("blip-2",)),
+            Loader(function="saccade.architectures.blip2.lavis:composed", pieces="lavis-blip2"),
+        ),
+    ),
+    Architecture(
+        name="instructblip",
+        family=INSTRUCTBLIP,
+        advice=Advice(transformers=FIXED, vllm=UNSERVED, lmms_eval=evaluates("instructblip")),
+        presets=("instructblip-7b",),
+        compositions={
+            "instructblip": Composition(
+                summary="BLIP-2 whose queries read the instruction too",
+                fidelity="exact",
+                presets=reader_instruct.PRESETS,
+            )
+        },
+        loaders=(Loader(function=_CHECKPOINT, types=("instructblip",)),),
+    ),
+)

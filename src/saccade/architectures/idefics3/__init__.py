@@ -1,0 +1,32 @@
+"""Idefics2: native shapes and 64 latents. Idefics3 and SmolVLM: square tiles, pixel shuffle."""
+
+from saccade.architectures.architecture import Architecture, Composition, Hosted
+from saccade.architectures.idefics3 import reader, serving
+from saccade.architectures.idefics3.spec import IDEFICS2, IDEFICS3, SMOLVLM
+
+ARCHITECTURES = (
+    Architecture(name="idefics2", family=IDEFICS2, advice=serving.IDEFICS2, presets=("idefics2-8b",), answers=True),
+    Architecture(
+        name="idefics3",
+        family=IDEFICS3,
+        advice=serving.IDEFICS3,
+        presets=("idefics3-8b",),
+        compositions={
+            "idefics": Composition(
+                summary="square tiles and a global view, SigLIP patches folded by pixel shuffle",
+                fidelity="faithful",
+                presets=reader.PRESETS,
+                assumptions=reader.ASSUMPTIONS,
+            )
+        },
+        hosted=Hosted(processor="Idefics3Processor", axis=1),
+    ),
+    Architecture(
+        name="smolvlm",
+        family=SMOLVLM,
+        advice=serving.SMOLVLM,
+        presets=("smolvlm-256m", "smolvlm-2.2b"),
+        # Its own class needs packages for videos; this one writes the same text.
+        hosted=Hosted(processor="Idefics3Processor", axis=1),
+    ),
+)

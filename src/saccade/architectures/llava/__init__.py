@@ -1,0 +1,22 @@
+"""LLaVA: one square view, every patch through an MLP."""
+
+from saccade.architectures.architecture import Architecture, Composition, Hosted, Loader
+from saccade.architectures.llava import reader
+from saccade.architectures.llava.spec import LLAVA
+from saccade.architectures.settings.lines import FIXED, Advice, Serve, evaluates, serves
+
+ARCHITECTURES = (
+    Architecture(
+        name="llava",
+        family=LLAVA,
+        advice=Advice(transformers=FIXED, vllm=serves(Serve()), lmms_eval=evaluates("llava_hf")),
+        presets=("llava-1.5-7b",),
+        compositions={
+            "llava": Composition(
+                summary="one square view, every CLIP patch through an MLP", fidelity="exact", presets=reader.PRESETS
+            )
+        },
+        loaders=(Loader(function="saccade.architectures.llava.checkpoint:composed", types=("llava",)),),
+        hosted=Hosted(processor="LlavaProcessor"),
+    ),
+)

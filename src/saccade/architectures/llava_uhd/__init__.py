@@ -1,0 +1,47 @@
+"""LLaVA-UHD (64 free queries, or 144 bound to windows) and LLaVA-UHD v2: slices, and an overview."""
+
+from saccade.architectures.architecture import Architecture, Composition, Loader
+from saccade.architectures.llava_uhd import reader, reader_144, reader_v2
+from saccade.architectures.llava_uhd.serving import LLAVA_UHD as ADVICE
+from saccade.architectures.llava_uhd.spec import LLAVA_UHD, LLAVA_UHD_V2
+
+_LOADER = Loader(function="saccade.architectures.llava_uhd.checkpoint:composed", types=("llava_llama", "llava_qwen"))
+
+ARCHITECTURES = (
+    Architecture(
+        name="llava_uhd",
+        family=LLAVA_UHD,
+        advice=ADVICE,
+        presets=("llava-uhd-64", "llava-uhd-144"),
+        compositions={
+            "llava-uhd": Composition(
+                summary="slices in their own aspect and an overview, a few learned queries each",
+                fidelity="faithful",
+                presets=reader.PRESETS,
+                assumptions=reader.ASSUMPTIONS,
+            ),
+            "llava-uhd-144": Composition(
+                summary="slices and an overview, 144 learned queries each, every query bound to its own window",
+                fidelity="faithful",
+                presets=reader_144.PRESETS,
+                assumptions=reader_144.ASSUMPTIONS,
+            ),
+        },
+        loaders=(_LOADER,),
+    ),
+    Architecture(
+        name="llava_uhd_v2",
+        family=LLAVA_UHD_V2,
+        advice=ADVICE,
+        presets=("llava-uhd-v2-7b",),
+        compositions={
+            "llava-uhd-v2": Composition(
+                summary="slices and an overview, 144 tokens each from windows of a pyramid that pixels sharpen",
+                fidelity="faithful",
+                presets=reader_v2.PRESETS,
+                assumptions=reader_v2.ASSUMPTIONS,
+            )
+        },
+        loaders=(_LOADER,),
+    ),
+)

@@ -1,0 +1,23 @@
+"""The survey's object-centric reader: masks of objects, one embedding each."""
+
+from saccade.architectures.architecture import Architecture, Composition
+from saccade.architectures.object_centric import reader
+from saccade.architectures.object_centric.serving import OBJECT_CENTRIC as ADVICE
+from saccade.architectures.object_centric.spec import OBJECT_CENTRIC
+
+ARCHITECTURES = (
+    Architecture(
+        name="object_centric",
+        family=OBJECT_CENTRIC,
+        advice=ADVICE,
+        presets=("object-centric",),
+        compositions={
+            "object-centric": Composition(
+                summary="masks of objects, one embedding each, spread over a raster of 144 tokens",
+                fidelity="survey",
+                presets=reader.PRESETS,
+                assumptions=reader.ASSUMPTIONS,
+            )
+        },
+    ),
+)

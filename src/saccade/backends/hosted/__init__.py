@@ -1,0 +1,17 @@
+"""Hosted models: any model of ``transformers`` that reads pictures, as it is. ``families`` needs no torch."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saccade.backends.hosted.backend import Hosted as Hosted
+    from saccade.backends.hosted.loading import load_hosted as load_hosted
+
+_LAZY = {"Hosted": "backend", "load_hosted": "loading"}
+
+
+def __getattr__(name: str) -> object:
+    """What needs torch, on first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

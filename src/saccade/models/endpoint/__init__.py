@@ -1,3 +1,0 @@
-"""Models behind an OpenAI-compatible server, driven by policies like any other."""
-
-from saccade.models.endpoint.backend import Endpoint as Endpoint

@@ -14,6 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 from hypothesis import settings
+from jaxtyping import install_import_hook
+
+# Every annotation is checked while tests run, shapes included; users pay nothing. As type checkers read PEP 484, a
+# whole number will do where a float is asked for. The option of jaxtyping for pytest takes one package alone.
+install_import_hook(["saccade", "research"], "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 
 # Servers that run for a whole session, whichever tests ask for them.
 pytest_plugins = ["tests.servers"]

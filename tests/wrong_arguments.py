@@ -112,7 +112,6 @@ def calls(room: Path) -> dict[str, Call]:
 
 def torch_calls(room: Path) -> dict[str, Call]:
     """The same for functions that need torch."""
-    from saccade.api import few_shot as few_shots
     from saccade.api import training
     from saccade.training import connector as connecting
 
@@ -120,18 +119,15 @@ def torch_calls(room: Path) -> dict[str, Call]:
         return None
 
     connecting.train_alone = nothing  # pyright: ignore[reportAttributeAccessIssue]
-    for name in ("train_family", "_train_clips", "_train_digits", "_train_compression", "_train_exits"):
-        setattr(training, name, nothing)
+    training.train_family = nothing  # pyright: ignore[reportAttributeAccessIssue]
     reader = saccade.load("llava")
-    few_shots.run_few_shot = lambda *_, **__: few_shots.Shots(exam="", pictures=1, seed=0, rows=())
     saccade.save_pretrained(reader, room / "kept")
     return {
         "build": (saccade.build, {"name": "llava"}),
         "from_pretrained": (saccade.from_pretrained, {"folder": room / "kept"}),
         "load": (saccade.load, {"model": "llava"}),
         "save_pretrained": (saccade.save_pretrained, {"model": reader, "folder": room / "saved"}),
-        "few_shot": (few_shots.few_shot, {"models": ["flamingo"]}),
-        "train": (training.train, {"recipe": "digits", "out": room / "trained"}),
+        "train": (training.train, {"recipe": "embedded", "out": room / "trained"}),
         "train_connector": (saccade.train_connector, {"connector": reader.spec.connector, "pictures": 1, "steps": 1}),
     }
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "src" / "saccade_embedded"
-OTHER = ("unified.safetensors", "tokenizer.json", "tokenizer_config.json")
+OTHER = ("tokenizer.json", "tokenizer_config.json")
 """Files beside the parts of the models."""
 
 

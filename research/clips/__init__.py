@@ -1,0 +1,1 @@
+"""Shared latents over picture, sound and text, against each of them alone."""

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from research.clips.spec import UnifiedSpec
-from saccade.backends.embedded.manifest import checked
 from saccade.core.errors import SaccadeError
 from saccade.core.records.recipe import from_dict, to_dict
 from saccade.nn.perceiver import Decoder, Perceiver
@@ -84,8 +83,8 @@ class Unified(nn.Module):
 
 
 def shipped() -> Unified:
-    """The model that comes with saccade, trained on the generated clips by the recipe ``clips``, ready to answer."""
-    return load(checked("unified.safetensors"))
+    """The model of ``docs/clips.json``, which lies beside this file: trained by ``recipe.yaml``, ready to answer."""
+    return load(Path(__file__).with_name("unified.safetensors"))
 
 
 def save(model: Unified, file: Path) -> None:
@@ -100,7 +99,7 @@ def load(file: Path) -> Unified:
     with safe_open(file, framework="pt") as opened:
         spec = (opened.metadata() or {}).get("spec")
     if spec is None:
-        raise SaccadeError(f"{file} says no spec; name a file that saccade train clips wrote")
+        raise SaccadeError(f"{file} says no spec; name a file that python -m research clips wrote")
     made = Unified(from_dict(json.loads(spec), TYPES))
     require(set(held), set(made.state_dict()), file)
     fill(made, traced({name: name for name in held}, held))

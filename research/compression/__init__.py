@@ -1,0 +1,1 @@
+"""How much text a visual token carries, on pages of print."""

@@ -1,0 +1,1 @@
+"""A Perceiver IO on handwritten digits, beside two plain classifiers."""

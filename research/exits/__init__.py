@@ -1,0 +1,1 @@
+"""A tower that answers from several depths, at equal mean FLOPs."""

@@ -1,0 +1,1 @@
+"""A FoveaTer that chooses where to look, against three ways that do not."""

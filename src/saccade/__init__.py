@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from saccade.api.planning import plan as plan
     from saccade.api.playground import exam as exam
     from saccade.api.training import train as train
+    from saccade.architectures.object_centric.sam_masks import SamMasks as SamMasks
     from saccade.backends.loading import load as load
     from saccade.backends.open import open_model as open_model
     from saccade.backends.random_init import build as build
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from saccade.training.connector import train_connector as train_connector
 
 _LAZY = {
+    "SamMasks": "saccade.architectures.object_centric.sam_masks",
     "ask": "saccade.api.asking",
     "build": "saccade.backends.random_init",
     "compare": "saccade.api.comparing",

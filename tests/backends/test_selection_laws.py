@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
+from saccade.architectures.readers import READERS
 
 from saccade.architectures.catalogue import system
-from saccade.architectures.readers import READERS
 from saccade.backends.composed.backend import Composed
 from saccade.backends.endpoint import Endpoint
 from saccade.backends.open import open_model

@@ -65,29 +65,9 @@ def test_a_bad_line_is_named_and_nothing_is_written(own: Path, line: str, said: 
     assert not (own / "out").exists()
 
 
-STUDY = ("compare", "--shots", "1")
 LOCAL = ("compare", "--pictures", "1", "--models", "pool-4")
 SERVER = "http://127.0.0.1:9/v1"
 IGNORED = [
-    *(
-        ((*STUDY, *option), f"{option[0]} has no effect on the few-shot study")
-        for option in (
-            ("--families", "a"),
-            ("--budgets", "4"),
-            ("--policies", "ladder"),
-            ("--calibration", "a.jsonl"),
-            ("--hint", "Be short."),
-            ("--metric", "exact"),
-            ("--extract", "none"),
-            ("--device", "cpu"),
-            ("--dtype", "float32"),
-            ("--twin", "llava"),
-            ("--within-loss", "2"),
-            ("--price-per-million", "2"),
-            ("--fresh",),
-            ("--retry-failed",),
-        )
-    ),
     ((*LOCAL, "--twin", "gemma-3-4b"), "twin=gemma-3-4b is for servers"),
     ((*LOCAL, "--retry-failed"), "name it with out"),
     ((*LOCAL, "--retry-failed", "--fresh", "--out", "out"), "leave out retry_failed"),
@@ -123,12 +103,10 @@ IGNORED = [
         (("train", "embedded", "--set", "vision.stpes=3"), "steps"),
         (("train", "embedded", "--device", "cpu", "--dtype", "float16"), "take bfloat16, float32 or auto"),
         (("train", "embedded", "--device", "gpu"), "device"),
-        (("train", "digits", "--dtype", "bfloat16"), "the recipe digits is a study"),
+        (("train", "exits"), "python -m research exits"),
+        (("train", "few-shot"), "python -m research few-shot"),
         (("train", "--demo", "pool-4", "--dtype", "float64"), "dtype"),
         (("train", "embedded", "--set", "sede=1", "--set", "seed=2"), "did you mean seed"),
-        (("compare", "--shots", "40"), "shots are 0 to 32 examples, got 40"),
-        (("compare", "--shots", "few"), "--shots takes whole numbers"),
-        (("compare", "--shots", "1", "--data", "mine.jsonl"), "leave out --data or --shots"),
         *IGNORED,
     ],
 )

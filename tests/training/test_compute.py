@@ -219,14 +219,6 @@ def test_bad_names_are_refused_before_anything_is_written(tmp_path: Path, given:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("recipe", ["clips", "compression", "digits", "exits", "fixations"])
-@pytest.mark.parametrize("given", [{"device": "cuda"}, {"device": "mps"}, {"dtype": "bfloat16"}])
-def test_studies_say_that_they_run_on_the_cpu_alone(tmp_path: Path, recipe: str, given: dict[str, Any]) -> None:
-    with pytest.raises(SaccadeError, match=f"the recipe {recipe} is a study, trained and measured on the CPU"):
-        train(recipe, out=tmp_path / "out", **given)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_all_that_a_family_trains_is_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frozen parts by the workshop, learning ones by the loop, to the very device that was given."""
     place, moved = torch.device("cpu", 0), set[int]()

@@ -14,7 +14,7 @@ from saccade.core.errors import SaccadeError
 from saccade.runtime.matcher import Matcher
 from saccade.training.demo import demo_name
 from saccade.training.family import Tell, Workshop, train_family
-from saccade.training.recipe import recipe_of, shipped
+from saccade.training.recipe import STUDIES, recipe_of, shipped
 from saccade.training.stages import FROZEN, STAGES, THIN
 from saccade.training.vision import GRIDS
 
@@ -113,7 +113,7 @@ def test_the_shipped_recipe_is_whole() -> None:
     assert set(plan.readers) == {*family(), THIN}
     assert set(plan.turns) == set(family()) - set(STAGES)
     assert data["kind"] == "family"
-    assert list(shipped()) == ["clips", "compression", "digits", "embedded", "exits", "fixations"]
+    assert list(shipped()) == ["embedded"]
 
 
 def test_views_of_training_suit_the_tower() -> None:
@@ -141,6 +141,16 @@ def test_files_that_are_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("- 1\n- 2\n")
     with pytest.raises(SaccadeError, match="holds list, a recipe is a mapping"):
         recipe_of(str(tmp_path / "bad.yaml"))
+    (tmp_path / "part.yaml").write_text("kind: schedule\nsteps: 3\nbatch: 2\n")
+    with pytest.raises(SaccadeError, match="holds a schedule, a recipe of saccade train is of kind family"):
+        recipe_of(str(tmp_path / "part.yaml"))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_studies_are_sent_to_research(tmp_path: Path, study: str) -> None:
+    with pytest.raises(SaccadeError, match=f"{study} is a study, .* from a checkout .*: python -m research {study} "):
+        train(study, out=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_connector_is_called_by_name_or_by_kind() -> None:

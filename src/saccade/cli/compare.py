@@ -1,13 +1,10 @@
 """``saccade compare``: accuracy against visual tokens."""
 
 import gc
-from pathlib import Path
 
 from saccade.cli.arguments import Device, Dtype, Name, Names, Number, Numbers, Place, Real, Whole, Word, Words
-from saccade.cli.console import OUT, Reporter, bar, importing, refuse, split
+from saccade.cli.console import OUT, Reporter, bar, importing, numbers, split
 from saccade.cli.help import Help
-from saccade.core.errors import SaccadeError
-from saccade.core.interface.defaults import PICTURES
 
 HELP = Help(
     usage="[OPTIONS]",
@@ -17,7 +14,6 @@ HELP = Help(
         "budgets and costs": ("budgets", "within_loss", "price_per_million", "twin", "seed"),
         "where models run": ("device", "dtype"),
         "output": ("out", "fresh", "retry_failed", "json"),
-        "the few-shot study instead": ("shots",),
     },
     examples={
         "The embedded readers on the generated benchmark, with a report": "saccade compare --out out/embedded",
@@ -40,7 +36,6 @@ def compare(
     out: Place = None,
     pictures: Number = None,
     seed: Whole = 0,
-    shots: Numbers = None,
     policies: Names = None,
     calibration: Name = None,
     hint: Words = "",
@@ -69,9 +64,7 @@ def compare(
             embedded readers, and a quarter and a sixteenth of what any other model takes.
         out: Folder for report.html, results.json and answers.jsonl.
         pictures: How many pictures of the generated benchmark, 160 unless given; not with --data.
-        seed: Seed of the random baseline, or of the choice of examples.
-        shots: Numbers of examples in the prompt, separated by commas (0,1,2,4,8): the few-shot study instead, of
-            flamingo and its twin without episodes unless models are named; writes shots.json and shots.svg.
+        seed: Seed of the random baseline.
         policies: Looking policies to compare as well (ladder, zoom-attention, …, or YAML files), separated by commas:
             on the models named, or on llava. --out then holds policies.json, policies.svg and each fitted ladder too.
         calibration: Questions to fit ladders to, as data above. Without it, the generated one's calibration split.
@@ -88,26 +81,6 @@ def compare(
         retry_failed: Ask the questions in --out again that got no answer.
         json: Print the results as JSON instead of a table.
     """
-    if shots is not None:
-        refuse(
-            "has no effect on the few-shot study; leave it out, or leave out --shots",
-            families=families,
-            budgets=budgets,
-            policies=policies,
-            calibration=calibration,
-            hint=hint,
-            metric=metric,
-            extract=extract,
-            device=device,
-            dtype=dtype,
-            twin=twin,
-            within_loss=within_loss,
-            price_per_million=price_per_million,
-            fresh=fresh,
-            retry_failed=retry_failed,
-        )
-        _few_shot(_numbers(shots, "--shots"), models, data, out, PICTURES if pictures is None else pictures, seed, json)
-        return
     with importing():
         from saccade.api import comparing as api
     from saccade.cli.tables import print_comparison
@@ -118,7 +91,7 @@ def compare(
             data,
             models=None if models is None else split(models),
             families=() if families is None else split(families),
-            budgets=None if budgets is None else _numbers(budgets, "--budgets"),
+            budgets=None if budgets is None else numbers(budgets, "--budgets"),
             out=out,
             pictures=pictures,
             seed=seed,
@@ -140,37 +113,3 @@ def compare(
         OUT.out(found.results.to_json(), highlight=False)
         return
     print_comparison(found)
-
-
-def _few_shot(
-    counts: list[int],
-    models: str | None,
-    data: str | None,
-    out: Path | None,
-    pictures: int,
-    seed: int,
-    json: bool,
-) -> None:
-    if data is not None:
-        raise SaccadeError("the few-shot study asks the generated benchmark; leave out --data or --shots")
-    with importing():
-        from saccade.api import few_shot as api
-
-    named = api.SHOWN_EXAMPLES if models is None else tuple(split(models))
-    with bar() as shown:
-        found, files = api.few_shot(
-            named, counts=counts, out=out, pictures=pictures, seed=seed, progress=Reporter(shown)
-        )
-    if json:
-        OUT.out(found.to_json(), highlight=False)
-        return
-    OUT.print(api.shots_table(found))
-    for path in files:
-        OUT.print(f"wrote {path}", highlight=False, soft_wrap=True)
-
-
-def _numbers(text: str, flag: str) -> list[int]:
-    try:
-        return [int(part) for part in split(text)]
-    except ValueError as error:
-        raise SaccadeError(f"{flag} takes whole numbers separated by commas, got {text!r}") from error

@@ -2,13 +2,14 @@
 
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from saccade.core.errors import SaccadeError
+from saccade.core.interface.progress import Tell
 
 WIDE = 140
 """Columns where no terminal says how many there are: tables in files and pipes are not folded."""
@@ -56,6 +57,23 @@ class Reporter:
         self.shown.update(self.tasks[name], completed=done)  # type: ignore[arg-type]
 
 
+class Stages(Tell):
+    """Progress of training stages, the last loss beside the bar."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown = shown
+
+    def __call__(self, stage: str, steps: int) -> Callable[[int, Mapping[str, float]], None]:
+        """A bar for ``stage`` of so many ``steps``."""
+        task = self.shown.add_task(stage, total=steps)
+
+        def report(step: int, terms: Mapping[str, float]) -> None:
+            loss = f" · loss {sum(terms.values()):.3f}" if terms else ""
+            self.shown.update(task, completed=step, description=f"{stage}{loss}")
+
+        return report
+
+
 def split(text: str) -> list[str]:
     """Names separated by commas."""
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -69,3 +87,11 @@ def refuse(why: str, /, **options: object) -> None:
     for name, value in options.items():
         if value not in (None, False, "", (), "auto"):
             raise SaccadeError(f"--{name.replace('_', '-')} {why}")
+
+
+def numbers(text: str, flag: str) -> list[int]:
+    """Whole numbers separated by commas, as given to ``flag``."""
+    try:
+        return [int(part) for part in split(text)]
+    except ValueError as error:
+        raise SaccadeError(f"{flag} takes whole numbers separated by commas, got {text!r}") from error

@@ -1,15 +1,11 @@
-"""``saccade train``: the embedded family, the models of a study, or one connector anew."""
+"""``saccade train``: the embedded family, or one connector from scratch."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from rich.progress import Progress
-
 from saccade.cli.arguments import Changes, Device, Dtype, Folder, Name, Recipe
-from saccade.cli.console import OUT, bar, importing, refuse
+from saccade.cli.console import OUT, Stages, bar, importing, refuse
 from saccade.cli.help import Help
 from saccade.core.errors import SaccadeError
-from saccade.core.interface.progress import Tell
 
 HELP = Help(
     usage="[OPTIONS] [RECIPE]",
@@ -34,16 +30,17 @@ def train(
     device: Device = "auto",
     dtype: Dtype = "auto",
 ) -> None:
-    """Train the embedded family or the models of a study by a recipe, or one connector anew.
+    """Train the embedded family by a recipe, or one connector from scratch.
+
+    The studies beside the product are trained from a checkout of the repository: python -m research.
 
     Args:
-        recipe: A shipped recipe's name (embedded, clips, compression, digits, exits, fixations) or a YAML file.
-        demo: A connector to train again from nothing in a few minutes, such as resampler; its point is drawn beside
-            the shipped one's.
-        out: Folder for checkpoints; a run that was stopped goes on from there.
+        recipe: A shipped recipe's name (embedded) or a YAML file.
+        demo: A connector to train from scratch in a few minutes, such as resampler; its point is drawn beside the
+            shipped one's.
+        out: Folder for checkpoints; a run that was stopped resumes from there.
         set: A change to the recipe, such as vision.steps=100; may be given several times.
-        device: Where the embedded family and a demo are trained; auto is a GPU where there is one. Studies are trained
-            on the CPU.
+        device: Where training runs; auto is a GPU where there is one.
         dtype: What the forward pass runs in; auto is bfloat16 on a cuda device that has it, else float32, and float16
             is for cuda alone. Weights are float32.
     """
@@ -58,11 +55,9 @@ def train(
 
     with bar() as shown:
         made = training.train(
-            recipe, out=out, changes=set, device=device, dtype=dtype, tell=_Stages(shown), announce=OUT.print
+            recipe, out=out, changes=set, device=device, dtype=dtype, tell=Stages(shown), announce=OUT.print
         )
-    if made.study is not None:
-        OUT.print(training.study_table(made.study))
-    OUT.print(f"wrote {made.folder}", highlight=False, soft_wrap=True)
+    OUT.print(f"wrote {made}", highlight=False, soft_wrap=True)
 
 
 def _demo(connector: str, out: Path, device: str, dtype: str) -> None:
@@ -71,21 +66,5 @@ def _demo(connector: str, out: Path, device: str, dtype: str) -> None:
     from saccade.cli.tables import print_comparison
 
     with bar() as shown:
-        found = training.train_demo(connector, out=out, device=device, dtype=dtype, tell=_Stages(shown))
+        found = training.train_demo(connector, out=out, device=device, dtype=dtype, tell=Stages(shown))
     print_comparison(found)
-
-
-class _Stages(Tell):
-    """Progress of training stages, the last loss beside the bar."""
-
-    def __init__(self, shown: Progress) -> None:
-        self.shown = shown
-
-    def __call__(self, stage: str, steps: int) -> Callable[[int, Mapping[str, float]], None]:
-        task = self.shown.add_task(stage, total=steps)
-
-        def report(step: int, terms: Mapping[str, float]) -> None:
-            loss = f" · loss {sum(terms.values()):.3f}" if terms else ""
-            self.shown.update(task, completed=step, description=f"{stage}{loss}")
-
-        return report

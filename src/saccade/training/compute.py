@@ -65,16 +65,6 @@ def compute_of(device: str = AUTO, dtype: str = AUTO) -> Compute:
     return Compute(found, getattr(torch, place.dtype))
 
 
-def check_study(recipe: str, device: str, dtype: str) -> None:
-    """Raises SaccadeError unless these name the CPU and float32, or leave both open: studies run in nothing else."""
-    place = Placement(device, dtype)
-    if place.device not in (AUTO, "cpu") or place.dtype not in (AUTO, "float32"):
-        raise SaccadeError(
-            f"the recipe {recipe} is a study, trained and measured on the CPU in float32, got device {device} and "
-            f"dtype {dtype}; leave both out. The embedded family's recipe and a demo take them"
-        )
-
-
 def device_in(module: nn.Module) -> torch.device:
     """Where a module's weights are."""
     return next(module.parameters()).device

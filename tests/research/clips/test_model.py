@@ -120,7 +120,7 @@ def test_refusals(tmp_path):
         with pytest.raises(SaccadeError, match=message):
             replace(SPEC, **changes)
     save_file({"x": torch.ones(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(SaccadeError, match="says no spec; name a file that saccade train clips wrote"):
+    with pytest.raises(SaccadeError, match="says no spec; name a file that python -m research clips wrote"):
         unified.load(tmp_path / "other.safetensors")
     (tmp_path / "cut.safetensors").write_bytes(b"cut")
     for name in ("cut.safetensors", "gone.safetensors"):

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from research.clips.model import Unified
+from research.clips.run import STUDY
 from research.clips.spec import UnifiedSpec
 from research.clips.tasks import LETTERS, NAMES, PARTS, SAMPLES, SIDE, clip
 from research.clips.training import SUBSETS, ClipBank, ClipsJob, ClipsRecipe, bank, train_clips
 from saccade.core.errors import SaccadeError
 from saccade.training.loop import Schedule
-from saccade.training.recipe import recipe_of
 
 SPEC = UnifiedSpec(width=16, latents=4, heads=2, rounds=1, layers=1)
 
@@ -25,7 +25,7 @@ def job(data: ClipBank, **options) -> ClipsJob:
 
 
 def test_the_default_reads_the_clips_as_they_are():
-    spec, recipe = UnifiedSpec(), recipe_of("clips")[0]
+    spec, recipe = UnifiedSpec(), STUDY.read()[0]
     assert recipe.spec == spec
     assert (spec.side, spec.samples, spec.letters, spec.classes) == (SIDE, SAMPLES, LETTERS, len(NAMES))
 

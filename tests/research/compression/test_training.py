@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from research.compression.model import PageReader
+from research.compression.run import STUDY
 from research.compression.study import compression_curve, compression_table, study
 from research.compression.tasks import LINES, Page, lexicon
 from research.compression.training import (
@@ -29,7 +30,6 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.towers.stem import StemTower
 from saccade.training.loop import Schedule, run
-from saccade.training.recipe import recipe_of
 
 GRID = Grid(16, 16)
 
@@ -136,11 +136,11 @@ def test_all_stages_in_small_and_what_is_measured(tmp_path):
 
 
 def test_refusals_and_the_recipe_that_ships():
-    recipe, _ = recipe_of("compression")
+    recipe, _ = STUDY.read()
     assert isinstance(recipe, CompressionRecipe)
     with pytest.raises(SaccadeError, match=r"1 page or more and different seeds, got 0 and \[0"):
-        recipe_of("compression", ["pages=0"])
+        STUDY.read(["pages=0"])
     with pytest.raises(SaccadeError, match="different seeds"):
-        recipe_of("compression", ["seeds=[1, 1]"])
+        STUDY.read(["seeds=[1, 1]"])
     with pytest.raises(SaccadeError, match="places, words and layers, got 0, 5 and 1"):
         PageReader(ways()["pool-4"].connector, places=0, classes=5)

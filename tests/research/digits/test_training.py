@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from research.digits.run import STUDY
 from research.digits.study import DigitStudy, digits_markdown, digits_table, study
 from research.digits.training import SIDE, TESTED, Digits, DigitsJob, DigitsRecipe, digits, train_digits
 from saccade.architectures.perceiver.io import PictureClassifier
 from saccade.core.errors import SaccadeError
 from saccade.training.loop import Schedule
-from saccade.training.recipe import recipe_of
 
 SMALL = {"latents": 8, "width": 32, "heads": 2, "bands": 4, "rounds": 1, "layers": 1}
 
@@ -70,11 +70,11 @@ def test_a_little_training_tells_digits_and_the_study_counts_them(tmp_path):
 
 
 def test_the_recipe_that_ships():
-    recipe, _ = recipe_of("digits")
+    recipe, _ = STUDY.read()
     assert isinstance(recipe, DigitsRecipe)
     assert recipe.spec.encoder.latents == 16
     with pytest.raises(SaccadeError, match="needs different seeds, got"):
-        recipe_of("digits", ["seeds=[1, 1]"])
+        STUDY.read(["seeds=[1, 1]"])
 
 
 def test_without_scikit_learn(monkeypatch):

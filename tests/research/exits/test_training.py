@@ -13,8 +13,10 @@ from research.clutter import clutter
 from research.exits import study as module
 from research.exits import training as training
 from research.exits.model import ExitClassifier, confidence, order
+from research.exits.run import STUDY
 from research.exits.spec import ExitsSpec, budgeted, left
-from research.exits.study import ExitStudy, Spared, exits_curve, exits_markdown, exits_table, shares, study, table
+from research.exits.study import ExitStudy, Spared, shares, study, table
+from research.exits.table import exits_curve, exits_markdown, exits_table
 from research.exits.training import (
     WAYS,
     ExitsJob,
@@ -32,7 +34,6 @@ from saccade.evaluation.statistics.intervals import clustered
 from saccade.specs.towers.vit import StemTowerSpec
 from saccade.towers.stem import StemTower
 from saccade.training.loop import Schedule, run
-from saccade.training.recipe import recipe_of
 from tests.parts import close
 
 SMALL = ExitsRecipe(
@@ -344,7 +345,7 @@ def test_what_is_spared_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_recipe_that_ships():
-    recipe, _ = recipe_of("exits")
+    recipe, _ = STUDY.read()
     assert isinstance(recipe, ExitsRecipe)
     assert isinstance(recipe.spec, ExitsSpec)
     assert recipe.spec.places[-1] == recipe.depth
@@ -360,11 +361,11 @@ def test_the_recipe_that_ships():
         ("budget=6", r"an exit before the last, \[1, 2, 3, 4, 6\], got 6"),
     ):
         with pytest.raises(SaccadeError, match=message):
-            recipe_of("exits", [change])
+            STUDY.read([change])
 
 
 def test_what_was_measured_is_what_the_recipe_trains():
-    root, (recipe, _) = Path(__file__).parents[3], recipe_of("exits")
+    root, (recipe, _) = Path(__file__).parents[3], STUDY.read()
     measured = ExitStudy.from_json((root / "docs" / "exits.json").read_text(encoding="utf-8"))
     assert isinstance(recipe, ExitsRecipe)
     assert (measured.trained, measured.tested) == (recipe.scenes * recipe.cuts, recipe.test)

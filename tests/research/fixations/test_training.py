@@ -10,6 +10,7 @@ import torch
 from research.clutter import SIDE, clutter
 from research.fixations import study as module
 from research.fixations.model import Foveater
+from research.fixations.run import STUDY
 from research.fixations.study import (
     NEVER,
     FixationStudy,
@@ -38,7 +39,6 @@ from saccade.specs.layouts.cells import centre
 from saccade.specs.towers.vit import StemTowerSpec
 from saccade.towers import build_tower
 from saccade.training.loop import Schedule, run
-from saccade.training.recipe import recipe_of
 
 SMALL = FixationsRecipe(
     seeds=(0, 1), scenes=24, calibration=10, test=12, start=Schedule(steps=2, batch=4),
@@ -233,21 +233,21 @@ def test_the_study_counts_and_compares(tmp_path, monkeypatch):
 
 
 def test_the_recipe_that_ships():
-    recipe, _ = recipe_of("fixations")
+    recipe, _ = STUDY.read()
     assert isinstance(recipe, FixationsRecipe)
     assert recipe.spec("learned").tokens([0]) < recipe.budget
     with pytest.raises(SaccadeError, match="needs different seeds, got"):
-        recipe_of("fixations", ["seeds=[1, 1]"])
+        STUDY.read(["seeds=[1, 1]"])
     with pytest.raises(SaccadeError, match="1 scene or more of every split, got 1500, 400 and 0"):
-        recipe_of("fixations", ["test=0"])
+        STUDY.read(["test=0"])
     with pytest.raises(SaccadeError, match="a square number of cells, got 65; take 64"):
-        recipe_of("fixations", ["budget=65"])
+        STUDY.read(["budget=65"])
     with pytest.raises(SaccadeError, match="35 cannot be had; take 34 or 37"):
-        recipe_of("fixations", ["tokens=35"])
+        STUDY.read(["tokens=35"])
 
 
 def test_what_was_measured_is_what_the_recipe_trains():
-    root, (recipe, _) = Path(__file__).parents[3], recipe_of("fixations")
+    root, (recipe, _) = Path(__file__).parents[3], STUDY.read()
     measured = FixationStudy.from_json((root / "docs" / "fixations.json").read_text(encoding="utf-8"))
     assert isinstance(recipe, FixationsRecipe)
     assert (measured.trained, measured.tested, measured.seeds) == (recipe.scenes, recipe.test, recipe.seeds)

@@ -7,11 +7,11 @@ if TYPE_CHECKING:
     from saccade.backends.hosted.backend import Hosted as Hosted
     from saccade.backends.hosted.loading import load_hosted as load_hosted
 
-_LAZY = {"Hosted": "backend", "load_hosted": "loading"}
+_LAZY = {"Hosted": "saccade.backends.hosted.backend", "load_hosted": "saccade.backends.hosted.loading"}
 
 
 def __getattr__(name: str) -> object:
     """What needs torch, on first use."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    return getattr(import_module(_LAZY[name]), name)

@@ -3,7 +3,7 @@
 Law     tokens = ⌈rows / 2^h⌉ × ⌈cols / 2^h⌉ for ``h`` halvings; two of them keep one patch in sixteen.
 Used by DeepSeek-OCR, whose second transformer is CLIP-L and stands in its tower (``specs/towers/serial.py``); here it
         is a part that is trained behind the embedded family's own tower.
-Loses   what the patches under a place cannot say in one vector; how much that is, ``saccade train compression``
+Loses   what the patches under a place cannot say in one vector; how much that is, ``python -m research compression``
         measures on pages of print.
 Source  DeepSeek-OCR, arXiv:2510.18234 and its released code: no activation between the convolutions, the
         convolutions' output and the transformer's joined channel by channel.

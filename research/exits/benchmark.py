@@ -5,7 +5,7 @@ at each, which makes every batch shrink at every exit. Against it the same tower
 exits taken without letting anyone leave the batch (``kept``): every layer runs for all, as behind a mask. In turns, on
 one thread, whose processor time is taken; medians. Answers of all three are held to each other.
 
-    python benchmarks/exits.py [--repeats 9] [--batch 64]
+    python -m research.exits.benchmark [--repeats 9] [--batch 64]
 """
 
 import argparse

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from saccade.backends.composed.backend import MEMO, Composed, _places, caps_of
 from saccade.backends.composed.views import framed
@@ -121,6 +122,27 @@ def test_tiled_readers_see_a_smaller_picture() -> None:
     scene = max(SCENES, key=lambda one: one.size.area)
     whole, small = (sliced.price(scene.size, Ask(question="What?", sights=(Sight(side=side),))) for side in (None, 100))
     assert small.visual_tokens < whole.visual_tokens
+
+
+@pytest.mark.parametrize("name", ["llava", "llava-uhd", "llava-uhd-v2", "idefics", "flamingo"])
+def test_pictures_of_one_shape_cost_what_each_would_alone(name: str) -> None:
+    model, ask = open_model(name), Ask(question="What?")
+    assert isinstance(model, Composed)
+    for size in (Size(40, 30), Size(400, 300), Size(300, 400), Size(640, 90), Size(80, 60)):
+        plan = model.reader.plan(size, "What?")
+        price = model.price(size, ask)
+        assert (price.visual_tokens, price.slots) == (plan.visual_tokens, plan.slots)
+        assert (price.tokens, price.flops) == (plan.length, plan.flops)
+        assert model.counted(size, ask, plan.visual_tokens) == plan.flops
+
+
+@pytest.mark.parametrize("name", ["llava", "llava-uhd"])
+def test_pictures_of_one_shape_differ_in_their_padding(name: str) -> None:
+    model = open_model(name)
+    ask = Ask(question="What?", keep=TokenSelection(rule="uniform", share=1.0))
+    for size in (Size(400, 300), Size(640, 90), Size(90, 640), Size(128, 128)):
+        (seen,) = model.run([Job(str(size), Image.new("RGB", (size.width, size.height), "red"), ask)])
+        assert model.price(size, ask).visual_tokens == seen.visual_tokens
 
 
 def test_pictures_are_encoded_once_and_the_memory_of_them_is_bounded(llava: Composed, monkeypatch) -> None:

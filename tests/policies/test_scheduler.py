@@ -1,7 +1,7 @@
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from saccade.core.answer import Answer
+from saccade.core.backend import Job, Seen
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, Sight
@@ -157,6 +158,18 @@ def test_the_time_of_a_batch_is_shared_among_its_looks(monkeypatch: pytest.Monke
     monkeypatch.setattr(scheduler, "perf_counter", iter([5.0, 5.8]).__next__)
     results = Scheduler({"fake": Fake()}).run(Once(), samples(4))
     assert [one.trace.looks[0].ms for one in results] == pytest.approx([200] * 4)
+
+
+class Timed(Fake):
+    """A model that knows what its jobs took: the first question less than the second."""
+
+    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+        return [replace(seen, seconds=0.5 * number) for number, seen in enumerate(super().run(jobs), start=1)]
+
+
+def test_a_model_that_knows_what_a_job_took_is_believed() -> None:
+    results = Scheduler({"timed": Timed()}).run(Once(), samples(2))
+    assert [one.trace.looks[0].ms for one in results] == [500, 1000]
 
 
 def test_every_look_is_traced_with_what_was_predicted_and_measured() -> None:

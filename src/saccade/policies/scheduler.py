@@ -296,7 +296,8 @@ class _Running:
 
     def _answer(self, ones: list[_Waiting], seen: list[Seen], took: float) -> None:
         for one, found in zip(ones, seen, strict=True):
-            one.looks.append(self._look(one, found, 1000 * took / len(ones)))
+            seconds = took / len(ones) if found.seconds is None else found.seconds
+            one.looks.append(self._look(one, found, 1000 * seconds))
             one.known[self._same(one, one.request)] = found.observation
             self._advance(one, lambda one=one, found=found: one.run.send(found.observation))
 

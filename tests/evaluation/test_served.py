@@ -7,8 +7,10 @@ import pytest
 from PIL import Image
 
 from saccade.api.comparing import compare
-from saccade.backends.open import open_model
+from saccade.core.request import Ask
 from saccade.evaluation.candidates import SHARES
+from saccade.backends.endpoint import Endpoint
+from saccade.backends.open import open_model
 from saccade.tasks.scenes import Scenes
 from tests.servers import Running
 
@@ -19,16 +21,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_our_server_gets_the_rows_of_the_model_that_it_serves(ours: Running) -> None:
-    far = f"{ours.url}#{ours.model}"
-    there = compare(models=[far], pictures=2).results
+    with Endpoint(ours.url, ours.model) as far:
+        there = compare(models=[far], pictures=2).results
     here = compare(models=[open_model("llava", name="near")], pictures=2, budgets=[16]).results
     row, own = (next(row for row in found.rows if row.policy == "once") for found in (there, here))
-    assert row.reader == far
+    assert row.reader == ours.model
     assert (row.detail, row.gist, row.kinds) == (own.detail, own.gist, own.kinds)
     assert (row.visual_tokens, row.tokens) == (own.visual_tokens, own.tokens)
-    planned = [open_model("llava").views(scene.size) for scene in Scenes("test", 2)]
-    assert row.visual_tokens == 256
-    assert {len(views) for views in planned} == {1}
+    near, request = open_model("llava"), Ask(question="?")
+    planned = [near.price(scene.size, request).visual_tokens for scene in Scenes("test", 2)]
+    assert planned == [row.visual_tokens] * 2
     assert [row.policy for row in there.rows] == ["once", "resize", "resize"]
     assert len(there.rows) == 1 + len(SHARES)
     assert there.exam.resolvable_px is None
@@ -42,7 +44,8 @@ def test_a_server_that_counts_whole_prompts_is_compared_by_those(theirs: Running
         Image.new("RGB", (50, 40), (90 * number, 0, 99)).save(tmp_path / f"{number}.png")
         lines.append(json.dumps({"image": f"{number}.png", "question": "What colour?", "answer": "red"}))
     (tmp_path / "mine.jsonl").write_text("\n".join(lines))
-    found = compare(tmp_path / "mine.jsonl", models=[f"{theirs.url}#{theirs.model}"]).results
+    with Endpoint(theirs.url, theirs.model) as far:
+        found = compare(tmp_path / "mine.jsonl", models=[far]).results
     row = next(row for row in found.rows if row.policy == "once")
     assert row.tokens is not None
     assert row.visual_tokens in (16, row.tokens)

@@ -40,7 +40,8 @@ def fits(value: object, hint: Any) -> bool:  # noqa: ANN401 (any annotation)
     if hint in (int, float):
         if isinstance(value, bool) or not isinstance(value, Integral if hint is int else Real):
             return False
-        return bool(abs(value if isinstance(value, int) else float(value)) < LARGEST)
+        exact = value if isinstance(value, int) else float(value)
+        return -LARGEST < exact < LARGEST
     return isinstance(value, origin or hint)
 
 
@@ -53,7 +54,7 @@ def _all_fit(value: tuple[object, ...], inside: tuple[Any, ...]) -> bool:
 @cache
 def _hints(kind: type) -> tuple[tuple[str, Any], ...]:
     hints = get_type_hints(kind)
-    return tuple((field.name, hints[field.name]) for field in fields(kind))  # pyright: ignore[reportArgumentType]
+    return tuple((field.name, hints[field.name]) for field in fields(kind))
 
 
 def _told(hint: Any) -> str:  # noqa: ANN401 (any annotation)

@@ -54,9 +54,11 @@ format: .venv/.test ## put the code into the house's format and repair what can 
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-docs: .venv/.ok ## write the generated pages under docs/readers anew
+docs: .venv/.ok ## write the generated pages under docs/readers, and the diagram of folders
 	@echo "==> one page a reader: docs/readers"
 	@$(BIN)/saccade models --pages docs/readers --results docs/results.json
+	@echo "==> diagram of folders: docs/architecture.svg"
+	@$(BIN)/python docs/scripts/folder_diagram.py
 
 site: .venv/.test ## build the documentation into out/site, where index.html opens without a network
 	@echo "==> documentation: mkdocs build --strict"

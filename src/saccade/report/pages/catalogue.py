@@ -72,8 +72,8 @@ def page(name: str, results: Results) -> str:
     presets = {size: make() for size, make in entry.presets.items()}
     real = {size: spec for size, spec in presets.items() if size != "tiny"} or presets
     blocks = [
-        SOURCE,
         f"# {law.title}",
+        SOURCE,
         f"{_sentence(law.summary)} In the catalogue: `{name}`.",
         *_fidelity(entry, law),
         "## Parts",
@@ -108,8 +108,8 @@ def index(results: Results) -> str:
         told = f"{wrong} of {len(about.claims)} wrong"
         rows.append([f"[{law_of(COMPOSITIONS[name]).title}]({name}.md)", entry.summary, entry.fidelity, *scores, told])
     blocks = [
-        SOURCE,
         "# Catalogue",
+        SOURCE,
         "One page for each way of reading images that runs here: its parts, its token count, what it keeps and loses, "
         "what it costs, what the survey says of it and what is true, and what was measured.",
         pipes(heads, rows, right=(3, 4, 5)),
@@ -159,7 +159,7 @@ def _weights(plan: Plan) -> str:
 
 
 def _law(law: Law, about: Notes) -> list[str]:
-    lines = {"Tokens": law.law, "Used by": law.used_by, "Keeps": about.keeps, "Loses": law.loses, "Source": law.source}
+    lines = {"Count": law.law, "Used by": law.used_by, "Keeps": about.keeps, "Loses": law.loses, "Source": law.source}
     return ["\n".join(f"- **{head}**: {text}" for head, text in lines.items())]
 
 

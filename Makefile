@@ -3,12 +3,14 @@
 # PYTHON     the Python (3.11 or newer) that .venv is made with; found by itself unless given
 # PIP_ARGS   further arguments to every pip install, for example another index for torch
 # OUT        where the demo writes
+# OLD        what `make oldest` tests, all of tests/ unless given
 
 # Names are not enough: a command called python3.11 may be a switch to a version that is not installed.
 PYTHON ?= $(or $(shell for name in python3 python3.11 python3.12 python3.13; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done),none)
 PIP_ARGS ?=
 OUT ?= out/demo
+OLD ?= tests
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
@@ -17,7 +19,7 @@ INPUTS := pyproject.toml constraints.txt packages/embedded/pyproject.toml
 HERE := -e ./packages/embedded -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact lint format docs site clean
+.PHONY: help demo test exact oldest lint format docs site clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -38,6 +40,17 @@ test: lint ## install into .venv and run every gate and every test
 exact: .venv/.test ## every size and every model of the planner against transformers and torch: minutes
 	@echo "==> exactness: pytest tests/exact, all of it"
 	@SACCADE_EXACT=1 $(BIN)/python -m pytest tests/exact --timeout 1800
+
+# What constraints.txt pins to the newest is installed in the lowest version that pyproject.toml allows.
+oldest: $(BIN)/python ## install the lowest transformers that is allowed into .venv-oldest and run the tests there
+	@[ -x .venv-oldest/bin/python ] || $(BIN)/python -m venv .venv-oldest
+	@lowest=$$($(BIN)/python -c "import runpy; print(runpy.run_path('src/saccade/compat/versions.py')['LOWEST'])"); \
+	pins=$$(mktemp); grep -v '^transformers==' constraints.txt >$$pins; echo "transformers==$$lowest" >>$$pins; \
+	echo "==> installing transformers $$lowest and the test tools into .venv-oldest"; \
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c $$pins $(PIP_ARGS) -e '.[run,test]'; \
+	done=$$?; rm -f $$pins; exit $$done
+	@echo "==> tests on the lowest version: pytest $(OLD)"
+	@.venv-oldest/bin/python -m pytest $(OLD)
 
 lint: .venv/.test ## the gates alone: style, format, types, direction of imports
 	@echo "==> style: ruff check"
@@ -64,9 +77,9 @@ site: .venv/.test ## build the documentation into out/site, where index.html ope
 	@echo "==> documentation: mkdocs build --strict"
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-clean: ## remove .venv, caches and what was written to out/
+clean: ## remove .venv, .venv-oldest, caches and what was written to out/
 	@echo "==> removing .venv, caches and out/"
-	@rm -rf .venv .pytest_cache .ruff_cache .import_linter_cache out
+	@rm -rf .venv .venv-oldest .pytest_cache .ruff_cache .import_linter_cache out
 
 $(BIN)/python:
 	@if [ "$(PYTHON)" = none ]; then \

@@ -18,7 +18,7 @@ class Encoders(Theirs):
     """CLIP, ALIGN, Perceiver: no language sequence. Only the pixels come from a processor; the rest is in configs."""
 
     def _processor(self) -> Any:
-        return SimpleNamespace(_merge_kwargs=lambda **_: {"images_kwargs": {}})
+        return SimpleNamespace(valid_processor_kwargs=None, _merge_kwargs=lambda *_, **__: {"images_kwargs": {}})
 
     def text(self, features: Any) -> str:
         """None."""

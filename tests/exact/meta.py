@@ -29,6 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CONFIG_MAPPING, DynamicCache, masking_utils
 
 from saccade.architectures import PRESETS
+from saccade.compat.hf import cache_argument
 from tests.exact.runs import PARTS, Parts, Pixels, mask, through
 
 STAGES = ("vision", "connector", "language")
@@ -148,11 +149,12 @@ def token(name: str, length: int) -> tuple[int, int]:
     assert parts.answers is not None
     decoder, head = map(model.get_submodule, parts.answers)
     held = DynamicCache(config=decoder.config)
+    told = {"use_cache": True, **cache_argument(decoder, held)}
     with torch.no_grad():
-        through(decoder, length, attention_mask=mask(length), past_key_values=held, use_cache=True)
+        through(decoder, length, attention_mask=mask(length), **told)
     numbers = sum(layer.keys.numel() + layer.values.numel() for layer in held.layers)
     with counting() as counter:
-        head(through(decoder, 1, attention_mask=None, past_key_values=held, use_cache=True))
+        head(through(decoder, 1, attention_mask=None, **told))
     return counter.get_total_flops(), numbers
 
 

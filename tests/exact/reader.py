@@ -117,7 +117,8 @@ class Theirs:
 
     def features(self, size: Size, areas: list[int] | None = None) -> Any:
         """What their image processor hands to the text side, its arrays without memory; ``areas`` as ``hollow``'s."""
-        asked = self.processor._merge_kwargs(tokenizer_init_kwargs=self.tokenizer.init_kwargs, **self.call)
+        init, kinds = self.tokenizer.init_kwargs, self.processor.valid_processor_kwargs  # optional from 5.23 on
+        asked = self.processor._merge_kwargs(kinds, tokenizer_init_kwargs=init, **self.call)
         asked = {**asked["images_kwargs"], **SHAPES_ALONE}
         with hollow(areas):
             return self.pixels.preprocess(blank(size), **asked)

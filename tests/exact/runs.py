@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from transformers import vision_utils
 
+from saccade.compat.versions import installed, release
+
 Pixels = tuple[int, int]
 """Width and height of a view, as fed to the tower."""
 Look = Callable[[nn.Module, Pixels, int], object]
@@ -137,13 +139,14 @@ def through(decoder: nn.Module, length: int, **more: object) -> Tensor:
 
 
 def crossed(model: nn.Module, length: int, views: int, text: int) -> object:
-    """IDEFICS-1: gated layers read the latents of every view."""
+    """IDEFICS-1: gated layers read the latents of every view, which are one batch from 5.24 on."""
     perceiver, vision = model.config.perceiver_config, model.config.vision_config
+    shape = views, perceiver.resampler_n_latents, vision.embed_dim
     return model(
         inputs_embeds=blank(1, length, model.config.hidden_size),
         attention_mask=mask(length),
         position_ids=ids(length),
-        perceiver_embeddings=blank(1, views, perceiver.resampler_n_latents, vision.embed_dim),
+        perceiver_embeddings=blank(*(shape if release(installed()) >= (5, 24) else (1, *shape))),
         image_attention_mask=torch.ones(1, length, views, device="meta"),
         use_cache=False,
         logits_to_keep=1,

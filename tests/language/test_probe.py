@@ -6,8 +6,9 @@ from threading import Barrier, Thread
 import pytest
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
+from transformers import AutoModelForCausalLM, DynamicCache, LlavaConfig, LlavaForConditionalGeneration
 
+from saccade.compat.hf import cache_argument
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import Decoder, pad_left
 from saccade.language.probe import probed
@@ -92,9 +93,10 @@ def test_reads_on_over_a_cache(kind):
     made, ids = model(kind), torch.tensor([[5, 6, 7, 8, 9, 10, 11, 12]])
     shown = eager(made, input_ids=ids)
     for first in (7, 6):
-        cache = made(input_ids=ids[:, :first], use_cache=True).past_key_values
+        held = cache_argument(made, DynamicCache(config=made.config))
+        made(input_ids=ids[:, :first], use_cache=True, **held)
         with probed(made) as probe:
-            made(input_ids=ids[:, first:], past_key_values=cache)
+            made(input_ids=ids[:, first:], use_cache=True, **held)
         for number, weights in enumerate(shown.attentions):
             found = probe.maps[number][0, :, 0]
             # A layer with a window keeps no more keys than it needs: the last ones.

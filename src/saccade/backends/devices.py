@@ -62,13 +62,14 @@ def placed(module: Module, device: torch.device, dtype: torch.dtype) -> Module:
 
     What is computed and not stored (angles of rotary positions) keeps its own type, which it needs.
     """
+    stored = module.state_dict(keep_vars=True).keys()
     with torch.no_grad():
-        for part in module.modules():
+        for place, part in module.named_modules(remove_duplicate=False):
             for tensor in part.parameters(recurse=False):
                 tensor.data = tensor.data.to(device, dtype if tensor.is_floating_point() else None)
             for name, tensor in part.named_buffers(recurse=False):
-                stored = tensor.is_floating_point() and name not in part._non_persistent_buffers_set
-                part._buffers[name] = tensor.to(device, dtype if stored else None)
+                cast = tensor.is_floating_point() and (f"{place}.{name}" if place else name) in stored
+                setattr(part, name, tensor.to(device, dtype if cast else None))
     return module
 
 

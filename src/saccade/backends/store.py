@@ -8,7 +8,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
-from transformers.initialization import no_init_weights
 
 from saccade.architectures import LOADERS, PIECES
 from saccade.architectures.architecture import Loader
@@ -27,6 +25,8 @@ from saccade.backends.devices import built, device_of, dtype_of, placed, saved_d
 from saccade.backends.hosted import Hosted
 from saccade.backends.memory import check_room
 from saccade.backends.placement import AUTO, Placement
+from saccade.compat.hf import without_random_init
+from saccade.compat.processors import save_processor
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.interface.arguments import instance, path
@@ -97,12 +97,7 @@ def _replace(target: Path, write: Callable[[Path], None], replaceable: Callable[
 
 def _write_hosted(model: Hosted, folder: Path) -> None:
     model.model.save_pretrained(folder)
-    processor = copy(model.processor)
-    maker = type(processor)
-    # The library saves every part that a processor may have, also one for videos that it was loaded without.
-    parts = [name for name in processor.get_attributes() if getattr(processor, name, None) is not None]
-    processor.__class__ = type(maker.__name__, (maker,), {"get_attributes": classmethod(lambda _: parts)})
-    processor.save_pretrained(folder)
+    save_processor(model.processor, folder)
 
 
 def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype: str = AUTO) -> Saved:
@@ -267,7 +262,7 @@ def _blank(
     instructor: PreTrainedTokenizerBase | None = None,
 ) -> Saved:
     """A model whose weights are about to be overwritten, so drawing them is saved."""
-    with no_init_weights():
+    with without_random_init():
         if isinstance(spec, RetrieverSpec):
             return Retriever(spec, tokenizer).eval()
         reader = Reader(spec, tokenizer, instructor)

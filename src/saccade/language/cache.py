@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedConfig
-from transformers.cache_utils import DynamicLayer
+
+from saccade.compat.hf import DynamicLayer
 
 SPARE = 16
 """Positions that a layer holds free: a question's words and a short answer."""

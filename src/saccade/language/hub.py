@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from saccade.compat.hf import attention_of, cache_argument, has_no_causal_model, takes_cache
 from saccade.core.errors import SaccadeError
 from saccade.language.layer_hooks import Insert, inserted, layers_of
 from saccade.language.lm_head import HEADLESS, Headed
@@ -75,8 +76,8 @@ class Decoder(nn.Module):
         return self.model(
             inputs_embeds=vectors,
             attention_mask=self._mask(seen, vectors.dtype),
-            past_key_values=cache,
             use_cache=cache is not None,
+            **cache_argument(self.model, cache),
             **{name: value for name, value in told.items() if name in self.takes},
         ).logits[:, -keep:]
 
@@ -85,7 +86,7 @@ class Decoder(nn.Module):
             return seen.long()
         if self.spec.self_placed:
             return None  # on the meta device alone, where there is nothing to hide
-        if self.model.config._attn_implementation == "eager":  # it adds the mask to its scores
+        if attention_of(self.model.config) == "eager":  # it adds the mask to its scores
             return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)
         return seen
 
@@ -120,7 +121,7 @@ def _model(spec: DecoderSpec) -> PreTrainedModel | Headed:
     try:
         return AutoModelForCausalLM.from_config(config, dtype=torch.get_default_dtype())
     except ValueError as error:
-        if "Unrecognized configuration" not in str(error):
+        if not has_no_causal_model(error):
             raise
         raise SaccadeError(
             f"transformers has no causal language model of type {spec.model_type!r}; choose another"
@@ -130,12 +131,11 @@ def _model(spec: DecoderSpec) -> PreTrainedModel | Headed:
 def _takes(model: nn.Module, spec: DecoderSpec) -> frozenset[str]:
     """What the model's ``forward`` takes. Raises SaccadeError for types that cannot be read to in padded batches."""
     takes = frozenset(signature(model.forward).parameters)
-    needed = {"inputs_embeds", "attention_mask", "past_key_values"}
-    if not spec.self_placed:
-        needed.add("position_ids")
-    if not needed <= takes:
+    needed = {"inputs_embeds", "attention_mask", *(() if spec.self_placed else ("position_ids",))}
+    missing = [*sorted(needed - takes), *(() if takes_cache(model) else ("KV cache",))]
+    if missing:
         raise SaccadeError(
-            f"language models of type {spec.model_type!r} take no {', '.join(sorted(needed - takes))}: padded rows "
-            "would be misread; choose another"
+            f"language models of type {spec.model_type!r} take no {', '.join(missing)}: padded rows would be misread; "
+            "choose another"
         )
     return takes

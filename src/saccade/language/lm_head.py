@@ -2,12 +2,11 @@
 
 from typing import final
 
-import torch
-import transformers
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import Cache, PreTrainedConfig, PreTrainedModel
-from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers import Cache, PreTrainedConfig
+
+from saccade.compat.hf import CausalLMOutputWithPast, built_from, cache_argument
 
 HEADLESS = {"deepseek_ocr2_text": "DeepseekOcr2TextModel"}
 """Types and their classes. By name, so that nothing of them is imported where none is built."""
@@ -19,8 +18,7 @@ class Headed(nn.Module):
 
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__()
-        made = getattr(transformers, HEADLESS[config.model_type])
-        self.model: PreTrainedModel = made._from_config(config, dtype=torch.get_default_dtype())
+        self.model = built_from(HEADLESS[config.model_type], config)
         self.config = self.model.config
         table = self.get_input_embeddings().weight
         self.lm_head = nn.Linear(table.shape[1], table.shape[0], bias=False)
@@ -42,7 +40,7 @@ class Headed(nn.Module):
         inputs_embeds: Float[Tensor, "batch length width"],
         attention_mask: Int[Tensor, "batch total"] | Bool[Tensor, "batch 1 length total"] | Float[Tensor, "..."],
         position_ids: Int[Tensor, "batch length"],
-        past_key_values: Cache | None = None,
+        cache: Cache | None = None,
         use_cache: bool = False,
         logits_to_keep: int = 0,
     ) -> CausalLMOutputWithPast:
@@ -51,7 +49,7 @@ class Headed(nn.Module):
             inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
-            past_key_values=past_key_values,
             use_cache=use_cache,
+            **cache_argument(self.model, cache),
         ).last_hidden_state
         return CausalLMOutputWithPast(logits=self.lm_head(states[:, -logits_to_keep:]))

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
+from saccade.compat.hf import DynamicLayer
 from saccade.core.errors import SaccadeError
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedConfig, PreTrainedModel
 
+from saccade.compat.hf import attention_of, has_sinks, hides_later, layer_number, restore_attention
 from saccade.core.errors import SaccadeError
 
 NAME = "saccade_probe"
@@ -37,7 +38,7 @@ class Probe:
 
     def note(self, module: nn.Module, query: Tensor, key: Tensor, told: dict[str, Any]) -> None:
         """Keep what this layer's last rows attend to, where it was asked for."""
-        number = getattr(module, "layer_idx", None)
+        number = layer_number(module)
         if number is None or get_ident() != self.thread:
             return
         if self.calls.setdefault(number, id(module)) != id(module):
@@ -73,14 +74,14 @@ def probed(
         if any(module in _PROBES for module in watched):
             raise SaccadeError(f"{type(model).__name__} is being probed already; end that probe first")
         _PROBES.update(dict.fromkeys(watched, probe))
-    before = [(config, config._attn_implementation) for config in _configs(model)]
+    before = [(config, attention_of(config)) for config in _configs(model)]
     try:
         for top in tops:
             top.set_attn_implementation(NAME if part is None else {part: NAME})
         yield probe
     finally:
         for config, name in before:
-            config._attn_implementation_internal = name  # its property would overwrite the parts' too
+            restore_attention(config, name)
         with _LOCK:
             for module in watched:
                 _PROBES.pop(module, None)
@@ -134,7 +135,7 @@ def _attention(
 ) -> tuple[Tensor, Tensor | None]:
     """The attention itself, and a note of it. Keywords are the library's: layers pass them by name."""
     told: dict[str, Any] = dict(named)
-    if told.get("s_aux") is not None:
+    if has_sinks(told):
         raise SaccadeError(f"{type(module).__name__} attends to sinks beside its keys, which no probe shows here")
     probe = _PROBES.get(module)
     if probe is not None:
@@ -173,7 +174,7 @@ def _scores(
         scores = scores + position_bias[:, :, -rows:, :keys]
     least = torch.finfo(scores.dtype).min
     if attention_mask is None:
-        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
+        causal = hides_later(module) if is_causal is None else is_causal
         if causal and length > 1:
             index = torch.arange(max(length, keys), device=query.device)
             scores = scores.masked_fill(index[:keys] > index[length - rows : length, None], least)

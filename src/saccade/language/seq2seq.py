@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import AutoModelForSeq2SeqLM, DynamicCache, EncoderDecoderCache, PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutput
 
+from saccade.compat.hf import BaseModelOutput, cache_argument, scale_outputs
 from saccade.core.errors import SaccadeError
 from saccade.language.positions import gapless
 from saccade.nn.hub import parse_config
@@ -56,8 +56,8 @@ class Seq2Seq(nn.Module):
             decoder_input_ids=ids,
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=_mask(real),
-            past_key_values=cache,
             use_cache=cache is not None,
+            **cache_argument(self.model, cache),
         ).logits
 
     def empty(self) -> EncoderDecoderCache:
@@ -77,7 +77,7 @@ class Seq2Seq(nn.Module):
 def _model(spec: Seq2SeqSpec) -> PreTrainedModel:
     """Tied as the spec says: transformers reads from ``tie_word_embeddings`` only whether to scale, and ties always."""
     config = parse_config(spec.config)
-    config.scale_decoder_outputs = spec.tied
+    scale_outputs(config, spec.tied)
     model = AutoModelForSeq2SeqLM.from_config(config, dtype=torch.get_default_dtype())
     model.tie_weights()  # not done yet where weights are not drawn, because a file's are about to come
     if not spec.tied:

@@ -4,9 +4,10 @@ import json
 
 from transformers import AutoConfig, PreTrainedConfig
 
+from saccade.compat.hf import ORIGIN_KEY
 from saccade.core.errors import SaccadeError
 
-_NOISE = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache")
+_NOISE = (ORIGIN_KEY, "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache")
 """Where a config came from and how it was last run: no part of an architecture."""
 
 

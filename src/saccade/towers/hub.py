@@ -3,23 +3,13 @@
 from typing import cast, final
 
 import torch
-import transformers
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
+from saccade.compat.hf import FINAL_NORM, built_from
 from saccade.nn.hub import parse_config
 from saccade.specs.towers.vit import HubTowerSpec
-
-FINAL_NORM = {
-    "clip_vision_model": "post_layernorm",
-    "siglip_vision_model": "post_layernorm",
-    "dinov2": "layernorm",
-    "vit": "layernorm",
-    "blip_2_vision_model": "post_layernorm",
-    "instructblip_vision_model": "post_layernorm",
-}
-"""The backbone's module after its last layer. CLIP applies it to the class token alone, for its pooled output."""
 
 CLASSES = {"blip_2_vision_model": "Blip2VisionModel", "instructblip_vision_model": "InstructBlipVisionModel"}
 """Backbones that ``AutoModel`` does not know. By name, so that nothing of them is imported where none is built."""
@@ -74,6 +64,6 @@ def _backbone(spec: HubTowerSpec) -> PreTrainedModel:
 
 def _built(config: PreTrainedConfig, model_type: str) -> PreTrainedModel:
     if model_type in CLASSES:
-        return getattr(transformers, CLASSES[model_type])._from_config(config, dtype=torch.get_default_dtype())
+        return built_from(CLASSES[model_type], config)
     options = {"add_pooling_layer": False} if model_type == "vit" else {}
     return AutoModel.from_config(config, dtype=torch.get_default_dtype(), **options)

@@ -11,6 +11,7 @@ from saccade.backends.composed.backend import MEMO, Composed, _places, caps_of
 from saccade.backends.composed.views import framed
 from saccade.backends.embedded.family import embedded
 from saccade.backends.open import open_model
+from saccade.compat.hf import cache_argument
 from saccade.core.answer import Answer
 from saccade.core.backend import Job
 from saccade.core.box import Box
@@ -299,7 +300,8 @@ def test_attention_is_that_of_the_language_model(llava: Composed) -> None:
     model.set_attn_implementation("eager")
     try:
         out = model(
-            inputs_embeds=reader.language.embed(ids), past_key_values=found.reading.cache, output_attentions=True,
+            inputs_embeds=reader.language.embed(ids), output_attentions=True,
+            **cache_argument(model, found.reading.cache),
             attention_mask=torch.cat([found.reading.real, real], dim=1).long(),
         )  # fmt: skip
     finally:

@@ -19,7 +19,8 @@ ARCHITECTURES = (
                 assumptions=reader.ASSUMPTIONS,
             )
         },
-        hosted=Hosted(processor="Idefics3Processor", axis=1),
+        # Towers list their tokens per image from 5.21 on alone.
+        hosted=Hosted(processor="Idefics3Processor", axis=1, listed=False),
     ),
     Architecture(
         name="smolvlm",
@@ -27,6 +28,6 @@ ARCHITECTURES = (
         advice=serving.SMOLVLM,
         presets=("smolvlm-256m", "smolvlm-2.2b"),
         # Its own class needs packages for videos; this one writes the same text.
-        hosted=Hosted(processor="Idefics3Processor", axis=1),
+        hosted=Hosted(processor="Idefics3Processor", axis=1, listed=False),
     ),
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import PerceiverConfig
-from transformers.initialization import no_init_weights
 
 from saccade.architectures.perceiver import weights as weights
 from saccade.architectures.perceiver.autoencode import Autoencoder
@@ -29,6 +28,7 @@ from saccade.architectures.perceiver.inputs_spec import (
 )
 from saccade.architectures.perceiver.io import MEAN, STD, Colour, Masked, PictureClassifier, TextClassifier
 from saccade.architectures.perceiver.io_spec import FlowSpec, MaskedSpec, PerceiverIOSpec
+from saccade.compat.hf import label_channels, without_random_init
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.size import Size
 from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
@@ -64,7 +64,7 @@ def loaded(folder: Path, config: Mapping[str, Any], semantics: str | None = None
             f"{folder} names the architectures {list(named)!r}; name one of {', '.join(MODELS)} in its config.json"
         )
     given, files = Published(PerceiverConfig.from_dict(dict(config)), rules, folder), listing(folder)
-    with no_init_weights():
+    with without_random_init():
         model, names = found(given)
     assert set(names) == set(model.state_dict())
     wanted = {one for name in names.values() for one in ((name,) if isinstance(name, str) else name)}
@@ -221,7 +221,7 @@ def _autoencoded(given: Published) -> _Made:
         image=PatchInputSpec(places=seen, side=4),
         label=config.num_labels,
     )
-    label = config._label_trainable_num_channels
+    label = label_channels(config)
     asked = max(heard.width, seen.width, label) + 2
     block = given.cross(asked, config.d_latents, residual=False)
     _, *shape = config.output_shape

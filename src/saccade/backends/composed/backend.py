@@ -11,13 +11,13 @@ import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
-from transformers.cache_utils import DynamicLayer
 
 from saccade.backends.composed.encodings import Encodings
 from saccade.backends.composed.flops import Counter
 from saccade.backends.composed.views import Shape, Viewing
 from saccade.backends.composed.vision_memo import VisionMemo
 from saccade.backends.identity import Local, Origin, of_reader, settings_of
+from saccade.compat.hf import cached_values
 from saccade.core.answer import Answer, Heard
 from saccade.core.attention_map import Heat
 from saccade.core.backend import Backend, Description, Job, Observation, Seen
@@ -252,7 +252,7 @@ class Composed(Local):
         prefix = cast(Prefix, found.reading)
         before = prefix.real.shape[1]
         prefix.follow(*pad_left(found.tails))
-        values = [cast(Tensor, cast(DynamicLayer, prefix.cache.layers[layer]).values) for layer in layers]
+        values = [cached_values(prefix.cache, layer) for layer in layers]
         total = values[0].shape[2]
         return [
             alike(

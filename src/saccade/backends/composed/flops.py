@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import PreTrainedModel
 
+from saccade.compat.hf import use_batched_experts
 from saccade.connectors import build_connector
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
@@ -99,10 +99,7 @@ def _tower(spec: TowerSpec) -> nn.Module:
 def _decoder(spec: DecoderSpec) -> Decoder:
     made = _hollow(lambda: Decoder(spec))
     if spec.fields.get("n_routed_experts"):
-        # Grouped products cannot be counted in single precision; these are the same ones, a position at a time.
-        for part in made.modules():
-            if isinstance(part, PreTrainedModel):
-                part.set_experts_implementation("batched_mm")
+        use_batched_experts(made)
     return made
 
 

@@ -24,6 +24,7 @@ from saccade.backends.hosted.resizing import Shown
 from saccade.backends.hosted.shared_prefix import Prefix
 from saccade.backends.hosted.token_selection import Row
 from saccade.backends.identity import Local, Origin
+from saccade.compat.hf import is_spread
 from saccade.core.answer import Answer
 from saccade.core.attention_map import Heat
 from saccade.core.backend import Description, Job, Observation, Seen
@@ -110,8 +111,7 @@ class Hosted(Local):
         )
         caps = ASKS | (Cap.TOOLS if self.prompts.tools else Cap(0))
         # Maps of layers on several devices are not brought together.
-        spread = len(set((getattr(self.model, "hf_device_map", None) or {}).values())) > 1
-        for families, more in inside[: 3 if spread else None]:
+        for families, more in inside[: 3 if is_spread(self.model) else None]:
             caps |= more if self.eyes is not None and kind in families else Cap(0)
         return caps
 

@@ -7,7 +7,6 @@ Loses   layers with a window that has moved past the picture: they are left out.
 """
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from saccade.backends.hosted.families import PROVED, proved
 from saccade.backends.hosted.shared_prefix import Prefix
+from saccade.compat.hf import cached_values
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import pad_left
 from saccade.nn.values import alike
@@ -31,7 +31,7 @@ def valued(
     proved("comparing cached values", reading.model.config.model_type, PROVED["cached values"])
     reading.follow(*pad_left(tails))
     total = reading.real.shape[1]
-    values = [cast(Tensor, cast(Any, reading.cache.layers[layer]).values) for layer in layers]
+    values = [cached_values(reading.cache, layer) for layer in layers]
     found = []
     for row, (tail, column, places) in enumerate(zip(tails, columns, words, strict=True)):
         first = int(column.min())

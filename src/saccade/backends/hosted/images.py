@@ -20,6 +20,8 @@ from transformers import PreTrainedModel
 from saccade.architectures import FAMILIES
 from saccade.backends.hosted.families import KINDS, PIXELS
 from saccade.backends.hosted.resizing import Shown, resolved
+from saccade.compat.hf import deep_features
+from saccade.compat.processors import image_options, image_text
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
 from saccade.core.request import WHOLE, Sight
@@ -71,8 +73,7 @@ class Eyes:
         config = json.loads(model.config.to_json_string(use_diff=False))
         self.kind = KINDS[model.config.model_type]
         self.mark = str(processor.tokenizer.convert_ids_to_tokens(model.config.image_token_id))
-        asked = processor._merge_kwargs(tokenizer_init_kwargs=processor.tokenizer.init_kwargs)["images_kwargs"]
-        self.asked: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        self.asked = image_options(processor)
         settings = {**json.loads(processor.image_processor.to_json_string()), **self.asked}
         family = FAMILIES[model.config.model_type]
         system = System(name=type(model).__name__, family=family, config=config, processor=settings)
@@ -103,7 +104,7 @@ class Eyes:
             "num_patches": [len(layout.views)],
             "num_crops": [len(layout.views) - 1],
         }
-        return str(self.processor.replace_image_token(told, 0))
+        return image_text(self.processor, told)
 
     def encode(self, images: Sequence[Image.Image], how: Sequence[Shown] | None = None) -> list[Picture]:
         """Visual tokens of each picture, seen as ``how`` says. Raises SaccadeError where their numbers disagree."""
@@ -134,9 +135,9 @@ class Eyes:
     def _taken(self, image: Image.Image, how: Shown) -> "_Taken":
         """One picture as its processor takes it: what it writes, the pixels, and how it is shown."""
         features = self.processor.image_processor([image], return_tensors="pt", **{**self.asked, **how.options})
-        spelt = self.processor.replace_image_token(features, 0)
+        spelt = image_text(self.processor, features)
         pixels = {name: cast(Tensor, features[name]) for name in PIXELS if name in features}
-        return str(spelt), pixels, how
+        return spelt, pixels, how
 
     def _batches(self, taken: Sequence["_Taken"]) -> "Iterator[list[_Taken]]":
         batch: list[_Taken] = []
@@ -163,7 +164,7 @@ class Eyes:
             for name, tensor in joined.items()
         }
         out = cast(Any, self.model).get_image_features(**joined, **options, return_dict=True)
-        return [_flat(out.pooler_output), *(_flat(layer) for layer in out.get("deepstack_features", ()))]
+        return [_flat(out.pooler_output), *(_flat(layer) for layer in deep_features(out))]
 
 
 def _flat(tokens: Tensor | Sequence[Tensor]) -> Float[Tensor, "tokens width"]:

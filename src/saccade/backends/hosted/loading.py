@@ -6,15 +6,12 @@ Loses   videos: the parts of processors that read them need torchvision, and are
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-import transformers
-from transformers import AutoImageProcessor, AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
+from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
 
 from saccade.backends.devices import device_of, dtype_of, saved_dtype
 from saccade.backends.hosted.backend import Hosted
@@ -22,6 +19,8 @@ from saccade.backends.hosted.families import KINDS
 from saccade.backends.identity import Origin, identity_of
 from saccade.backends.memory import check_room, free_bytes
 from saccade.backends.placement import AUTO, Placement
+from saccade.compat.hf import without_progress_bars
+from saccade.compat.processors import image_processor_of, processor_from_parts
 from saccade.core.errors import SaccadeError
 from saccade.weights.checkpoint import config_of, fetch, tokenizer_of
 from saccade.weights.files import kinds, listing
@@ -75,7 +74,7 @@ def _spread(called: str, needed: int, where: torch.device, numbers: torch.dtype,
 def _model(folder: Path, kind: str, numbers: torch.dtype, spread: str | None) -> PreTrainedModel:
     """The model of ``folder`` with all of its weights, in ``numbers``."""
     try:
-        with _quietly():
+        with without_progress_bars():
             model, found = cast(Any, AutoModelForImageTextToText).from_pretrained(
                 folder,
                 dtype=numbers,
@@ -99,31 +98,11 @@ def _model(folder: Path, kind: str, numbers: torch.dtype, spread: str | None) ->
     return model
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the library's progress bars, which it draws for machines too."""
-    bars = transformers.utils.logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()
-
-
 def _known(folder: Path, kind: str) -> Any:  # noqa: ANN401 (the library's base class says nothing of what is taken here)
     """The processor in parts, its videos left out."""
-    maker = getattr(transformers, KINDS[kind].processor)
-    # A class of the same name that does not insist on a part for videos, which torchvision would have to make.
-    lean = type(maker.__name__, (maker,), {"check_argument_for_proper_class": lambda *_: None})
     try:
-        parts: dict[str, Any] = {
-            "image_processor": AutoImageProcessor.from_pretrained(folder, local_files_only=True, backend="pil"),
-            "tokenizer": tokenizer_of(folder),
-        }
-        settings, _ = lean.get_processor_dict(folder, local_files_only=True)
-        return lean.from_args_and_dict([parts.get(name) for name in lean.get_attributes()], settings)
+        parts = {"image_processor": image_processor_of(folder), "tokenizer": tokenizer_of(folder)}
+        return processor_from_parts(KINDS[kind].processor, folder, parts)
     except (OSError, ValueError, ImportError, TypeError) as error:
         raise _unmade(folder, error) from error
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
+from saccade.compat.hf import cache_argument
 from saccade.core.errors import SaccadeError
 from saccade.language.generate import counted
 
@@ -57,9 +58,9 @@ class Prefix:
             input_ids=ids,
             attention_mask=self.real.long(),
             position_ids=at if self.axes == 1 else at.expand(self.axes, -1, -1),
-            past_key_values=self.cache,
             use_cache=True,
             logits_to_keep=1,
+            **cache_argument(self.model, self.cache),
         ).logits[:, -1]
         self.next = at[:, -1] + 1
         if bool(scores.isnan().any()):

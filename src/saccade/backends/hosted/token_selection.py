@@ -1,7 +1,7 @@
 """Reading some visual tokens and not others: shortened outputs of the tower, at the positions that they had.
 
 Law     what is kept stands where it stood, so that the model reads as if the others were masked in every layer.
-Source  the ``mm_encoder_outputs`` of transformers, which take a tower's outputs instead of pixels; positions as the
+Source  the argument of transformers that takes a tower's outputs instead of pixels (``compat.hf``); positions as the
         model counts them over the whole prompt, cut afterwards.
 Loses   in Gemma 3 more than the tokens: its windows count what is there, so that dropping tokens inside a window lets
         it reach further back than a mask would. Where the prompt is no longer than the window, nothing differs.
@@ -9,8 +9,7 @@ Loses   in Gemma 3 more than the tokens: its windows count what is there, so tha
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -20,6 +19,7 @@ from transformers import DynamicCache, PreTrainedModel
 from saccade.backends.hosted.families import KINDS, PROVED, proved
 from saccade.backends.hosted.images import Picture
 from saccade.backends.hosted.shared_prefix import Prefix
+from saccade.compat.hf import cache_argument, image_argument, rope_positions
 from saccade.language.hub import pad_left
 from saccade.language.prompt import Prompt
 from saccade.runtime.encoded import Kept, in_order
@@ -56,12 +56,7 @@ def positions(model: PreTrainedModel, row: Row) -> Int[Tensor, "axes length"]:
     if KINDS[model.config.model_type].axes == 1:
         return torch.arange(length)[None]
     grids = [picture.grid for picture in row.pictures if picture.grid is not None]
-    found, _ = cast(Any, model).model.get_rope_index(
-        torch.tensor([row.prompt.ids]),
-        mm_token_type_ids=torch.tensor([row.prompt.visual]).int(),
-        image_grid_thw=torch.cat(grids).cpu() if grids else None,
-    )
-    return found[:, 0]
+    return rope_positions(model, row.prompt.ids, row.prompt.visual, torch.cat(grids).cpu() if grids else None)
 
 
 def read(model: PreTrainedModel, rows: Sequence[Row]) -> Prefix:
@@ -80,29 +75,26 @@ def read(model: PreTrainedModel, rows: Sequence[Row]) -> Prefix:
         types[number, start:] = torch.tensor([row.prompt.visual[place] for place in kept]).long()
     told: dict[str, Any] = {"token_type_ids": types} if kind.blocks else {}
     if rows[0].pictures:
-        told["mm_encoder_outputs"] = {"image": _outputs(model, rows)}
+        told |= _outputs(model, rows)
     cache = DynamicCache(config=model.config.get_text_config())
     device = model.device
     model(
         input_ids=ids.to(device),
         attention_mask=real.long().to(device),
         position_ids=(at[0] if kind.axes == 1 else at).to(device),
-        past_key_values=cache,
         use_cache=True,
         logits_to_keep=1,
+        **cache_argument(model, cache),
         **{name: value.to(device) if isinstance(value, Tensor) else value for name, value in told.items()},
     )
     following = torch.tensor([int(one.max()) + 1 for one in stood])
     return Prefix(model, cache, real.to(device), following.to(device), kind.axes)
 
 
-def _outputs(model: PreTrainedModel, rows: Sequence[Row]) -> SimpleNamespace:
+def _outputs(model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, object]:
     """What the tower would have put out, had it seen what is kept alone: all rows' tokens in a row."""
     seen = [pair for row in rows for pair in zip(row.pictures, row.kept, strict=True)]
     tokens = torch.cat([picture.tokens[kept] for picture, kept in seen]).to(model.device)
     layers = [torch.cat([picture.deep[layer][kept] for picture, kept in seen]) for layer in range(len(seen[0][0].deep))]
     listed = KINDS[model.config.model_type].listed
-    return SimpleNamespace(
-        pooler_output=[tokens] if listed else tokens[None],
-        deepstack_features=[[layer.to(model.device)] for layer in layers],
-    )
+    return image_argument([tokens] if listed else tokens[None], [[layer.to(model.device)] for layer in layers])

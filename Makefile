@@ -4,6 +4,7 @@
 # PIP_ARGS   further arguments to every pip install, for example another index for torch
 # OUT        where the demo writes
 # OLD        what `make oldest` tests, all of tests/ unless given
+# WORKERS    processes that the tests run in
 
 # Names are not enough: a command called python3.11 may be a switch to a version that is not installed.
 PYTHON ?= $(or $(shell for name in python3 python3.11 python3.12 python3.13; do \
@@ -11,6 +12,7 @@ PYTHON ?= $(or $(shell for name in python3 python3.11 python3.12 python3.13; do 
 PIP_ARGS ?=
 OUT ?= out/demo
 OLD ?= tests
+WORKERS ?= 2
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
@@ -19,7 +21,7 @@ INPUTS := pyproject.toml constraints.txt packages/embedded/pyproject.toml
 HERE := -e ./packages/embedded -e
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact oldest lint format docs site clean
+.PHONY: help demo test check exact oldest lint format docs site clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -28,14 +30,16 @@ demo: .venv/.ok ## install into .venv and compare the embedded readers on the em
 	@echo "==> comparing the embedded readers on the embedded exam; the report goes to $(OUT)"
 	@$(BIN)/saccade compare --out $(OUT)
 
-# A test keeps to one core, so one half of them runs beside the other; its output follows.
-FIRST := $(addprefix tests/,api cli connectors core exact fusion language models)
+# A test keeps to one core, so that two run side by side. All tests of a file run in one process: what they share, such
+# as a server or a trained model, is made once.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test: lint ## install into .venv and run every gate and every test
-	@echo "==> tests: pytest, two runs side by side"
-	@log=$$(mktemp); $(BIN)/python -m pytest $(FIRST) >$$log 2>&1 & first=$$!; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(FIRST)); second=$$?; \
-	wait $$first; first=$$?; cat $$log; rm -f $$log; exit $$((first | second))
+	@echo "==> tests: pytest, $(WORKERS) processes"
+	@$(PYTEST)
+
+check: .venv/.test ## the gates and tests that your changes touch; a minute for a change of one part
+	@$(BIN)/python -m tools.check
 
 exact: .venv/.test ## every size and every model of the planner against transformers and torch: minutes
 	@echo "==> exactness: pytest tests/exact, all of it"

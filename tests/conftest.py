@@ -2,8 +2,11 @@
 
 import os
 import random
+import re
 import sys
 from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
 
 # Before anything imports torch or transformers, which read them once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -26,6 +29,25 @@ pytest_plugins = ["tests.servers"]
 # The same examples on every run, and no clock: a busy machine is no failure.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
+
+
+ORACLES = re.compile(r"^\s*(?:from|import) (?:transformers|sklearn|skimage)\b", re.MULTILINE)
+"""A test file that imports a reference implementation compares with it."""
+SLOW = ("exact", "outside", "train", "cli/test_curve.py", "cli/test_main.py", "api/test_asking.py")
+"""Folders and files, under ``tests/``, of tests that take more than a few seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder and file: see the markers in ``pyproject.toml``."""
+    here = Path(__file__).parent
+    for path, group in groupby(items, key=lambda item: item.path):
+        name = path.relative_to(here).as_posix() if path.is_relative_to(here) else path.name
+        oracle = name.startswith("exact/") or ORACLES.search(path.read_text(encoding="utf-8")) is not None
+        slow = any(name == one or name.startswith(f"{one}/") for one in SLOW)
+        for item in group:
+            for marker, wanted in (("oracle", oracle), ("slow", slow)):
+                if wanted:
+                    item.add_marker(marker)
 
 
 @pytest.fixture(autouse=True)

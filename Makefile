@@ -51,7 +51,7 @@ oldest: $(BIN)/python ## install the lowest transformers that is allowed into .v
 	@lowest=$$($(BIN)/python -c "import runpy; print(runpy.run_path('src/saccade/compat/versions.py')['LOWEST'])"); \
 	pins=$$(mktemp); grep -v '^transformers==' constraints.txt >$$pins; echo "transformers==$$lowest" >>$$pins; \
 	echo "==> installing transformers $$lowest and the test tools into .venv-oldest"; \
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c $$pins $(PIP_ARGS) -e '.[run,test]'; \
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check -c $$pins $(PIP_ARGS) $(HERE) '.[run,test]'; \
 	done=$$?; rm -f $$pins; exit $$done
 	@echo "==> tests on the lowest version: pytest $(OLD)"
 	@.venv-oldest/bin/python -m pytest $(OLD)

@@ -33,7 +33,7 @@ settings.load_profile("house")
 
 ORACLES = re.compile(r"^\s*(?:from|import) (?:transformers|sklearn|skimage)\b", re.MULTILINE)
 """A test file that imports a reference implementation compares with it."""
-SLOW = ("exact", "outside", "train", "cli/test_curve.py", "cli/test_main.py", "api/test_asking.py")
+SLOW = ("exact", "outside", "research", "training", "cli/test_curve.py", "cli/test_main.py", "api/test_asking.py")
 """Folders and files, under ``tests/``, of tests that take more than a few seconds."""
 
 

@@ -64,7 +64,7 @@ def module_of(path: str) -> str | None:
     if not path.endswith(".py"):
         return None
     name = path.removeprefix("src/").removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-    return name if path.startswith(("src/", "tests/", "tools/")) else None
+    return name if path.startswith(("src/", "research/", "tests/", "tools/")) else None
 
 
 def mirror_of(path: str) -> str:
@@ -102,7 +102,7 @@ def gates(root: Path, paths: Sequence[str]) -> list[tuple[str, list[str]]]:
         commands.append(("format", ["ruff", "format", "--check", *python]))
     if typed:
         commands.append(("types", ["pyright", "--pythonpath", sys.executable, *typed]))
-    if any(path.startswith("src/") for path in python):
+    if any(path.startswith(("src/", "research/")) for path in python):
         commands.append(("direction of imports", ["lint-imports"]))
     return commands
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from transformers import vision_utils
+from transformers.models.kimi_k25 import modeling_kimi_k25
 
 from saccade.compat.versions import installed, release
 
@@ -101,7 +102,7 @@ def _packed(tower: nn.Module, view: Pixels) -> object:
     grid = torch.tensor([[1, view[1] // patch, view[0] // patch]])
     patches, merge = int(grid.prod()), 1 if kimi else config.spatial_merge_size
     given = {"position_ids": vision_utils.get_vision_position_ids(grid, merge)}
-    segments = {}
+    segments: dict[str, object] = {}
     if config.model_type == "qwen2_5_vl_vision":
         given["window_index"], segments["cu_window_seqlens"] = vision_utils.get_vision_window_index(
             grid, merge, config.window_size, patch
@@ -113,6 +114,9 @@ def _packed(tower: nn.Module, view: Pixels) -> object:
         )
     if kimi:
         given["frame_index"] = torch.zeros(patches, dtype=torch.long)
+        if release(installed()) >= (5, 24):  # before, an index on the CPU would do
+            *merged, tokens = modeling_kimi_k25.get_vision_temporal_merge_index(grid, *config.merge_kernel_size)
+            segments["temporal_merge_index"] = (*(one.to("meta") for one in merged), tokens)
     pixels = blank(patches, 3, patch, patch) if kimi else blank(patches, 3 * config.temporal_patch_size * patch**2)
     return tower(pixels, grid_thw=grid, **{name: given[name].to("meta") for name in given}, **segments)
 

@@ -129,7 +129,7 @@ def _entries(name: str) -> set[str]:
     ],
 )
 def test_links_of_the_root_are_seen_from_the_docs(link: str, moved: str):
-    found = importlib.util.spec_from_file_location("root_pages", DOCS / "scripts" / "root_pages.py")
+    found = importlib.util.spec_from_file_location("site_pages", DOCS / "scripts" / "site_pages.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)

@@ -79,7 +79,7 @@ docs: .venv/.ok ## write the generated pages under docs/readers, and the diagram
 
 site: .venv/.test ## build the documentation into out/site, where index.html opens without a network
 	@echo "==> documentation: mkdocs build --strict"
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean: ## remove .venv, .venv-oldest, caches and what was written to out/
 	@echo "==> removing .venv, caches and out/"

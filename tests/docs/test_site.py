@@ -42,7 +42,7 @@ class _Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site as ``make site`` builds it, in a folder of its own; with ``--quiet``, ``--strict`` would count nothing."""
+    """The site as ``make site`` builds it. With ``--quiet``, ``--strict`` would count no warnings."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],

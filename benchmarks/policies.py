@@ -17,9 +17,9 @@ from saccade.backends.open import open_model
 from saccade.core.backend import Backend
 from saccade.policies.base import Sample
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.runtime.reader import Reader
-from saccade.tasks.exam import Picture
+from saccade.tasks.exam import BenchmarkImage
 from saccade.tasks.scenes import Scenes
 
 QUESTIONS = 64
@@ -57,13 +57,13 @@ def main(repeats: int = 5) -> None:
     print(f"scheduler against asking directly: {scheduled / direct - 1:+.1%} time")
 
 
-def _scheduled(model: Backend, asked: Sequence[tuple[Picture, str]]) -> list[str]:
+def _scheduled(model: Backend, asked: Sequence[tuple[BenchmarkImage, str]]) -> list[str]:
     samples = [Sample(picture, text, picture.name) for picture, text in asked]
-    return [one.outcome.answer.text for one in Scheduler({"llava": model}).run(Once(), samples)]
+    return [one.outcome.answer.text for one in Scheduler({"llava": model}).run(SingleLook(), samples)]
 
 
-def _direct(reader: Reader, asked: Sequence[tuple[Picture, str]]) -> list[str]:
-    by: dict[str, tuple[Picture, list[str]]] = {}
+def _direct(reader: Reader, asked: Sequence[tuple[BenchmarkImage, str]]) -> list[str]:
+    by: dict[str, tuple[BenchmarkImage, list[str]]] = {}
     for picture, text in asked:
         by.setdefault(picture.name, (picture, []))[1].append(text)
     encoded = reader.encode([picture.image() for picture, _ in by.values()])

@@ -14,7 +14,7 @@ from rich.table import Table
 from saccade.api.comparing import results_folder
 from saccade.cli.arguments import Changes
 from saccade.cli.console import OUT, Stages, bar
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 from saccade.training.loop import Schedule
 from saccade.training.recipe import claim, read_recipe
 
@@ -41,7 +41,7 @@ class TrainedStudy(Generic[Recipe]):
 
     name: str
     recipe: type[Recipe]
-    measure: Callable[[Recipe, Path, Tell], Measured]
+    measure: Callable[[Recipe, Path, StageProgress], Measured]
     parts: dict[str, type] = field(default_factory=dict[str, type])
 
     def read(self, changes: Sequence[str] = ()) -> tuple[Recipe, dict[str, object]]:
@@ -56,7 +56,7 @@ class TrainedStudy(Generic[Recipe]):
         out: str | Path,
         changes: Sequence[str] = (),
         *,
-        tell: Tell | None = None,
+        tell: StageProgress | None = None,
         announce: Callable[[str], object] | None = None,
     ) -> Measured:
         """Train, measure and store in the folder ``out``, beside the recipe with all changes.
@@ -70,7 +70,7 @@ class TrainedStudy(Generic[Recipe]):
         resolved = claim(folder, data)
         if announce is not None:
             announce(resolved)
-        return self.measure(recipe, folder, tell or Tell())
+        return self.measure(recipe, folder, tell or StageProgress())
 
     @property
     def command(self) -> Callable[..., None]:

@@ -22,21 +22,21 @@ import saccade
 import saccade.api.comparing as comparing
 from saccade.api import catalogue, planning
 from saccade.api.png import png_path
-from saccade.api.serving import Limits, serving
+from saccade.api.serving import ServerLimits, serving
 from saccade.backends.endpoint import Endpoint
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Setting
-from saccade.core.request import Ask, Sight, Talk, Tool, Turn, Watch, YesNo
-from saccade.core.request import Call as ToolCall
+from saccade.core.request import Ask, Conversation, ImageRegion, Tool, Turn, Watch, YesNo
+from saccade.core.request import ToolCall as ToolCall
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICIES
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.specs.planner import fit as inverse
 
 
@@ -46,7 +46,7 @@ class Stub(Backend):
     name = "stub"  # pyright: ignore[reportAssignmentType]
     caps = Cap.GENERATE  # pyright: ignore[reportAssignmentType]
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         raise SaccadeError("nobody asks the stub")
 
 
@@ -63,13 +63,13 @@ Call = tuple[Callable[..., object], dict[str, Any]]
 def types() -> dict[str, Call]:
     """The classes that users make, with arguments that they take."""
     return {
-        "Sight": (Sight, {"box": Box(0, 0, 8, 8)}),
+        "ImageRegion": (ImageRegion, {"box": Box(0, 0, 8, 8)}),
         "TokenSelection": (TokenSelection, {"rule": "random", "tokens": 4}),
         "TokenSelection of a share": (TokenSelection, {"rule": "uniform", "share": 0.5}),
         "Ask": (Ask, {"question": "What color?"}),
         "YesNo": (YesNo, {"question": "Is it red?"}),
         "Watch": (Watch, {"questions": ("What color?",)}),
-        "Talk": (Talk, {"turns": (Turn("user", "Hello"),), "tools": (Tool("zoom", "Zoom in", "{}"),)}),
+        "Conversation": (Conversation, {"turns": (Turn("user", "Hello"),), "tools": (Tool("zoom", "Zoom in", "{}"),)}),
         "Turn": (Turn, {"role": "user", "text": "Hello"}),
         "Tool": (Tool, {"name": "zoom", "description": "Zoom in", "parameters": "{}"}),
         "Call": (ToolCall, {"name": "zoom", "arguments": "{}"}),
@@ -77,11 +77,11 @@ def types() -> dict[str, Call]:
         "Size": (Size, {"width": 8, "height": 8}),
         "Setting": (Setting, {}),
         "Document": (planning.Document, {"name": "a", "media": (Size(8, 8),)}),
-        "Limits of serving": (Limits, {}),
-        "Limits of a plan": (inverse.Limits, {}),
+        "ServerLimits of serving": (ServerLimits, {}),
+        "ServerLimits of a plan": (inverse.FitLimits, {}),
         "Endpoint": (Endpoint, {"url": "http://localhost:1/v1", "caps": Cap.GENERATE}),
-        "Level": (Level, {"policy": Once()}),
-        "Ladder": (Ladder, {"levels": (Level(policy=Once()),)}),
+        "Level": (Level, {"policy": SingleLook()}),
+        "Ladder": (Ladder, {"levels": (Level(policy=SingleLook()),)}),
         **{name: (kind, {}) for name, kind in POLICIES.items() if issubclass(kind, Policy) and name != "ladder"},
     }
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from research.clips.spec import UnifiedSpec
 from saccade.core.errors import SaccadeError
 from saccade.core.records.recipe import from_dict, to_dict
-from saccade.nn.perceiver import Decoder, Perceiver
+from saccade.nn.perceiver import Perceiver, PerceiverDecoder
 from saccade.weights.files import contents, fill, require, traced
 
 TYPES: dict[str, type] = {"unified": UnifiedSpec}
@@ -51,7 +51,7 @@ class Unified(nn.Module):
         self.embed_letters = nn.Embedding(256, width)
         self.places = nn.Parameter(torch.randn(sum(spec.tokens), width) * 0.02)
         self.encoder = Perceiver(spec.encoder)
-        self.decoder = Decoder(spec.decoder)
+        self.decoder = PerceiverDecoder(spec.decoder)
         self.heads = nn.ModuleDict({"source": nn.Linear(width, spec.classes), "match": nn.Linear(width, 2)})
 
     def forward(self, clips: Clips) -> tuple[Float[Tensor, "batch classes"], Float[Tensor, "batch 2"]]:

@@ -7,10 +7,10 @@ from research.clips.spec import UnifiedSpec
 from research.clips.study import clips_table, study
 from research.clips.training import ClipsRecipe, train_clips
 from research.trained import Measured, TrainedStudy
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 
 
-def measure(recipe: ClipsRecipe, folder: Path, tell: Tell) -> Measured:
+def measure(recipe: ClipsRecipe, folder: Path, tell: StageProgress) -> Measured:
     """All models, what they measure, and the first seed's model for everything as a file."""
     models = train_clips(recipe, folder, tell)
     found = study(models)

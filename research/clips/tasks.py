@@ -35,7 +35,7 @@ LOST = "_"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class SourceClip:
     """``source`` numbers its name; ``odd`` is the part that is of another source, where one is."""
 
     picture: NDArray[np.uint8]
@@ -45,7 +45,7 @@ class Clip:
     odd: Part | None
 
 
-def clip(split: str, index: int) -> Clip:
+def clip(split: str, index: int) -> SourceClip:
     """One clip; equal arguments make equal clips. Raises SaccadeError for an unknown split and a number below 0."""
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
@@ -56,7 +56,7 @@ def clip(split: str, index: int) -> Clip:
     odd = PARTS[int(rng.integers(len(PARTS)))] if rng.random() < 0.5 else None
     other = (source + 1 + int(rng.integers(len(NAMES) - 1))) % len(NAMES)
     shown, heard, told = (other if part == odd else source for part in PARTS)
-    return Clip(_picture(shown, rng), _sound(heard, rng), _text(told, rng), source, odd)
+    return SourceClip(_picture(shown, rng), _sound(heard, rng), _text(told, rng), source, odd)
 
 
 def _picture(source: int, rng: np.random.Generator) -> NDArray[np.uint8]:

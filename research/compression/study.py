@@ -164,7 +164,7 @@ def compression_curve(found: CompressionStudy) -> str:
     """An SVG: characters read against text tokens per visual token, a line for each reader and the published one."""
     every = {row.reader: row.bins for row in found.rows} | {PUBLISHED: published()}
     known = [title for title in titles() if any(title in bins for bins in every.values())]
-    return lines.drawing([lines.Panel("Characters read", "text tokens per visual token", tuple(known), every)])
+    return lines.drawing([lines.LinePanel("Characters read", "text tokens per visual token", tuple(known), every)])
 
 
 def compression_table(found: CompressionStudy) -> Table:

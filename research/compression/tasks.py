@@ -49,7 +49,7 @@ def _shares() -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """A line of print: its text, its box, and one box a character."""
 
     text: str
@@ -73,7 +73,7 @@ class Page:
         return f"page-{self.split}-{self.index:05d}"
 
     @cached_property
-    def _drawn(self) -> tuple[Image.Image, tuple[Line, ...]]:
+    def _drawn(self) -> tuple[Image.Image, tuple[TextLine, ...]]:
         rng = np.random.default_rng([SPLITS.index(self.split), self.index, 5])
         canvas = Canvas(Size(SIDE, SIDE), str(rng.choice(sorted(LIGHT))), rng)
         lines = _wrapped(canvas, rng)
@@ -81,7 +81,7 @@ class Page:
         drawn = []
         for number, text in enumerate(lines):
             written = canvas.write(text, left, EDGE + number * PITCH, HEIGHT)
-            drawn.append(Line(text, written.box, written.characters))
+            drawn.append(TextLine(text, written.box, written.characters))
         return canvas.image, tuple(drawn)
 
     @property
@@ -90,7 +90,7 @@ class Page:
         return Size(SIDE, SIDE)
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[TextLine, ...]:
         """What is printed, from top to bottom."""
         return self._drawn[1]
 

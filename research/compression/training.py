@@ -66,7 +66,7 @@ class CompressionRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class PageRoute:
     """How a page is read: at ``side`` pixels, through ``connector``."""
 
     side: int
@@ -83,7 +83,7 @@ class Way:
         return self.connector.tokens(self.grid)
 
 
-def ways() -> dict[str, Way]:
+def ways() -> dict[str, PageRoute]:
     """What is compared, by name: DeepSeek's compression to ever fewer tokens, and at 4 tokens what has to be beaten, an
     average and a smaller page.
     """
@@ -93,9 +93,9 @@ def ways() -> dict[str, Way]:
         for tokens, halved in channels.items()
     }
     return {
-        **{name: Way(SIDE, connector) for name, connector in narrow.items()},
-        "pool-4": Way(SIDE, PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2)),
-        "resize-4": Way(SMALL, MlpSpec(width_in=WIDTH, width_out=WIDTH)),
+        **{name: PageRoute(SIDE, connector) for name, connector in narrow.items()},
+        "pool-4": PageRoute(SIDE, PoolSpec(width_in=WIDTH, width_out=WIDTH, rows=2, cols=2)),
+        "resize-4": PageRoute(SMALL, MlpSpec(width_in=WIDTH, width_out=WIDTH)),
     }
 
 
@@ -192,7 +192,7 @@ def bank(tower: nn.Module, split: str, first: int, count: int, report: Report) -
 class ReadJob:
     """Trains ``reader`` to write down pages of ``known``, seen in this ``way``."""
 
-    def __init__(self, reader: PageReader, way: Way, known: PageBank, *, batch: int, seed: int) -> None:
+    def __init__(self, reader: PageReader, way: PageRoute, known: PageBank, *, batch: int, seed: int) -> None:
         self.reader, self.way, self.known, self.batch, self.seed = reader, way, known, batch, seed
 
     @property
@@ -210,7 +210,7 @@ class ReadJob:
         return {"word": each[words > 0].mean(), "empty": each[words == 0].mean()}
 
 
-def page_reader(way: Way) -> PageReader:
+def page_reader(way: PageRoute) -> PageReader:
     """With random weights."""
     return PageReader(way.connector, places=LINES * PLACES, classes=1 + WORDS)
 

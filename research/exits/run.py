@@ -7,12 +7,12 @@ from research.exits.table import exits_curve, exits_table
 from research.exits.training import ExitsRecipe, pieces_of, train_exits
 from research.trained import Measured, TrainedStudy
 from saccade.backends.embedded.family import embedded
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 from saccade.core.records.files import write_whole
 from saccade.towers.stem import StemTower
 
 
-def measure(recipe: ExitsRecipe, folder: Path, tell: Tell) -> Measured:
+def measure(recipe: ExitsRecipe, folder: Path, tell: StageProgress) -> Measured:
     """All models, which begin as the shipped tower, and what they measure, with its curve."""
     tower = embedded("llava").tower
     assert isinstance(tower, StemTower)

@@ -71,7 +71,7 @@ class ExitGain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spared:
+class ExitSavings:
     """Shares that exiting at the budget saves over going all the way: of FLOPs, and of time on one thread."""
 
     batch: int
@@ -93,7 +93,7 @@ class ExitStudy:
     budget: int
     rows: tuple[ExitRow, ...]
     gains: tuple[ExitGain, ...]
-    spared: Spared
+    spared: ExitSavings
 
     def row(self, way: str) -> ExitRow:
         """The row of a way."""
@@ -223,7 +223,7 @@ def _gains(
     return made
 
 
-def _spared(model: ExitClassifier, pixels: Float[Tensor, "pieces 3 high wide"], limits: Sequence[float]) -> Spared:
+def _spared(model: ExitClassifier, pixels: Float[Tensor, "pieces 3 high wide"], limits: Sequence[float]) -> ExitSavings:
     """Exiting against going all the way, on one thread, in turns.
 
     The processor's time, which on an idle machine is the wall clock's, and on a busy one still tells what was done.
@@ -243,4 +243,6 @@ def _spared(model: ExitClassifier, pixels: Float[Tensor, "pieces 3 high wide"], 
     finally:
         torch.set_num_threads(threads)
     middle = {way: median(times[1:]) for way, times in taken.items()}
-    return Spared(batch=AT_ONCE, flops=1 - flops["exits"] / flops["whole"], time=1 - middle["exits"] / middle["whole"])
+    return ExitSavings(
+        batch=AT_ONCE, flops=1 - flops["exits"] / flops["whole"], time=1 - middle["exits"] / middle["whole"]
+    )

@@ -68,5 +68,5 @@ def exits_curve(found: ExitStudy) -> str:
     budgets = sorted({point.budget for row in found.rows for point in row.points})
     ticks = {budget: f"{budget / 1e6:.0f}" for budget in budgets}
     scores = {row.way: {ticks[point.budget]: point.score for point in row.points} for row in found.rows}
-    panel = lines.Panel("Digit beside the red ring", "mean MFLOPs a piece", tuple(ticks.values()), scores)
+    panel = lines.LinePanel("Digit beside the red ring", "mean MFLOPs a piece", tuple(ticks.values()), scores)
     return lines.drawing([panel])

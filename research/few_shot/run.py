@@ -7,7 +7,7 @@ from research.few_shot.study import SHOTS, few_shot
 from research.few_shot.table import drawing, shots_table
 from research.trained import Measured, print_files
 from saccade.api.comparing import results_folder
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.embedded.manifest import cards
 from saccade.backends.open import open_model
 from saccade.cli.console import OUT, Reporter, bar, numbers, split
@@ -53,7 +53,7 @@ def _readers(models: Sequence[object]) -> Mapping[str, Reader]:
     readers = {}
     for source in dict.fromkeys(models):
         opened = open_model(source)
-        if not isinstance(opened, Composed):
+        if not isinstance(opened, ComposedBackend):
             raise SaccadeError(
                 f"examples in the prompt are shown to models that are composed here, {opened.name} is not; "
                 f"name some of: {', '.join(cards())}"

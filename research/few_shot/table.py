@@ -49,7 +49,7 @@ def drawing(found: Shots) -> str:
 
     return lines.drawing(
         [
-            lines.Panel(title, "examples", ticks, {reader: line(reader, scale) for reader in readers})
+            lines.LinePanel(title, "examples", ticks, {reader: line(reader, scale) for reader in readers})
             for scale, title in SCALES.items()
         ]
     )

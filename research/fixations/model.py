@@ -38,7 +38,7 @@ class ConvBackbone(nn.Module):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Looked:
+class FixationResult:
     """Of each picture the ``shares`` of its classes, its ``path`` of fixations, and the ``tokens`` read for them.
 
     ``flops`` are those of the fixations as the spec predicts them, the map apart.
@@ -95,7 +95,7 @@ class Foveater(nn.Module):
         threshold: float = 2.0,
         path: Int[Tensor, "pictures given"] | None = None,
         fixations: int | None = None,
-    ) -> Looked:
+    ) -> FixationResult:
         """Look until the likeliest class has a share of ``threshold`` (above 1: never sure), at most ``fixations``
         times, the spec's unless given. The first fixations are those of ``path``, or the middle.
 
@@ -123,9 +123,9 @@ class Foveater(nn.Module):
                 left, state = left[unsure], state.only(unsure)
         tokens = torch.tensor([self.spec.tokens(path) for path in paths])
         flops = torch.tensor([self.spec.cost(path).flops for path in paths])
-        return Looked(shares, tuple(paths), tokens, flops)
+        return FixationResult(shares, tuple(paths), tokens, flops)
 
-    def classify(self, pixels: Float[Tensor, "pictures 3 height width"], *, threshold: float = 2.0) -> Looked:
+    def classify(self, pixels: Float[Tensor, "pictures 3 height width"], *, threshold: float = 2.0) -> FixationResult:
         """The same from pixels: the backbone runs once."""
         if self.backbone is None:
             raise SaccadeError("this model has no backbone; hand one in, or look at maps")

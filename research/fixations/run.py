@@ -6,12 +6,12 @@ from research.fixations.study import fixations_curve, fixations_table, study
 from research.fixations.training import FixationsRecipe, map_cost, scenes_of, train_fixations
 from research.trained import Measured, TrainedStudy
 from saccade.backends.embedded.family import embedded
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 from saccade.core.records.files import write_whole
 from saccade.towers.stem import StemTower
 
 
-def measure(recipe: FixationsRecipe, folder: Path, tell: Tell) -> Measured:
+def measure(recipe: FixationsRecipe, folder: Path, tell: StageProgress) -> Measured:
     """All models on the maps of the shipped tower, and what they measure, with its curve."""
     tower = embedded("llava").tower
     assert isinstance(tower, StemTower)

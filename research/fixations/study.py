@@ -18,7 +18,7 @@ from torch import Tensor
 
 from research.clutter import VERSION
 from research.fixations.model import Foveater
-from research.fixations.training import WAYS, FixationsRecipe, Scenes, Way, paths
+from research.fixations.training import WAYS, FixationsRecipe, SceneMaps, Way, paths
 from saccade.core.records.codec import parsed, written
 from saccade.core.records.files import write_whole
 from saccade.evaluation.results import Change, Score
@@ -67,7 +67,7 @@ class FixationRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class StopSavings:
     """Shares that stopping at the budget saves over looking to the end: of FLOPs, and of time on one thread."""
 
     batch: int
@@ -91,7 +91,7 @@ class FixationStudy:
     map_flops: int
     rows: tuple[FixationRow, ...]
     gains: dict[str, Change]
-    saved: Saved
+    saved: StopSavings
 
     def to_json(self) -> str:
         """As stored, under ``SCHEMA``."""
@@ -110,8 +110,8 @@ class FixationStudy:
 def study(
     models: Mapping[tuple[Way, int], Foveater],
     recipe: FixationsRecipe,
-    held: Scenes,
-    asked: Scenes,
+    held: SceneMaps,
+    asked: SceneMaps,
     map_flops: int,
 ) -> FixationStudy:
     """Every model on the scenes that are ``asked``, with thresholds from those that were ``held`` back."""
@@ -158,7 +158,7 @@ def _budgets(recipe: FixationsRecipe, way: Way) -> list[int]:
 
 
 @torch.inference_mode()
-def shares(model: Foveater, way: Way, asked: Scenes, seed: int) -> Float[Tensor, "scenes looks classes"]:
+def shares(model: Foveater, way: Way, asked: SceneMaps, seed: int) -> Float[Tensor, "scenes looks classes"]:
     """Of every class after each look, if nobody stops: what a picture has when it does is among them."""
     looks = model.spec.fixations
     path = paths(way, len(asked.digits), looks, seed, training=False)
@@ -182,7 +182,7 @@ def _stops(sure: np.ndarray, limit: float) -> np.ndarray:
     return enough.argmax(axis=1) + 1
 
 
-def _stopped(found: Sequence[Tensor], limits: Sequence[float], asked: Scenes) -> tuple[np.ndarray, np.ndarray]:
+def _stopped(found: Sequence[Tensor], limits: Sequence[float], asked: SceneMaps) -> tuple[np.ndarray, np.ndarray]:
     """Looks of every scene, seed by seed, and whether it is right then."""
     stops, hits = [], []
     for each, limit in zip(found, limits, strict=True):
@@ -192,7 +192,7 @@ def _stopped(found: Sequence[Tensor], limits: Sequence[float], asked: Scenes) ->
     return np.concatenate(stops), np.concatenate(hits)
 
 
-def _saved(model: Foveater, asked: Scenes, limit: float) -> Saved:
+def _saved(model: Foveater, asked: SceneMaps, limit: float) -> StopSavings:
     """Stopping against looking to the end, on one thread, in turns; the maps are there already.
 
     The processor's time, which on an idle machine is the wall clock's, and on a busy one still tells what was done.
@@ -212,7 +212,7 @@ def _saved(model: Foveater, asked: Scenes, limit: float) -> Saved:
     finally:
         torch.set_num_threads(threads)
     best = {one: min(times[1:]) for one, times in taken.items()}
-    return Saved(batch=AT_ONCE, flops=1 - flops[limit] / flops[NEVER], time=1 - best[limit] / best[NEVER])
+    return StopSavings(batch=AT_ONCE, flops=1 - flops[limit] / flops[NEVER], time=1 - best[limit] / best[NEVER])
 
 
 def fixations_table(found: FixationStudy) -> Table:
@@ -272,5 +272,5 @@ def fixations_curve(found: FixationStudy) -> str:
     """An SVG of accuracy against mean tokens as the threshold moves."""
     budgets = sorted({point.budget for row in found.rows for point in row.points})
     scores = {row.way: {str(point.budget): point.score for point in row.points} for row in found.rows}
-    panel = lines.Panel("Digit beside the red ring", "mean tokens a scene", tuple(map(str, budgets)), scores)
+    panel = lines.LinePanel("Digit beside the red ring", "mean tokens a scene", tuple(map(str, budgets)), scores)
     return lines.drawing([panel])

@@ -102,7 +102,7 @@ class FixationsRecipe:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Scenes:
+class SceneMaps:
     """What a frozen tower makes of scenes, quarter by quarter, the digit of each, and the quarter that shows it."""
 
     quarters: Float[Tensor, "scenes 4 patches width"]
@@ -113,9 +113,9 @@ class Scenes:
         """All scenes as one map each, in single precision."""
         return whole(self.quarters.float())
 
-    def part(self, rows: Int[Tensor, " rows"]) -> "Scenes":
+    def part(self, rows: Int[Tensor, " rows"]) -> "SceneMaps":
         """These alone."""
-        return Scenes(self.quarters[rows], self.digits[rows], self.shown[rows])
+        return SceneMaps(self.quarters[rows], self.digits[rows], self.shown[rows])
 
 
 def whole(quarters: Float[Tensor, "scenes 4 patches width"]) -> Float[Tensor, "scenes patches_in_all width"]:
@@ -128,11 +128,11 @@ def whole(quarters: Float[Tensor, "scenes 4 patches width"]) -> Float[Tensor, "s
 @torch.inference_mode()
 def seen(
     tower: nn.Module, split: Split, count: int, *, stored: Path | None = None, report: Report | None = None
-) -> Scenes:
+) -> SceneMaps:
     """The first ``count`` scenes of a split; with ``stored``, kept in that file and read from it the next time."""
     if stored is not None and stored.exists():
         kept = load_file(stored)
-        return Scenes(kept["quarters"], kept["digits"], kept["shown"])
+        return SceneMaps(kept["quarters"], kept["digits"], kept["shown"])
     quarters, digits, shown = [], [], []
     for start in range(0, count, CHUNK):
         scenes = [clutter(split, number) for number in range(start, min(start + CHUNK, count))]
@@ -143,7 +143,7 @@ def seen(
         shown += [scene.quarter for scene in scenes]
         if report is not None:
             report(min(start + CHUNK, count), {})
-    made = Scenes(torch.cat(quarters), torch.tensor(digits), torch.tensor(shown))
+    made = SceneMaps(torch.cat(quarters), torch.tensor(digits), torch.tensor(shown))
     if stored is not None:
         save_file({"quarters": made.quarters, "digits": made.digits, "shown": made.shown}, stored)
     return made
@@ -151,7 +151,7 @@ def seen(
 
 def scenes_of(
     tower: nn.Module, recipe: FixationsRecipe, folder: Path, tell: Callable[[str, int], Report]
-) -> tuple[Scenes, Scenes, Scenes]:
+) -> tuple[SceneMaps, SceneMaps, SceneMaps]:
     """The scenes to learn from, to calibrate on and to ask, kept in ``folder``."""
     counts: dict[Split, int] = {"train": recipe.scenes, "calibration": recipe.calibration, "test": recipe.test}
     learned, held, asked = (
@@ -185,7 +185,7 @@ def paths(way: Way, scenes: int, fixations: int, seed: int, *, training: bool) -
 class FixationsJob:
     """Trains ``model`` in one way of looking."""
 
-    def __init__(self, model: Foveater, data: Scenes, *, way: Way, batch: int, seed: int) -> None:
+    def __init__(self, model: Foveater, data: SceneMaps, *, way: Way, batch: int, seed: int) -> None:
         self.model, self.data, self.batch, self.seed = model, data, batch, seed
         self.way: Way = way
 
@@ -217,7 +217,7 @@ class FixationsJob:
 
 
 def train_fixations(
-    recipe: FixationsRecipe, data: Scenes, folder: Path, tell: Callable[[str, int], Report]
+    recipe: FixationsRecipe, data: SceneMaps, folder: Path, tell: Callable[[str, int], Report]
 ) -> dict[tuple[Way, int], Foveater]:
     """A model for every way and seed; goes on from what lies in ``folder``."""
     made = {}
@@ -238,7 +238,7 @@ def _train(
     name: str,
     seed: int,
     schedule: Schedule,
-    data: Scenes,
+    data: SceneMaps,
     folder: Path,
     tell: Callable[[str, int], Report],
 ) -> None:

@@ -27,7 +27,7 @@ class Distances(nn.Module):
 
 
 @final
-class Shapes(nn.Module):
+class DistanceShapes(nn.Module):
     """Each head's shape over distance. A norm is taken over the places that one patch looks at."""
 
     def __init__(self, spec: PeripheralSpec) -> None:
@@ -57,7 +57,7 @@ class PeripheralAttention(nn.Module):
     def __init__(self, spec: PeripheralSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.activation = Shapes(spec)
+        self.activation = DistanceShapes(spec)
         self.to_qkv = nn.Linear(spec.width, 3 * spec.width, bias=False)
         self.proj = nn.Linear(spec.width, spec.width)
 

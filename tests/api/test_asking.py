@@ -12,21 +12,20 @@ import pytest
 from PIL import Image
 
 import saccade
-from saccade.api.asking import SCHEMA, Asked
+from saccade.api.asking import SCHEMA, AskResult
 from saccade.cli.main import main
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.records.recipe import to_dict
-from saccade.core.request import WHOLE, Sight
-from saccade.policies.base import Asked as PolicyAsked
-from saccade.policies.base import Outcome, Policy, Run
+from saccade.core.request import WHOLE, ImageRegion
+from saccade.policies.base import Outcome, Policy, PolicyInput, Run
 from saccade.policies.catalogue import EMBEDDED, POLICIES, TYPES, policy
 from saccade.policies.ladder import Ladder
-from saccade.policies.zoom import Attention
-from saccade.policies.zoom_tree import Tree
+from saccade.policies.zoom import AttentionZoom
+from saccade.policies.zoom_tree import ZoomTree
 from saccade.tasks.scenes import Scenes
 
 SCENE = next(scene for scene in Scenes("calibration", 20) if any(q.kind == "digit" for q in scene.questions))
@@ -50,7 +49,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
 
 def test_a_question_is_answered_with_its_trace(picture: Path) -> None:
     asked = saccade.ask(picture, QUESTION.text, policy="zoom-attention", changes=("gate=2",))
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, AskResult)
     record = asked.record()
     assert record["schema"] == SCHEMA
     assert [look["kind"] for look in record["looks"]][:3] == ["ask", "watch", "ask"]
@@ -175,7 +174,7 @@ def test_changes_reach_inside() -> None:
     made = policy("ladder", ("levels.0.threshold=0.25", "levels.2.policy.gate=0.5"), embedded=True)
     assert isinstance(made, Ladder)
     assert made.levels[0].threshold == 0.25
-    assert isinstance(made.levels[2].policy, Attention)
+    assert isinstance(made.levels[2].policy, AttentionZoom)
     assert made.levels[2].policy.gate == 0.5
 
 
@@ -196,10 +195,10 @@ class Twice(Policy):
     def requires(self) -> dict[str, Cap]:
         return {"": Cap.GENERATE}
 
-    def run(self, asked: PolicyAsked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         yield asked.look(WHOLE, reason="first")
         half = Box(0, 0, asked.size.width / 2, asked.size.height)
-        answer = yield asked.look(Sight(half), reason="second")
+        answer = yield asked.look(ImageRegion(half), reason="second")
         assert isinstance(answer, Answer)
         return Outcome(answer)
 
@@ -209,8 +208,8 @@ class Echo(Backend):
 
     name, caps = "echo", Cap.GENERATE
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
-        return [Seen(Answer("{}×{}".format(*job.image.size)), (), None, None) for job in jobs]
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
+        return [JobResult(Answer("{}×{}".format(*job.image.size)), (), None, None) for job in jobs]
 
 
 def test_a_backend_and_a_policy_of_ones_own(picture: Path) -> None:
@@ -225,7 +224,7 @@ def test_a_reader_and_a_policy_of_ours_as_objects(picture: Path) -> None:
     from saccade.backends.embedded.family import embedded
 
     named = saccade.ask(picture, QUESTION.text, model="pool-16", policy="zoom-tree", changes=("visits=2",))
-    given = saccade.ask(picture, QUESTION.text, model=embedded("pool-16"), policy=Tree(visits=2))
+    given = saccade.ask(picture, QUESTION.text, model=embedded("pool-16"), policy=ZoomTree(visits=2))
     assert given.result.outcome.answer == named.result.outcome.answer
     assert (given.policy, given.record()["recipe"]) == ("zoom-tree", named.record()["recipe"])
 
@@ -248,7 +247,7 @@ def test_devices_and_numbers_are_handed_on(picture: Path) -> None:
 
 def test_changes_are_not_for_objects(picture: Path) -> None:
     with pytest.raises(SaccadeError, match="got 'gate=2' beside a Policy"):
-        saccade.ask(picture, "What?", policy=Tree(), changes=("gate=2",))
+        saccade.ask(picture, "What?", policy=ZoomTree(), changes=("gate=2",))
 
 
 def test_wrong_types_are_refused_in_our_words(picture: Path) -> None:

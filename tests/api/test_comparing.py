@@ -10,7 +10,7 @@ import pytest
 from saccade.api.comparing import OWN_LOOK, compare
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.tasks.exam import Question
 from tests.evaluation.small import RED, Own, OwnExam, numbered
 from tests.policies.fake import EVERYTHING, Fake, answer
@@ -109,7 +109,7 @@ def test_metrics_come_as_names_functions_and_per_question_and_extraction_is_swit
 
 
 def test_a_single_look_of_ones_own_is_a_row_and_two_policies_of_one_name_are_refused() -> None:
-    found = compare(numbered(2), models=[model()], policies=[Once(side=20)])
+    found = compare(numbered(2), models=[model()], policies=[SingleLook(side=20)])
     assert OWN_LOOK in {row.policy for row in found.results.rows}
     with pytest.raises(SaccadeError, match="two different policies are named 'own-look'"):
-        compare(numbered(2), models=[model()], policies=[Once(side=20), Once(side=30)])
+        compare(numbered(2), models=[model()], policies=[SingleLook(side=20), SingleLook(side=30)])

@@ -10,7 +10,7 @@ from saccade.api.planning import documents_of
 from saccade.backends.embedded.manifest import shelf
 from saccade.backends.open import check_placement, is_server, open_model, open_one_of, runs_here
 from saccade.core.errors import SaccadeError
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from tests.evaluation.small import numbered
 from tests.policies.fake import Fake, answer
 
@@ -29,7 +29,7 @@ def model() -> Fake:
         ({"dtype": "float32"}, "dtype=float32 is for models that are loaded here"),
         ({"families": [shelf()]}, "none of these is compared"),
         ({"calibration": numbered(2)}, "calibration is for the policy ladder.*the policies are: none"),
-        ({"calibration": numbered(2), "policies": [Once(side=32)]}, "the policies are: own-look"),
+        ({"calibration": numbered(2), "policies": [SingleLook(side=32)]}, "the policies are: own-look"),
         ({"pictures": 3}, "pictures=3 is for the generated benchmark"),
         ({"retry_failed": True}, "retry_failed is for the answers in a folder"),
     ],

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from saccade.api.plan_record import SCHEMA, record
 from saccade.api.plan_table import advice, explained, footers, quantile, tables
-from saccade.api.planning import Document, Limits, Planning, documents_of, media_of, survey
+from saccade.api.planning import Document, FitLimits, PlanningResult, documents_of, media_of, survey
 from saccade.architectures import PRESETS
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Setting
@@ -19,7 +19,7 @@ ONE = (Document("a.png", (media_of(1024, 768),)),)
 FILM = (Document("a.mp4", (media_of(1280, 720, 600, 30),)),)
 
 
-def lines(planning: Planning) -> str:
+def lines(planning: PlanningResult) -> str:
     console = Console(width=160, record=True, file=StringIO())
     for part in (*tables(planning), *explained(planning), *advice(planning), *footers(planning)):
         console.print(part, soft_wrap=True, highlight=False)
@@ -55,7 +55,7 @@ def test_a_refusal_is_a_row_beside_others_and_an_error_alone():
 
 
 def test_the_record_is_plain_and_whole():
-    found = survey(ONE, models=["llava-uhd-144", "gemma-3-4b"], limits=Limits(tokens=300), on="h100")
+    found = survey(ONE, models=["llava-uhd-144", "gemma-3-4b"], limits=FitLimits(tokens=300), on="h100")
     data = json.loads(json.dumps(record(found)))
     assert data["schema"] == SCHEMA == "saccade.plan/1"
     assert set(data) == {"schema", "setting", "limits", "documents", "models"}
@@ -77,7 +77,7 @@ def test_the_record_is_plain_and_whole():
 
 
 def test_what_is_printed_explains_the_count():
-    said = lines(survey(ONE, models=["llava-uhd-144"], limits=Limits(tokens=300), on="h100"))
+    said = lines(survey(ONE, models=["llava-uhd-144"], limits=FitLimits(tokens=300), on="h100"))
     assert "3 across and 2 down" in said
     assert "7 × 144 = 1,008 visual tokens; with 6 markers 1,014 positions" in said
     assert "max_slices=1" in said
@@ -107,7 +107,7 @@ def test_pages_of_a_pdf_stand_in_one_prompt(tmp_path: Path):
 
 def test_the_largest_document_is_what_must_fit():
     many = tuple(Document(str(side), (media_of(side, side),)) for side in (280, 2800))
-    (row,) = survey(many, models=["qwen2.5-vl-7b"], limits=Limits(tokens=1000)).rows
+    (row,) = survey(many, models=["qwen2.5-vl-7b"], limits=FitLimits(tokens=1000)).rows
     assert row.fit is not None
     assert row.fit.plan is not None
     assert 900 < row.fit.plan.visual_tokens <= 1000
@@ -122,7 +122,7 @@ def test_the_largest_document_is_what_must_fit():
         ({"options": {"mode": "tiny"}}, "options belong to models"),
         ({"on": "h101"}, "did you mean h100"),
         ({"sort": "size"}, "sort by one of: tokens"),
-        ({"limits": Limits(seconds=1)}, "--device"),
+        ({"limits": FitLimits(seconds=1)}, "--device"),
     ],
 )
 def test_wrong_questions_are_refused(arguments: dict[str, object], said: str):
@@ -137,6 +137,6 @@ def test_this_machine_must_be_measured_first(tmp_path: Path, monkeypatch: pytest
 
 
 def test_nothing_fits_is_an_answer():
-    assert not survey(ONE, models=["llava-1.5-7b"], limits=Limits(memory=10**9)).fits
-    assert survey(ONE, models=["llava-1.5-7b"], limits=Limits(memory=10**11)).fits
+    assert not survey(ONE, models=["llava-1.5-7b"], limits=FitLimits(memory=10**9)).fits
+    assert survey(ONE, models=["llava-1.5-7b"], limits=FitLimits(memory=10**11)).fits
     assert survey(ONE, models=["llava-1.5-7b"], setting=Setting(batch=2)).fits

@@ -13,7 +13,7 @@ from saccade.specs.hf_config.fields import Fields
 from saccade.specs.hf_config.language import language
 from saccade.specs.laws import count
 from saccade.specs.laws.layer import AttentionSpec
-from saccade.specs.towers.encoder import WindowsSpec
+from saccade.specs.towers.encoder import WindowAttentionSpec
 
 SIZES = [(224, 224), (336, 336), (640, 480), (1024, 1024), (1920, 1080), (3000, 300)]
 LLAMA_7B = language(Fields({}), "llama")
@@ -183,7 +183,7 @@ def test_concatenation_against_576_tokens():
 def test_windows_of_qwen_s_tower():
     def share(side: int) -> float:
         grid = Grid(side // 14, side // 14)
-        return WindowsSpec(side=8, full=4).pairs(grid) / grid.tokens**2
+        return WindowAttentionSpec(side=8, full=4).pairs(grid) / grid.tokens**2
 
     def tower(side: int) -> float:
         return (28 * share(side) + 4) / 32

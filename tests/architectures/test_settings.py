@@ -15,7 +15,7 @@ from saccade.architectures.catalogue import system
 from saccade.architectures.settings import settings as module
 from saccade.architectures.settings.settings import settings
 from saccade.core.errors import SaccadeError
-from saccade.specs.planner.system import Option, System, Value
+from saccade.specs.planner.system import ModelSpec, Option, Value
 
 OCR2 = "deepseek-ocr-2"
 
@@ -28,7 +28,7 @@ def example(option: Option) -> Value:
     return examples.get(option.name, kinds[option.kind])
 
 
-def every_choice(one: System) -> list[dict[str, Value]]:
+def every_choice(one: ModelSpec) -> list[dict[str, Value]]:
     """Nothing, each option alone, and all of them."""
     each: list[dict[str, Value]] = [{option.name: example(option)} for option in one.family.options]
     return [{}, *each, {name: value for given in each for name, value in given.items()}]
@@ -41,7 +41,7 @@ def test_every_family_is_advised():
     assert [name for name, one in ARCHITECTURES.items() if one.advice is not None] == list(FAMILIES)
 
 
-def check_vllm(line: str, one: System, context: int | None) -> dict[str, Any]:
+def check_vllm(line: str, one: ModelSpec, context: int | None) -> dict[str, Any]:
     """The flags of a line, JSON parsed."""
     program, verb, checkpoint, *flags = shlex.split(line, comments=True)
     assert (program, verb, checkpoint) == ("vllm", "serve", one.checkpoint)
@@ -67,7 +67,7 @@ def arguments(words: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in parts)
 
 
-def check_lmms_eval(line: str, one: System) -> dict[str, Any]:
+def check_lmms_eval(line: str, one: ModelSpec) -> dict[str, Any]:
     """The arguments of an adapter, JSON parsed."""
     words = shlex.split(line, comments=True)
     assert words[:4] == ["python", "-m", "lmms_eval", "--model"]
@@ -111,7 +111,7 @@ def test_all_options_of_one_picture_reach_a_target_or_are_named():
             assert (settings(one, told), settings(one, told, video=video)) != plain, (name, option.name)
 
 
-def _own(one: System, option: str) -> bool:
+def _own(one: ModelSpec, option: str) -> bool:
     return bool(one.processor.get({"split": "do_image_splitting", "crop": "crop_to_patches"}.get(option, ""), False))
 
 

@@ -20,7 +20,7 @@ from saccade.architectures.catalogue import system
 from saccade.architectures.settings.settings import Settings, settings
 from saccade.core.size import Size
 from saccade.specs.laws.path import Video
-from saccade.specs.planner.system import System, Value
+from saccade.specs.planner.system import ModelSpec, Value
 from tests.exact.borrowed import borrow, constants
 from tests.exact.kinds import KINDS, Kind
 from tests.exact.tokenizer import tokenizer
@@ -29,7 +29,7 @@ SIZES = ((640, 480), (1920, 1080), (300, 1200), (57, 83), (1000, 1500))
 OCR2 = "deepseek-ocr-2"
 
 
-def saved(one: System, place: Path) -> Path:
+def saved(one: ModelSpec, place: Path) -> Path:
     """A folder as released: the processor's JSON under the old name, what its class takes under the new one."""
     kind = KINDS[str(one.config["model_type"])]
     told = {key: value for key, value in one.processor.items() if key != "video"}
@@ -57,7 +57,7 @@ def silent(kind: Kind) -> Any:
     return type(maker.__name__, (maker,), {**changed, "__init__": make})
 
 
-def run(line: str, one: System, place: Path) -> Callable[[tuple[int, int]], int]:
+def run(line: str, one: ModelSpec, place: Path) -> Callable[[tuple[int, int]], int]:
     """Placeholders of a picture's size, by the processor that the line makes."""
     kind = KINDS[str(one.config["model_type"])]
     scope: dict[str, Any] = {"AutoProcessor": silent(kind)}
@@ -74,7 +74,7 @@ def run(line: str, one: System, place: Path) -> Callable[[tuple[int, int]], int]
     return count
 
 
-def planned(one: System, options: Mapping[str, Value], size: tuple[int, int]) -> int:
+def planned(one: ModelSpec, options: Mapping[str, Value], size: tuple[int, int]) -> int:
     plan = one.plan([Size(*size)], options=options)
     return plan.slots if one.name == OCR2 else plan.visual_tokens  # its separator is written as a placeholder too
 
@@ -192,7 +192,7 @@ def test_transformers_videos_as_planned(name: str, options: Mapping[str, Value],
         assert seen == plan.visual_tokens
 
 
-def _one_view(one: System) -> dict[str, Value]:
+def _one_view(one: ModelSpec) -> dict[str, Value]:
     return {"split": False} if "split" in {option.name for option in one.family.options} else {"max_tiles": 1}
 
 

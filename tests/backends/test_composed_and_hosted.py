@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from saccade.backends.composed.backend import Composed
-from saccade.backends.hosted import Hosted, load_hosted
+from saccade.backends.composed.backend import ComposedBackend
+from saccade.backends.hosted import HostedBackend, load_hosted
 from saccade.backends.open import open_model
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.box import Box
-from saccade.core.request import WHOLE, Ask, Request, Sight, Watch
+from saccade.core.request import WHOLE, Ask, ImageRegion, Request, Watch
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from tests.architectures.llava.folders import checkpoint
@@ -34,8 +34,8 @@ BUDGETS = (1, 6, 15, 100)
 
 @dataclass(frozen=True)
 class Pair:
-    composed: Composed
-    hosted: Hosted
+    composed: ComposedBackend
+    hosted: HostedBackend
 
 
 @pytest.fixture(scope="module", params=["clip", "siglip"])
@@ -45,11 +45,11 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     checkpoint(folder, siglip=request.param == "siglip")
     (folder / "chat_template.jinja").write_text(CHAT)
     composed, hosted = open_model(folder), load_hosted(folder)
-    assert isinstance(composed, Composed)
+    assert isinstance(composed, ComposedBackend)
     return Pair(composed, hosted)
 
 
-def both(pair: Pair, size: tuple[int, int], request: Request) -> tuple[Seen, Seen]:
+def both(pair: Pair, size: tuple[int, int], request: Request) -> tuple[JobResult, JobResult]:
     """What each saw; each one's price is what it read."""
     job = Job(size, picture(*size), request)
     found = []
@@ -64,7 +64,7 @@ def both(pair: Pair, size: tuple[int, int], request: Request) -> tuple[Seen, See
     return ours, theirs
 
 
-def answered_alike(ours: Seen, theirs: Seen) -> None:
+def answered_alike(ours: JobResult, theirs: JobResult) -> None:
     one, other = ours.observation, theirs.observation
     assert isinstance(one, Answer)
     assert isinstance(other, Answer)
@@ -73,7 +73,7 @@ def answered_alike(ours: Seen, theirs: Seen) -> None:
 
 
 def ask(budget: int | None = None, keep: TokenSelection | None = None) -> Ask:
-    return Ask(question="what is it?", max_tokens=3, sights=(Sight(tokens=budget),), keep=keep)
+    return Ask(question="what is it?", max_tokens=3, sights=(ImageRegion(tokens=budget),), keep=keep)
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
@@ -103,26 +103,26 @@ def test_resized_and_selected_at_once(pair: Pair) -> None:
 
 
 def test_a_share_of_a_resized_part(pair: Pair) -> None:
-    sight = Sight(box=Box(10, 4, 80, 30), tokens=6)
+    sight = ImageRegion(box=Box(10, 4, 80, 30), tokens=6)
     keep = TokenSelection(rule="random", share=0.5, seed=2)
     request = Ask(question="where?", max_tokens=3, sights=(sight,), keep=keep)
     answered_alike(*both(pair, (90, 33), request))
 
 
 def test_several_sights_within_one_budget(pair: Pair) -> None:
-    part = Sight(box=Box(0, 0, 45, 17), tokens=6)
-    for sights in ((WHOLE, Sight(box=Box(0, 0, 20, 20))), (Sight(tokens=6), part)):
+    part = ImageRegion(box=Box(0, 0, 45, 17), tokens=6)
+    for sights in ((WHOLE, ImageRegion(box=Box(0, 0, 20, 20))), (ImageRegion(tokens=6), part)):
         answered_alike(*both(pair, (90, 34), Ask(question="which?", max_tokens=3, sights=sights)))
 
 
 @pytest.mark.parametrize("by", ["attention", "values"])
 @pytest.mark.parametrize("budget", [2, 6, 100])
 def test_where_it_looks_in_a_resized_picture(pair: Pair, by: str, budget: int) -> None:
-    request = Watch(questions=("what is it?",), by=by, sights=(Sight(tokens=budget),))  # pyright: ignore[reportArgumentType]
+    request = Watch(questions=("what is it?",), by=by, sights=(ImageRegion(tokens=budget),))  # pyright: ignore[reportArgumentType]
     ours, theirs = both(pair, (90, 33), request)
     (one,), (other,) = ours.observation, theirs.observation  # pyright: ignore[reportGeneralTypeIssues]
-    assert isinstance(one, Heat)
-    assert isinstance(other, Heat)
+    assert isinstance(one, AttentionMap)
+    assert isinstance(other, AttentionMap)
     assert one.size == other.size == Size(90, 33)
     np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-9)
     np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)

@@ -7,7 +7,7 @@ import torch
 
 import saccade
 from saccade.backends.embedded.family import embedded
-from saccade.backends.hosted import Hosted
+from saccade.backends.hosted import HostedBackend
 from saccade.backends.open import open_model
 from saccade.core.errors import SaccadeError
 from saccade.runtime.reader import Reader
@@ -23,7 +23,7 @@ def test_names_and_folders(tmp_path: Path) -> None:
     assert isinstance(again, Reader)
     assert again.language.model.dtype == torch.float32
     saved("gemma3", tmp_path / "theirs")
-    assert isinstance(saccade.load(tmp_path / "theirs"), Hosted)
+    assert isinstance(saccade.load(tmp_path / "theirs"), HostedBackend)
     saved("llava", tmp_path / "ours")
     assert isinstance(saccade.load(str(tmp_path / "ours")), Reader)
 
@@ -57,7 +57,7 @@ def test_a_hosted_model_is_saved_whole(kind: str, tmp_path: Path) -> None:
     assert one.tokens == two.tokens  # type: ignore[union-attr]
     with pytest.raises(SaccadeError, match="name a new folder, nothing was written"):
         saccade.save_pretrained(first, tmp_path / "two")
-    with pytest.raises(SaccadeError, match="a Hosted with a recipe cannot be saved"):
+    with pytest.raises(SaccadeError, match="a HostedBackend with a recipe cannot be saved"):
         saccade.save_pretrained(first, tmp_path / "three", recipe={})
 
 

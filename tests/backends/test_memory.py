@@ -26,7 +26,7 @@ def little(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("weights were read")
 
     monkeypatch.setattr(room, "_available", lambda: 10_000)
-    monkeypatch.setattr(files.Shelf, "__call__", never)
+    monkeypatch.setattr(files.OpenFiles, "__call__", never)
     monkeypatch.setattr(AutoModelForImageTextToText, "from_pretrained", never)
 
 

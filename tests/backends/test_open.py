@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.embedded.family import embedded
-from saccade.backends.hosted import Hosted
+from saccade.backends.hosted import HostedBackend
 from saccade.backends.open import open_model
 from saccade.backends.store import load, save_pretrained
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask
@@ -44,7 +44,7 @@ class Third(Backend):
     name = "third"  # type: ignore[assignment]
     caps = Cap.GENERATE  # type: ignore[assignment]
 
-    def run(self, jobs: list[Job]) -> list[Seen]:
+    def run(self, jobs: list[Job]) -> list[JobResult]:
         raise AssertionError(jobs)
 
 
@@ -64,12 +64,12 @@ def test_objects() -> None:
         open_model(third, name="other")
     reader = embedded("pool-4")
     mine = open_model(reader, name="mine")
-    assert isinstance(mine, Composed)
+    assert isinstance(mine, ComposedBackend)
     assert mine.reader is reader
     assert mine.name == "mine"
     model, processor = made("llava")
     host = open_model((model, processor))
-    assert isinstance(host, Hosted)
+    assert isinstance(host, HostedBackend)
     assert host.name == "LlavaForConditionalGeneration"
     with pytest.raises(SaccadeError, match="give it with its processor"):
         open_model(model)
@@ -150,11 +150,11 @@ def test_auto_is_the_type_that_was_saved(tmp_path: Path) -> None:
 def test_a_hosted_checkpoint_too(tmp_path: Path) -> None:
     saved("gemma3", tmp_path)
     host = open_model(tmp_path, dtype="bfloat16")
-    assert isinstance(host, Hosted)
+    assert isinstance(host, HostedBackend)
     assert host.model.dtype == torch.bfloat16
     host.model.save_pretrained(tmp_path)
     again = open_model(tmp_path)
-    assert isinstance(again, Hosted)
+    assert isinstance(again, HostedBackend)
     assert again.model.dtype == torch.bfloat16
     assert len(again.run([JOB])) == 1
 
@@ -164,7 +164,7 @@ def test_objects_are_moved_where_told() -> None:
     open_model(reader)
     assert next(reader.parameters()).dtype == torch.float32
     found = open_model(reader, dtype="bfloat16")
-    assert isinstance(found, Composed)
+    assert isinstance(found, ComposedBackend)
     assert found.reader is reader
     assert next(reader.parameters()).dtype == torch.bfloat16
 
@@ -176,8 +176,8 @@ def test_objects_are_moved_where_told() -> None:
 ])  # fmt: skip
 def test_half_precision_is_near_single(name: str, dtype: str) -> None:
     single, half = open_model(name), open_model(name, dtype=dtype)
-    assert isinstance(single, Composed)
-    assert isinstance(half, Composed)
+    assert isinstance(single, ComposedBackend)
+    assert isinstance(half, ComposedBackend)
     assert half.dtype == dtype
     prompt = single.reader.text("What kind of picture is this?")
     one, other = (found.reader.logits([picture(90, 60)], prompt) for found in (single, half))

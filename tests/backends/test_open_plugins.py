@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.embedded.family import embedded
 from saccade.backends.local import composed
 from saccade.backends.open import open_model
@@ -64,7 +64,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_models() -> None:
     for kind in ("reader", "spec", "folder"):
         found = open_model(f"toy-models/{kind}", dtype="bfloat16")
-        assert isinstance(found, Composed)
+        assert isinstance(found, ComposedBackend)
         assert (found.name, found.dtype) == (f"toy-models/{kind}", "bfloat16")
     assert open_model("toy-models/whole").name == "whole"
     assert open_model("Toy_Models/reader", name="mine").name == "mine"
@@ -79,7 +79,7 @@ def test_a_folder_of_that_name_comes_first(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     save_pretrained(embedded("pool-16"), tmp_path / "toy-models" / "reader")
     found = open_model("toy-models/reader")
-    assert isinstance(found, Composed)
+    assert isinstance(found, ComposedBackend)
     assert found.reader.spec.connector == embedded("pool-16").spec.connector
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.embedded.family import embedded
 from saccade.backends.open import open_model
-from saccade.backends.request_queue import BusyError, Question, Reply, RequestQueue
+from saccade.backends.request_queue import BusyError, QueuedQuestion, QueuedReply, RequestQueue
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, Request
@@ -29,7 +29,7 @@ WORDS = ["What color is the background?", "How many shapes are there?", "What ki
 class Slow(Backend):
     """A model that waits at a gate, and notes the batches that it reads."""
 
-    def __init__(self, inner: Composed) -> None:
+    def __init__(self, inner: ComposedBackend) -> None:
         self.inner, self.gate, self.batches = inner, threading.Event(), list[list[str]]()
         self.begun, self.broken = threading.Event(), False
 
@@ -47,7 +47,7 @@ class Slow(Backend):
     def spelt(self, answer: Answer) -> tuple[str, ...]:
         return self.inner.spelt(answer)
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         self.begun.set()
         assert self.gate.wait(30)
         if self.broken:
@@ -63,12 +63,12 @@ def whole() -> Reader:
 
 @pytest.fixture
 def slow(whole: Reader) -> Slow:
-    return Slow(Composed("pool-4", whole))
+    return Slow(ComposedBackend("pool-4", whole))
 
 
 @pytest.fixture
 def queue(whole: Reader) -> Iterator[RequestQueue]:
-    made = RequestQueue(Composed("pool-4", whole), room=4, batch=3)
+    made = RequestQueue(ComposedBackend("pool-4", whole), room=4, batch=3)
     yield made
     made.close()
 
@@ -82,11 +82,11 @@ def slowly(slow: Slow) -> Iterator[RequestQueue]:
     made.close()
 
 
-def question(text: str, max_tokens: int = 4, top: int = 0, side: int = 60) -> Question:
-    return Question(picture(side, 50), text, max_tokens, top)
+def question(text: str, max_tokens: int = 4, top: int = 0, side: int = 60) -> QueuedQuestion:
+    return QueuedQuestion(picture(side, 50), text, max_tokens, top)
 
 
-def alone(reader: Reader, asked: Question) -> Answer:
+def alone(reader: Reader, asked: QueuedQuestion) -> Answer:
     with torch.inference_mode():
         ((answer,),) = Reader.ask(
             reader, Reader.encode(reader, [asked.image]), [[asked.text]], max_tokens=asked.max_tokens, top=asked.top
@@ -94,7 +94,7 @@ def alone(reader: Reader, asked: Question) -> Answer:
     return answer
 
 
-def held(queue: RequestQueue, slow: Slow, questions: Sequence[Question]) -> list[Future[Reply]]:
+def held(queue: RequestQueue, slow: Slow, questions: Sequence[QueuedQuestion]) -> list[Future[QueuedReply]]:
     """All in line while the first is being read."""
     first = queue.ask(questions[0])
     assert slow.begun.wait(30)
@@ -116,7 +116,7 @@ def test_one_is_told_all_that_is_known(queue: RequestQueue, whole: Reader):
 
 
 def test_who_listens_hears_their_own_answer_grow(queue: RequestQueue, whole: Reader):
-    heard: dict[str, list[Reply]] = {text: [] for text in WORDS}
+    heard: dict[str, list[QueuedReply]] = {text: [] for text in WORDS}
     asked = [queue.ask(question(text, top=1), heard[text].append) for text in WORDS]
     for text, future in zip(WORDS, asked, strict=True):
         told = future.result(30)
@@ -216,7 +216,7 @@ def test_one_that_gave_up_is_not_read(slowly: RequestQueue, slow: Slow):
 @pytest.mark.parametrize(("room", "batch"), [(0, 1), (1, 0)])
 def test_refuses_a_desk_without_room(whole: Reader, room: int, batch: int):
     with pytest.raises(SaccadeError, match=f"got {room} and {batch}"):
-        RequestQueue(Composed("pool-4", whole), room, batch)
+        RequestQueue(ComposedBackend("pool-4", whole), room, batch)
 
 
 # Models of other kinds
@@ -227,8 +227,8 @@ class Plain(Backend):
 
     name, caps, remote = "plain", Cap.GENERATE, False
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
-        return [Seen(Answer(f"{len(jobs)} of {job.image.width}"), (), None, None) for job in jobs]
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
+        return [JobResult(Answer(f"{len(jobs)} of {job.image.width}"), (), None, None) for job in jobs]
 
 
 class Far(Plain):
@@ -240,7 +240,7 @@ class Far(Plain):
 @pytest.mark.parametrize("kind", [Plain, Far])
 def test_a_model_that_reports_nothing_answers_in_one_piece(kind: type[Plain]):
     made = RequestQueue(kind())
-    heard: list[Reply] = []
+    heard: list[QueuedReply] = []
     reply = made.ask(question("a"), heard.append).result(30)
     made.close()
     assert (reply.answer.text, reply.spelt, reply.ended) == ("1 of 60", (), True)

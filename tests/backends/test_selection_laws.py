@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
-from saccade.architectures.readers import READERS
 
+from saccade.architectures import COMPOSITIONS
 from saccade.architectures.catalogue import system
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.endpoint import Endpoint
 from saccade.backends.open import open_model
 from saccade.backends.random_init import build, spec_of
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Sight
+from saccade.core.request import Ask, ImageRegion
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.specs.connectors.merge import MergeSpec
@@ -56,7 +56,7 @@ def _specs() -> Mapping[str, ReaderSpec]:
 
 
 MODELS: Mapping[str, Callable[[], Backend]] = {
-    **{name: partial(lambda name: open_model(build(name)), name) for name in READERS},
+    **{name: partial(lambda name: open_model(build(name)), name) for name in COMPOSITIONS},
     **{f"llava-{name}": partial(open_model, spec) for name, spec in _specs().items()},
     **{f"hosted-{kind}": partial(lambda kind: open_model(made(kind)), kind) for kind in FAMILIES},
 }
@@ -67,7 +67,7 @@ class Read:
     """A request, and what a model read for it."""
 
     job: Job
-    seen: Seen
+    seen: JobResult
 
     @property
     def size(self) -> Size:
@@ -86,7 +86,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[Backend]:
 
 
 def ask(tokens: int | None = None, keep: TokenSelection | None = None) -> Ask:
-    return Ask(question=QUESTION, max_tokens=1, top=0, sights=(Sight(tokens=tokens),), keep=keep)
+    return Ask(question=QUESTION, max_tokens=1, top=0, sights=(ImageRegion(tokens=tokens),), keep=keep)
 
 
 def read(model: Backend, requests: Sequence[Ask]) -> list[Read]:
@@ -128,7 +128,7 @@ def standing(model: Backend, job: Job) -> list[bool]:
 
 def varies(model: Backend) -> bool:
     """Whether what stands on padding is known once the picture was read."""
-    return isinstance(model, Composed) and model.reader.groups_vary
+    return isinstance(model, ComposedBackend) and model.reader.groups_vary
 
 
 def priced(model: Backend, one: Read) -> None:
@@ -141,7 +141,7 @@ def priced(model: Backend, one: Read) -> None:
     over = price.visual_tokens - one.seen.visual_tokens
     assert over == 0 or (varies(model) and over > 0), one.job.request
     if price.tokens is not None:
-        spliced = not (isinstance(model, Composed) and model.reader.spec.cross)
+        spliced = not (isinstance(model, ComposedBackend) and model.reader.spec.cross)
         assert price.tokens - one.seen.tokens == (over if spliced else 0), one.job.request
 
 
@@ -182,7 +182,7 @@ def test_resized_pictures_are_shown_whole_within_their_budget(model: Backend) ->
         assert max(min(left), min(top)) <= 1
         assert max(right) >= one.size.width - 1
         assert max(bottom) >= one.size.height - 1
-        if isinstance(model, Composed):
+        if isinstance(model, ComposedBackend):
             assert all(standing(model, one.job))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from saccade.api.comparing import compare
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.records.trace_codec import request_json
 from saccade.core.request import Ask
@@ -38,7 +38,7 @@ class Stub(Fake):
     def fingerprint(self) -> str:
         return "stub"
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         time.sleep(WAIT * len(jobs))
         found = super().run(jobs)
         with self.calls.open("a") as file:

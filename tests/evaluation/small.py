@@ -6,21 +6,21 @@ from dataclasses import dataclass, field, replace
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.request import Ask, Request, shown
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import View
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate, Model
-from saccade.evaluation.compare import Comparison, Plan, compare
+from saccade.evaluation.compare import Comparison, ComparisonPlan, compare
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.results import Results, Row
 from saccade.evaluation.runner import Runner
-from saccade.evaluation.storage.journal import Journal, Unwritten
+from saccade.evaluation.storage.journal import Journal, MemoryJournal
 from saccade.policies.base import Policy
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.tasks.exam import Exam, Question
 from saccade.tasks.scenes import Scenes
 from saccade.views.image_region import extent, shown_size
@@ -81,10 +81,10 @@ class Server(Fake):
     caps: Cap = EVERYTHING & ~(Cap.RESIZE | Cap.KEEP)
     name: str = "far"
 
-    def price(self, size: Size, request: Request) -> Price:
-        return Price(None, None, None, None)
+    def price(self, size: Size, request: Request) -> CostEstimate:
+        return CostEstimate(None, None, None, None)
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         (job,) = jobs
         size = Size(*job.image.size)
         sizes = [shown_size(sight, size) for sight in shown(job.request)]
@@ -102,20 +102,20 @@ def right(request: Ask, size: Size) -> Answer:
 def candidate(model: Fake, policy: Policy | None = None, **more) -> Candidate:
     """One look of a model, or another policy."""
     told = {"title": "once", "bench": {model.name: model}, **more}
-    return Candidate(model=model.name, policy=policy or Once(top=0), **told)
+    return Candidate(model=model.name, policy=policy or SingleLook(top=0), **told)
 
 
 def asked(
     exam: Exam, *candidates: Candidate, journal: Journal | None = None, marking: Marking | None = None
 ) -> list[list[Answered]]:
     """What candidates answer."""
-    return Runner(exam, journal or Unwritten(), marking or Marking()).run(candidates)
+    return Runner(exam, journal or MemoryJournal(), marking or Marking()).run(candidates)
 
 
 def compared(model: Fake, exam: Exam = EXAM, journal: Journal | None = None, **more) -> Comparison:
     """One model on its own, with its baselines."""
     policies = more.pop("policies", {})
-    plan = Plan(
+    plan = ComparisonPlan(
         exam=exam,
         models={model.name: Model(model.name, {0: model}, baseline=True, alone=True)},
         reference=model.name,

@@ -7,11 +7,11 @@ import pytest
 
 from saccade.evaluation.answered import Answered
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from tests.evaluation.small import Server, asked, candidate, numbered
 from tests.policies.fake import Fake, answer
 
-LADDER = Ladder(levels=(Level(policy=Once(side=30)), Level(policy=Once())))
+LADDER = Ladder(levels=(Level(policy=SingleLook(side=30)), Level(policy=SingleLook())))
 
 
 def found(*, detailed: bool) -> Answered:

@@ -8,13 +8,15 @@ from saccade.core.errors import SaccadeError
 from saccade.core.trace import Trace
 from saccade.evaluation.cascade import NEVER, TRIALS, Labelled, calibrated, certified, cheapest, expected
 from saccade.policies.base import Outcome, Result
-from saccade.policies.calibration.calibrate import Logistic, Platt, Raw
+from saccade.policies.calibration.calibrate import Logistic, Platt, UncalibratedScores
 from saccade.policies.calibration.certify import Certificate, Refusal
 from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 
-LADDER = Ladder(levels=(Level(policy=Once(side=32)), Level(policy=Once(side=64)), Level(policy=Once())))
+LADDER = Ladder(
+    levels=(Level(policy=SingleLook(side=32)), Level(policy=SingleLook(side=64)), Level(policy=SingleLook()))
+)
 
 
 def level(seed: int, count: int, accuracy: float, tokens: int, tells: float = 4.0) -> Labelled:
@@ -103,7 +105,7 @@ def test_the_calibrator_is_the_one_that_holds_on_the_other_half() -> None:
     assert abs(calibrated(honest)(np.asarray([0.3]))[0] - 0.3) < 0.06
     stepped = Labelled(sure, rng.random(2000) < np.where(sure > 0.5, 0.9, 0.1), np.ones(2000))
     found = calibrated(stepped)
-    assert not isinstance(found, Raw)
+    assert not isinstance(found, UncalibratedScores)
     assert found(np.asarray([0.6]))[0] > 0.8
     assert found(np.asarray([0.4]))[0] < 0.2
 
@@ -143,11 +145,11 @@ def test_features_compete_where_they_save_more() -> None:
 def test_what_is_certified_keeps_answers_in_the_order_of_their_certainty() -> None:
     labelled = told(2000)
     found = calibrated(labelled, ordered=True)
-    assert isinstance(found, Raw | Platt)
+    assert isinstance(found, UncalibratedScores | Platt)
     stepped = Labelled(labelled.sure, labelled.sure > 0.5, labelled.took)
-    assert isinstance(calibrated(stepped, ordered=True), Raw | Platt)
+    assert isinstance(calibrated(stepped, ordered=True), UncalibratedScores | Platt)
     ladder, _ = certified(Ladder(levels=LADDER.levels[:2]), [labelled, labelled], risk=0.4)
-    assert all(isinstance(one.scorer, Raw | Platt) for one in ladder.levels)
+    assert all(isinstance(one.scorer, UncalibratedScores | Platt) for one in ladder.levels)
 
 
 def test_a_scorer_of_features_needs_features() -> None:
@@ -173,7 +175,7 @@ def test_features_are_taken_with_the_answer_of_the_level_below() -> None:
 def test_steps_that_fit_chance_are_not_taken() -> None:
     rng = np.random.default_rng(0)
     sure = rng.random(200)
-    assert calibrated(Labelled(sure, rng.random(200) < sure, np.ones(200))) == Raw()
+    assert calibrated(Labelled(sure, rng.random(200) < sure, np.ones(200))) == UncalibratedScores()
 
 
 def test_a_certified_ladder_keeps_its_promise_on_fresh_answers() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from saccade.backends.composed.backend import Composed, share_towers
+from saccade.backends.composed.backend import ComposedBackend, share_towers
 from saccade.backends.embedded.family import embedded
 from saccade.backends.open import open_model
 from saccade.core.answer import Answer
@@ -14,11 +14,11 @@ from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask
 from saccade.core.size import Size
 from saccade.evaluation.candidates import Model
-from saccade.evaluation.compare import Comparison, Plan, compare
+from saccade.evaluation.compare import Comparison, ComparisonPlan, compare
 from saccade.evaluation.metrics.marking import Marking
 from saccade.policies.ladder import Ladder, Level, sides
 from saccade.policies.scales import Scales
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.report.html_report import render
 from saccade.report.tables import table
 from saccade.tasks.exam import Question
@@ -39,11 +39,11 @@ from tests.evaluation.small import (
 from tests.policies.fake import EVERYTHING, Fake, answer
 
 
-def readers(*names: str, **more) -> Plan:
+def readers(*names: str, **more) -> ComparisonPlan:
     """Embedded readers, baselines made of llava."""
     models = {name: Model(name, {0: open_model(name)}, baseline=name == "llava") for name in names}
     share_towers([model.first for model in models.values()])
-    return Plan(models=models, reference="llava", **{"exam": Scenes("test", 2), "budgets": (4, 1), **more})
+    return ComparisonPlan(models=models, reference="llava", **{"exam": Scenes("test", 2), "budgets": (4, 1), **more})
 
 
 @pytest.fixture(scope="module")
@@ -118,17 +118,19 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 def test_equal_towers_run_once_and_others_by_themselves(runs: list[tuple[int, ...]]) -> None:
     exam = OwnExam([Own("a"), Own("bb")])
     kind, pool = (open_model(name) for name in ("llava", "pool-4"))
-    assert isinstance(kind, Composed)
+    assert isinstance(kind, ComposedBackend)
     reader = deepcopy(embedded("llava"))
     reader.spec = replace(reader.spec, mean=(0.4, 0.4, 0.4))
-    brighter = Composed("brighter", reader)
+    brighter = ComposedBackend("brighter", reader)
     share_towers([kind, pool, brighter])
     models = {one.name: Model(one.name, {0: one}) for one in (kind, pool)}
-    compare(Plan(exam=exam, models=models, reference="llava"))
+    compare(ComparisonPlan(exam=exam, models=models, reference="llava"))
     shown = len(runs)
     assert runs[0] == (2, 3, 128, 128)
     assert shown == 1
-    compare(Plan(exam=exam, models=models | {"brighter": Model("brighter", {0: brighter})}, reference="llava"))
+    compare(
+        ComparisonPlan(exam=exam, models=models | {"brighter": Model("brighter", {0: brighter})}, reference="llava")
+    )
     assert len(runs) == shown + 1
 
 
@@ -136,10 +138,12 @@ def test_seeds_are_pooled_and_clustered_apart() -> None:
     models = dict(enumerate(map(open_model, ("llava", "pool-4"))))
     exam = Scenes("test", 4)
     alone = [
-        compare(Plan(exam=exam, models={"llava": Model("llava", {seed: one})}, reference="llava")).results.rows[0]
+        compare(
+            ComparisonPlan(exam=exam, models={"llava": Model("llava", {seed: one})}, reference="llava")
+        ).results.rows[0]
         for seed, one in models.items()
     ]
-    both = compare(Plan(exam=exam, models={"llava": Model("llava", models)}, reference="llava"))
+    both = compare(ComparisonPlan(exam=exam, models={"llava": Model("llava", models)}, reference="llava"))
     (row,) = both.results.rows
     assert row.seed == (0, 1)
     assert row.gist is not None
@@ -151,7 +155,7 @@ def test_seeds_are_pooled_and_clustered_apart() -> None:
 def test_a_picture_under_another_seed_is_another_draw() -> None:
     model, exam = open_model("pool-4"), Scenes("test", 8)
     single, pooled = (
-        compare(Plan(exam=exam, models={"m": Model("m", seeds)}, reference="m")).results.rows[0].detail
+        compare(ComparisonPlan(exam=exam, models={"m": Model("m", seeds)}, reference="m")).results.rows[0].detail
         for seeds in ({0: model}, {0: model, 1: model})
     )
     assert single is not None
@@ -275,7 +279,7 @@ def test_the_first_level_is_judged_on_its_own_model() -> None:
     thin = Fake(name="llava-thin", asked=lambda *_: answer("red", 0.6))
     near = Fake(asked=lambda *_: answer("?", 0.6))
     exam = OwnExam([Own("a"), Own("b"), Own("c", (Question("?", ("blue",), "own", "own"),))])
-    ladder = Ladder(levels=(Level(policy=Once(side=20), model="llava-thin"), Level(policy=Once())))
+    ladder = Ladder(levels=(Level(policy=SingleLook(side=20), model="llava-thin"), Level(policy=SingleLook())))
     made = compared(
         near, exam=exam, policies={"ladder": ladder}, calibration=numbered(8), beside={"llava-thin": thin}
     )  # fmt: skip
@@ -327,4 +331,4 @@ def test_refusals() -> None:
         compare(readers("llava", exam=OwnExam([Own("a", ())])))
     blind = Model("far", {0: Fake(caps=EVERYTHING & ~Cap.GENERATE)}, baseline=True, alone=True)
     with pytest.raises(SaccadeError, match="GENERATE"):
-        compare(Plan(exam=EXAM, models={"far": blind}, reference="far"))
+        compare(ComparisonPlan(exam=EXAM, models={"far": blind}, reference="far"))

@@ -7,28 +7,28 @@ import pytest
 
 from saccade.core.answer import Answer
 from saccade.core.request import Ask
-from saccade.core.trace import Look, Price, Trace
+from saccade.core.trace import CostEstimate, Look, Trace
 from saccade.evaluation import ladders
 from saccade.evaluation.answered import Answered
-from saccade.evaluation.cascade import Expected, Labelled
+from saccade.evaluation.cascade import ExpectedLadder, Labelled
 from saccade.evaluation.ladders import RIGHT, Fitted, cascade, fit, further, level_candidate, right
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import Runner
 from saccade.evaluation.statistics.reliability import reliability
-from saccade.evaluation.storage.journal import Unwritten
+from saccade.evaluation.storage.journal import MemoryJournal
 from saccade.policies.base import Outcome, Policy, Result
 from saccade.policies.calibration.calibrate import Platt
 from saccade.policies.calibration.certify import Refusal
 from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level
 from saccade.policies.scales import Scales
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from tests.evaluation.small import ASKED, EXAM, Server, candidate, numbered
 from tests.policies.fake import Fake, answer
 
 
 def by_hand(score: float, outcome: Outcome, error: str | None = None) -> Answered:
-    look = Look(Ask(question="?"), "far", (), Price(None, None, None, None), 100, 120, 1.0)
+    look = Look(Ask(question="?"), "far", (), CostEstimate(None, None, None, None), 100, 120, 1.0)
     costs = {"tokens": 120, "slots": None, "predicted": None, "counted": None, "bytes": None, "ms": 1.0, "looks": 1}
     fresh = Result(outcome, Trace((look,)), error)
     return Answered(
@@ -43,7 +43,7 @@ def test_right_is_half_a_point_and_an_answer() -> None:
 
 def test_a_level_runs_on_its_own_model_with_the_others_beside_it() -> None:
     bench = {"near": Fake(name="near"), "thin": Fake(name="thin")}
-    ladder = Ladder(levels=(Level(policy=Once(side=9), model="thin"), Level(policy=Once())))
+    ladder = Ladder(levels=(Level(policy=SingleLook(side=9), model="thin"), Level(policy=SingleLook())))
     low, high = (level_candidate("near", bench, ladder, place) for place in (1, 2))
     assert (low.backend.name, high.backend.name) == ("thin", "near")
     assert set(low.bench) == set(high.bench) == {"near", "thin"}
@@ -58,8 +58,12 @@ def test_levels_are_labelled_on_their_own_models_and_after_the_level_below(monke
         ladders, "cheapest", lambda ladder, labelled: (kept.extend(labelled), cheapest(ladder, labelled))[1]
     )
     near, thin = (Fake(asked=lambda *_, n=n, s=s: answer(n, s), name=n) for n, s in (("b", 0.8), ("a", 0.6)))
-    levels = (Level(policy=Once(side=9), model="a"), Level(policy=Once(side=99)), Level(policy=Once()))
-    found = fit(Runner(EXAM, Unwritten(), Marking()), "b", {"b": near, "a": thin}, Ladder(levels=levels))
+    levels = (
+        Level(policy=SingleLook(side=9), model="a"),
+        Level(policy=SingleLook(side=99)),
+        Level(policy=SingleLook()),
+    )
+    found = fit(Runner(EXAM, MemoryJournal(), Marking()), "b", {"b": near, "a": thin}, Ladder(levels=levels))
     assert (len(near.log), len(thin.log)) == (2 * ASKED, ASKED)
     assert found.labels == ASKED
     before = [None, answer("a", 0.6), answer("b", 0.8)]
@@ -71,8 +75,8 @@ def test_levels_are_labelled_on_their_own_models_and_after_the_level_below(monke
 
 def test_a_level_takes_nothing_for_what_a_level_below_was_shown() -> None:
     exam, server = numbered(2, 2), Server(asked=lambda *_: answer("?", 0.5))
-    runner = Runner(exam, Unwritten(), Marking())
-    policies: Sequence[tuple[str, Policy]] = (("low", Once()), ("same", Once()), ("high", Scales(gate=2)))
+    runner = Runner(exam, MemoryJournal(), Marking())
+    policies: Sequence[tuple[str, Policy]] = (("low", SingleLook()), ("same", SingleLook()), ("high", Scales(gate=2)))
     made = [candidate(server, policy, title=title, detailed=True) for title, policy in policies]
     low, same, high = runner.run(made)
     bench = made[0].bench
@@ -93,9 +97,9 @@ def test_a_cascade_by_hand() -> None:
     safe = [by_hand(mark, Outcome(Answer("a"), 0.9)) for mark in (1, 1, 0)]
     safe += [by_hand(0, Outcome(Answer("a"), 0.1, abstains=True)), by_hand(0, Outcome(Answer("")), "gone")]
     first = [by_hand(mark, Outcome(Answer("a"), one)) for mark, one in zip((1, 1, 0, 1, 0), sure, strict=True)]
-    refused, level = Refusal(0.05, 0.05, 9, 59, "too few"), Level(policy=Once(), scorer=Platt(0.5))
-    ladder = Ladder(levels=(level, Level(policy=Once())))
-    fitted = Fitted(ladder, ladder, Expected(0.5, 9.0, (1.0, 0.5)), (refused, refused), 7)
+    refused, level = Refusal(0.05, 0.05, 9, 59, "too few"), Level(policy=SingleLook(), scorer=Platt(0.5))
+    ladder = Ladder(levels=(level, Level(policy=SingleLook())))
+    fitted = Fitted(ladder, ladder, ExpectedLadder(0.5, 9.0, (1.0, 0.5)), (refused, refused), 7)
     found = cascade("far", levels, safe, first, fitted, "calibration")
     assert found.reached == pytest.approx((1, 0.2))
     assert (found.coverage, found.risk) == pytest.approx((0.6, 1 / 3))
@@ -108,6 +112,6 @@ def test_a_cascade_by_hand() -> None:
 
 def test_where_everything_is_abstained_from_there_is_no_risk() -> None:
     gone = [by_hand(0, Outcome(Answer("a"), 0.1, level=1, abstains=True))] * 2
-    ladder = Ladder(levels=(Level(policy=Once()),))
-    found = cascade("far", gone, gone, gone, Fitted(ladder, ladder, Expected(0, 1.0, (1.0,)), (), 2), "c")
+    ladder = Ladder(levels=(Level(policy=SingleLook()),))
+    found = cascade("far", gone, gone, gone, Fitted(ladder, ladder, ExpectedLadder(0, 1.0, (1.0,)), (), 2), "c")
     assert (found.coverage, found.risk) == (0.0, None)

@@ -3,18 +3,18 @@
 import pytest
 
 from saccade.api.comparing import compare
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.open import open_model
 from saccade.tasks.scenes import Scenes
 
 
 @pytest.fixture(scope="module")
-def queries() -> Composed:
+def queries() -> ComposedBackend:
     """A model with 32 learned queries, however large its picture is."""
     return open_model("blip2")
 
 
-def test_resize_below_a_fixed_number_of_tokens_is_left_out(queries: Composed) -> None:
+def test_resize_below_a_fixed_number_of_tokens_is_left_out(queries: ComposedBackend) -> None:
     found = compare(Scenes("test", 2), models=[queries], budgets=[16, 8], fresh=True)
     rows = {(row.policy, row.budget) for row in found.results.rows}
     assert rows == {("once", None)} | {(rule, budget) for rule in ("random", "uniform") for budget in (16, 8)}

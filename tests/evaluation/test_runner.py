@@ -14,10 +14,10 @@ from saccade.core.request import Ask
 from saccade.core.size import Size
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import GIVE_UP, LEAST, PICTURES_AT_ONCE, Runner
-from saccade.evaluation.storage.journal import FileJournal, Unwritten
+from saccade.evaluation.storage.journal import FileJournal, MemoryJournal
 from saccade.policies.ladder import Ladder, Level
-from saccade.policies.single_look import Once
-from saccade.policies.zoom import Attention
+from saccade.policies.single_look import SingleLook
+from saccade.policies.zoom import AttentionZoom
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 from tests.evaluation.small import (
@@ -99,7 +99,7 @@ def test_answers_may_be_as_long_as_the_longest_right_one() -> None:
 
 
 def test_costs_add_up_over_looks() -> None:
-    ladder = Ladder(levels=(Level(policy=Once(side=30)), Level(policy=Once())))
+    ladder = Ladder(levels=(Level(policy=SingleLook(side=30)), Level(policy=SingleLook())))
     fake = Fake(asked=lambda *_: answer("?", 0.5), bytes=9)
     (found,) = asked(numbered(2), candidate(fake, ladder, title="ladder", detailed=True))
     one = found[0]
@@ -121,7 +121,7 @@ def test_a_question_without_an_answer_is_wrong_and_the_others_go_on() -> None:
 
 
 def test_a_server_that_answers_nothing_ends_the_comparison() -> None:
-    server, journal = Server(asked=fails), Unwritten()
+    server, journal = Server(asked=fails), MemoryJournal()
     with pytest.raises(SaccadeError, match=f"far left {GIVE_UP} questions in a row without an answer.*far is gone"):
         asked(EXAM, candidate(server), journal=journal)
     assert len(server.log) < 3 * GIVE_UP
@@ -139,7 +139,7 @@ def test_a_server_that_answers_now_and_then_is_asked_on() -> None:
 
 
 def test_a_server_beside_a_model_on_this_machine_may_fail_as_well() -> None:
-    ladder = Ladder(levels=(Level(policy=Once(), model="far"),))
+    ladder = Ladder(levels=(Level(policy=SingleLook(), model="far"),))
     bench = {"near": Fake(name="near"), "far": Server(asked=now_and_then())}
     (found,) = asked(EXAM, candidate(Fake(name="near"), ladder, title="ladder", bench=bench))
     assert 0 < sum(one.error is None for one in found) < ASKED
@@ -191,12 +191,12 @@ def test_errors_of_a_model_on_this_machine_are_not_passed_over_and_cost_no_answe
 def test_what_a_model_cannot_do_is_refused_before_anything_is_asked() -> None:
     near, resampler = Fake(), open_model("resampler-4")
     with pytest.raises(SaccadeError, match=r"Attention needs .*ATTN_LM.*, which resampler-4 has not"):
-        asked(EXAM, candidate(near), candidate(resampler, Attention(), title="zoom"))  # type: ignore[arg-type]
+        asked(EXAM, candidate(near), candidate(resampler, AttentionZoom(), title="zoom"))  # type: ignore[arg-type]
     assert not near.log
 
 
 def test_two_benchmarks_in_one_journal_are_told_apart() -> None:
-    journal, fake = Unwritten(), Fake(asked=lambda *_: answer("0"))
+    journal, fake = MemoryJournal(), Fake(asked=lambda *_: answer("0"))
     for split in ("", "calibration"):
         Runner(numbered(3), journal, Marking(), split=split).run([candidate(fake)])
     assert len(fake.log) == 6
@@ -205,7 +205,7 @@ def test_two_benchmarks_in_one_journal_are_told_apart() -> None:
 
 
 def _posed():
-    return Runner(numbered(1), Unwritten(), Marking()).posed
+    return Runner(numbered(1), MemoryJournal(), Marking()).posed
 
 
 def test_a_benchmark_that_asks_nothing_is_refused() -> None:
@@ -216,7 +216,7 @@ def test_a_benchmark_that_asks_nothing_is_refused() -> None:
 def test_progress_counts_every_models_pictures_and_every_question_of_a_server() -> None:
     told: list[tuple[str, int, int]] = []
     exam = numbered(PICTURES_AT_ONCE + 2)
-    runner = Runner(exam, Unwritten(), Marking(), lambda *found: told.append(found))
+    runner = Runner(exam, MemoryJournal(), Marking(), lambda *found: told.append(found))
     runner.run([candidate(Fake(name=name)) for name in "ab"])
     assert told == [("2 candidates", done, 24) for done in (10, 20, 22, 24)]
     told.clear()
@@ -226,7 +226,7 @@ def test_progress_counts_every_models_pictures_and_every_question_of_a_server() 
 
 
 def test_progress_goes_on_from_what_is_known() -> None:
-    journal, told = Unwritten(), list[tuple[str, int, int]]()
+    journal, told = MemoryJournal(), list[tuple[str, int, int]]()
     far = candidate(Server())
     Runner(numbered(4), journal, Marking()).run([far])
     Runner(numbered(6), journal, Marking(), lambda *found: told.append(found)).run([far])

@@ -10,28 +10,28 @@ from saccade.core.size import Size
 from saccade.core.view import View
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.metrics.marking import Marking
-from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.runner import PosedQuestion, Runner
 from saccade.evaluation.scoring import Entry, heights_of, row, scored
-from saccade.evaluation.storage.journal import Unwritten
+from saccade.evaluation.storage.journal import MemoryJournal
 from saccade.policies.scales import Scales
 from saccade.tasks.exam import Question
 from tests.evaluation.small import Own, OwnExam, Server, candidate, numbered
 from tests.policies.fake import Fake, answer
 
 
-def posed(*kinds: str) -> list[Posed]:
+def posed(*kinds: str) -> list[PosedQuestion]:
     """A picture a question, of these kinds; "gist" ones on their own scale, "text 12" with text of 12 px."""
     made = []
     for number, kind in enumerate(kinds):
         name, _, high = kind.partition(" ")
         scale = "gist" if name == "gist" else "detail"
-        made.append(Posed(Own(f"p{number}"), 0, Question("?", ("a",), name, scale, glyph=float(high or 0))))
+        made.append(PosedQuestion(Own(f"p{number}"), 0, Question("?", ("a",), name, scale, glyph=float(high or 0))))
     return made
 
 
-def entry(model: Fake, exam: OwnExam, **more) -> tuple[Entry, list[Posed]]:
+def entry(model: Fake, exam: OwnExam, **more) -> tuple[Entry, list[PosedQuestion]]:
     one = candidate(model, **more)
-    runner = Runner(exam, Unwritten(), Marking())
+    runner = Runner(exam, MemoryJournal(), Marking())
     (answers,) = runner.run([one])
     return Entry((one,), (tuple(answers),)), runner.posed
 

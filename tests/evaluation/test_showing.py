@@ -5,12 +5,12 @@ from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.evaluation.candidates import Candidate
 from saccade.evaluation.metrics.marking import Marking
-from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.runner import PosedQuestion, Runner
 from saccade.evaluation.scoring import Entry, heights_of
 from saccade.evaluation.showing import MIDDLE, PICTURES, picks, pictures_shown
-from saccade.evaluation.storage.journal import Unwritten
+from saccade.evaluation.storage.journal import MemoryJournal
 from saccade.policies.scales import Scales
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.tasks.exam import Question
 from saccade.tasks.scenes import Scenes
 from tests.evaluation.small import Own, Server, candidate, numbered
@@ -23,7 +23,7 @@ def entries(runner: Runner, *made: Candidate) -> list[Entry]:
 
 def test_pictures_are_picked_from_large_text_to_small() -> None:
     made = [
-        Posed(Own(f"p{number}"), place, Question("?", ("a",), "text", scale, glyph=float(number)))
+        PosedQuestion(Own(f"p{number}"), place, Question("?", ("a",), "text", scale, glyph=float(number)))
         for number in range(9)
         for place, scale in ((0, "detail" if number else "gist"), (1, "detail"))
     ]
@@ -38,12 +38,12 @@ def test_pictures_are_picked_from_large_text_to_small() -> None:
 def test_what_is_shown_is_what_was_read_and_only_middle_baselines_are_drawn() -> None:
     llava = open_model("llava")
     policies = [
-        ("once", Once(top=0), None),
-        ("resize", Once(tokens=MIDDLE, top=0), MIDDLE),
-        ("random", Once(keep=TokenSelection(rule="random", tokens=MIDDLE), top=0), MIDDLE),
-        ("uniform", Once(keep=TokenSelection(rule="uniform", tokens=4), top=0), 4),
+        ("once", SingleLook(top=0), None),
+        ("resize", SingleLook(tokens=MIDDLE, top=0), MIDDLE),
+        ("random", SingleLook(keep=TokenSelection(rule="random", tokens=MIDDLE), top=0), MIDDLE),
+        ("uniform", SingleLook(keep=TokenSelection(rule="uniform", tokens=4), top=0), 4),
     ]
-    runner = Runner(Scenes("test", 2), Unwritten(), Marking())
+    runner = Runner(Scenes("test", 2), MemoryJournal(), Marking())
     made = [
         Candidate(model="llava", title=title, policy=policy, bench={"llava": llava}, budget=budget)
         for title, policy, budget in policies
@@ -67,7 +67,7 @@ def test_what_is_shown_is_what_was_read_and_only_middle_baselines_are_drawn() ->
 
 
 def test_a_model_of_which_nothing_is_known_is_shown_with_its_answer_alone() -> None:
-    runner = Runner(numbered(2), Unwritten(), Marking())
+    runner = Runner(numbered(2), MemoryJournal(), Marking())
     (one, _) = pictures_shown(
         runner, entries(runner, candidate(Server(asked=lambda *_: answer("0")))), heights_of(runner.posed, None)
     )
@@ -76,10 +76,10 @@ def test_a_model_of_which_nothing_is_known_is_shown_with_its_answer_alone() -> N
 
 
 def test_a_look_at_the_whole_is_no_place_on_the_path_and_parts_are() -> None:
-    runner = Runner(numbered(1), Unwritten(), Marking())
+    runner = Runner(numbered(1), MemoryJournal(), Marking())
     fake = Fake(asked=lambda *_: answer("0", 0.5))
     made = [
-        candidate(fake, Once(), title="a", detailed=True),
+        candidate(fake, SingleLook(), title="a", detailed=True),
         candidate(fake, Scales(gate=2), title="b", detailed=True),
     ]
     (one,) = pictures_shown(runner, entries(runner, *made), heights_of(runner.posed, None))

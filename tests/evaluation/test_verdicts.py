@@ -11,23 +11,23 @@ from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate, baselines, fewer, matched, shared_baselines, single_looks
 from saccade.evaluation.candidates import Model as Compared
 from saccade.evaluation.metrics.marking import Marking
-from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.runner import PosedQuestion, Runner
 from saccade.evaluation.scoring import Entry
-from saccade.evaluation.storage.journal import Unwritten
+from saccade.evaluation.storage.journal import MemoryJournal
 from saccade.evaluation.verdicts import cheapest_within, verdict
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.tasks.exam import Question
 from tests.evaluation.small import Own, OwnExam, Server
 from tests.policies.fake import EVERYTHING, Fake
 
 
-def asked(count: int = 4) -> list[Posed]:
+def asked(count: int = 4) -> list[PosedQuestion]:
     exam = OwnExam([Own(f"p{n}", (Question("?", ("a",), "k", "detail"),)) for n in range(count)])
-    return Runner(exam, Unwritten(), Marking()).posed
+    return Runner(exam, MemoryJournal(), Marking()).posed
 
 
 def entry(model: str, title: str, tokens: int, scores: Sequence[float], budget: int | None = None) -> Entry:
-    one = Candidate(model=model, title=title, policy=Once(), bench={model: Fake(name=model)}, budget=budget)
+    one = Candidate(model=model, title=title, policy=SingleLook(), bench={model: Fake(name=model)}, budget=budget)
     answers = tuple(
         Answered(
             picture=f"p{n}", place=0, said="", read="", score=float(score), visual_tokens=tokens, tokens=tokens,
@@ -104,7 +104,7 @@ def test_every_candidate_of_a_comparison_has_a_name_of_its_own() -> None:
     made = [*single_looks(both), *baselines(both, (64, 16, 4), 7), *shared_baselines(both, 7)]
     assert len({one.key for one in made}) == len(made)
     assert len({one.row for one in made}) == len(made) / 2
-    assert {one.policy.keep.seed for one in made if isinstance(one.policy, Once) and one.policy.keep} == {7}
+    assert {one.policy.keep.seed for one in made if isinstance(one.policy, SingleLook) and one.policy.keep} == {7}
 
 
 @pytest.mark.parametrize(("tokens", "budget"), [(1, 1), (16, 16), (16.1, 17), (112.4, 113), (0.5, 1), (300, None)])
@@ -121,7 +121,7 @@ def test_a_matched_budget_is_raised_until_sizes_that_come_in_steps_take_enough()
 
 def test_a_model_without_budgets_is_matched_by_length() -> None:
     (one,) = matched(Compared("far", {0: Server()}), 64, 256, lambda budget: None)
-    assert isinstance(one.policy, Once)
+    assert isinstance(one.policy, SingleLook)
     assert one.policy.share == pytest.approx(0.5123, abs=1e-3)
 
 

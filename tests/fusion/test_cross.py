@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError
-from saccade.fusion.cross import Cross, GatedCross, Sight
+from saccade.fusion.cross import Cross, GatedCross, VisibleKeys
 from saccade.specs.language.cross import CrossSpec
 from tests.parts import close, counted, shake
 
@@ -171,7 +171,7 @@ def test_cost_is_what_torch_counts(name):
 
     def run(block: GatedCross) -> None:
         keys, values = block.project(torch.empty(1, 7, 10))
-        block(torch.empty(1, 5, 12), keys, values, Sight(None, None, None))
+        block(torch.empty(1, 5, 12), keys, values, VisibleKeys(None, None, None))
 
     made = counted(lambda: GatedCross(spec), run)
     layer = spec.block

@@ -4,7 +4,7 @@ from tokenizers import processors
 from saccade.core.errors import SaccadeError
 from saccade.language.prompt import Prompt, expand
 from saccade.language.tokenizer import byte_tokenizer
-from saccade.specs.layouts.sequence import Call, Marker, Tokens
+from saccade.specs.layouts.sequence import ImageCall, Marker, Tokens
 
 WORDS = byte_tokenizer({"<image>": 257, "</s>": 256})
 SPANS = [Marker((7,)), Tokens(0, 2), Marker((8, 257)), Tokens(1, 1)]
@@ -41,9 +41,9 @@ def test_dropping_keeps_text_and_named_tokens():
     assert prompt.without(set()) == (0, 3, 5)
 
 
-def called(around: tuple[int, ...] = (5,)) -> list[Marker | Call]:
+def called(around: tuple[int, ...] = (5,)) -> list[Marker | ImageCall]:
     edge = [Marker(around, shared=True)] if around else []
-    return [*edge, Call(257), *edge]
+    return [*edge, ImageCall(257), *edge]
 
 
 def test_called_pictures_are_looked_at_from_their_place_on():

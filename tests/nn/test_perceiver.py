@@ -11,7 +11,7 @@ from transformers.models.perceiver.modeling_perceiver import PerceiverLayer
 
 from saccade.architectures.perceiver.weights import block_names
 from saccade.core.errors import SaccadeError
-from saccade.nn.perceiver import Attend, Decoder, Perceiver
+from saccade.nn.perceiver import Attend, Perceiver, PerceiverDecoder
 from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
 from tests.parts import close, counted, shake
 
@@ -207,7 +207,7 @@ def test_the_order_of_inputs_does_not_matter():
 
 def test_every_weight_is_trained_and_drawn_as_said():
     torch.manual_seed(0)
-    part, head = Perceiver(CORE), Decoder(HEAD)
+    part, head = Perceiver(CORE), PerceiverDecoder(HEAD)
     shake(head)
     head(part(torch.randn(2, INPUTS, 6))).square().sum().backward()
     keys = {name for module in (part, head) for name, weight in module.named_parameters() if not weight.grad.any()}
@@ -217,8 +217,8 @@ def test_every_weight_is_trained_and_drawn_as_said():
     assert not bool(wide.pair.bias.any())
 
 
-def head() -> Decoder:
-    part = Decoder(HEAD).eval()
+def head() -> PerceiverDecoder:
+    part = PerceiverDecoder(HEAD).eval()
     shake(part)
     return part
 
@@ -251,14 +251,16 @@ def test_one_answer_does_not_know_of_the_others():
 def test_cost_of_answers_is_what_torch_counts(queries):
     for spec in (HEAD, replace(HEAD, out=0, block=replace(HEAD.block, heads=2, qk=4, v=6))):
         told = replace(spec, queries=queries)
-        assert told.cost() == counted(partial(Decoder, told), lambda part: part(torch.empty(1, 3, 8)))
+        assert told.cost() == counted(partial(PerceiverDecoder, told), lambda part: part(torch.empty(1, 3, 8)))
         free = replace(spec, queries=0)
-        found = counted(partial(Decoder, free), lambda part: part(torch.empty(1, 3, 8), torch.empty(1, queries, 5)))
+        found = counted(
+            partial(PerceiverDecoder, free), lambda part: part(torch.empty(1, 3, 8), torch.empty(1, queries, 5))
+        )
         assert free.cost(queries) == found
 
 
 def test_refuses_what_does_not_fit():
-    part, z = Decoder(replace(HEAD, queries=0)), torch.randn(3, 3, 8)
+    part, z = PerceiverDecoder(replace(HEAD, queries=0)), torch.randn(3, 3, 8)
     with pytest.raises(SaccadeError, match="has no queries of its own; hand them in"):
         part(z)
     with pytest.raises(SaccadeError, match="1 or more queries are answered at a time, got chunk 0"):

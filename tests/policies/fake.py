@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Backend, Job, Observation, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Backend, Job, JobResult, Observation
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.request import Ask, Request, Said, Sight, Talk, Watch, YesNo, shown
+from saccade.core.request import Ask, Conversation, ImageRegion, Request, TurnResult, Watch, YesNo, shown
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import View
 
 EVERYTHING = ~Cap(0)
@@ -30,7 +30,7 @@ class Blank:
         return Image.new("RGB", (self.size.width, self.size.height))
 
 
-def extent(sight: Sight, size: Size) -> Box:
+def extent(sight: ImageRegion, size: Size) -> Box:
     return Box.of(size) if sight.box is None else sight.box
 
 
@@ -46,8 +46,8 @@ class Fake(Backend):
 
     asked: Callable[[Ask, Size], Answer] = lambda request, size: answer("?", 0.5)
     chance: Callable[[YesNo, Size], float] = lambda request, size: 0.5
-    look: Callable[[Watch, Size], tuple[Heat, ...]] = lambda request, size: ()
-    talk: Callable[[Talk, Size], Said] = lambda request, size: Said(answer("?"))
+    look: Callable[[Watch, Size], tuple[AttentionMap, ...]] = lambda request, size: ()
+    talk: Callable[[Conversation, Size], TurnResult] = lambda request, size: TurnResult(answer("?"))
     caps: Cap = EVERYTHING
     name: str = "fake"
     remote: bool = False
@@ -56,9 +56,9 @@ class Fake(Backend):
     log: list[Request] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         tokens = self.tokens * len(shown(request))
-        return Price(tokens, tokens + 10, 1000 * tokens, self.bytes)
+        return CostEstimate(tokens, tokens + 10, 1000 * tokens, self.bytes)
 
     def same(self, size: Size, request: Request) -> Hashable:
         return replace(request, reason="")
@@ -66,7 +66,7 @@ class Fake(Backend):
     def bucket(self, size: Size, request: Request) -> Hashable:
         return type(request).__name__
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         self.batches.append(len(jobs))
         made = []
         for job in jobs:
@@ -74,7 +74,7 @@ class Fake(Backend):
             size = Size(*job.image.size)
             views = tuple(View(extent(sight, size), Size(10, 10)) for sight in shown(job.request))
             tokens = self.tokens * len(views)
-            made.append(Seen(self._said(job.request, size), views, tokens, tokens + 10))
+            made.append(JobResult(self._said(job.request, size), views, tokens, tokens + 10))
         return made
 
     def _said(self, request: Request, size: Size) -> Observation:
@@ -83,22 +83,22 @@ class Fake(Backend):
                 return self.asked(request, size)
             case YesNo():
                 return self.chance(request, size)
-            case Talk():
+            case Conversation():
                 return self.talk(request, size)
             case Watch():
                 return self.look(request, size)
         raise AssertionError(request)
 
 
-def peak(size: Size, x: float, y: float, *, cells: int = 16, width: float = 0.06) -> Heat:
+def peak(size: Size, x: float, y: float, *, cells: int = 16, width: float = 0.06) -> AttentionMap:
     """Heat around a point, in shares of the sides."""
     across = (np.arange(cells) + 0.5) / cells
     weights = np.exp(-((across[None] - x) ** 2 + (across[:, None] - y) ** 2) / (2 * width**2)) + 0.01
     return grid(size, weights)
 
 
-def grid(size: Size, weights: np.ndarray) -> Heat:
+def grid(size: Size, weights: np.ndarray) -> AttentionMap:
     rows, cols = weights.shape
     left, top = np.meshgrid(np.arange(cols) * size.width / cols, np.arange(rows) * size.height / rows)
     boxes = np.stack([left, top, left + size.width / cols, top + size.height / rows], axis=-1).reshape(-1, 4)
-    return Heat(size, boxes, weights.reshape(-1))
+    return AttentionMap(size, boxes, weights.reshape(-1))

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Sight
+from saccade.core.request import Ask, ImageRegion
 from saccade.core.size import Size
 from saccade.policies import scheduler
-from saccade.policies.base import Asked, Outcome, Policy, Run, Sample, Spent, ask
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, Sample, ask
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from tests.policies.fake import Blank, Fake, answer
 
 
@@ -33,12 +33,12 @@ class Several(Policy):
     def requires(self) -> dict[str, Cap]:
         return {"": Cap.GENERATE}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         said = answer("")
         try:
             for number in range(int(asked.question[1:]) % 4 + 1):
-                said = yield from ask(asked.look(Sight(side=90 + number), reason=f"look {number}"))
-        except Spent:
+                said = yield from ask(asked.look(ImageRegion(side=90 + number), reason=f"look {number}"))
+        except BudgetSpent:
             return Outcome(said, boxes=(asked.whole,))
         return Outcome(said)
 
@@ -65,10 +65,10 @@ def test_what_was_asked_before_is_answered_and_not_asked_again() -> None:
         def requires(self) -> dict[str, Cap]:
             return {"": Cap.GENERATE}
 
-        def run(self, asked: Asked) -> Run:
-            first = yield from ask(asked.look(Sight(side=90), reason="one"))
-            again = yield from ask(asked.look(Sight(side=90), reason="another"))
-            other = yield from ask(asked.look(Sight(side=91), reason="one"))
+        def run(self, asked: PolicyInput) -> Run:
+            first = yield from ask(asked.look(ImageRegion(side=90), reason="one"))
+            again = yield from ask(asked.look(ImageRegion(side=90), reason="another"))
+            other = yield from ask(asked.look(ImageRegion(side=91), reason="one"))
             assert again is first
             return Outcome(other)
 
@@ -89,14 +89,16 @@ def test_only_requests_of_one_bucket_share_a_batch() -> None:
 
     fake.run = noted
     fake.bucket = lambda size, request: request.question
-    Scheduler({"fake": fake}).run(Once(), [replace(one, question="ab"[i % 2]) for i, one in enumerate(samples(10))])
+    Scheduler({"fake": fake}).run(
+        SingleLook(), [replace(one, question="ab"[i % 2]) for i, one in enumerate(samples(10))]
+    )
     assert kinds in ([{"a"}, {"b"}], [{"b"}, {"a"}])
 
 
 def test_the_largest_group_runs_first() -> None:
     fake = Fake()
     fake.bucket = lambda size, request: request.question
-    Scheduler({"fake": fake}).run(Once(), [replace(one, question="abb"[i]) for i, one in enumerate(samples(3))])
+    Scheduler({"fake": fake}).run(SingleLook(), [replace(one, question="abb"[i]) for i, one in enumerate(samples(3))])
     assert fake.batches == [2, 1]
 
 
@@ -104,7 +106,7 @@ def test_batches_of_two_buckets_are_full_too() -> None:
     fake = Fake()
     fake.bucket = lambda size, request: request.question
     queue = [replace(one, question="ab"[i % 2]) for i, one in enumerate(samples(16))]
-    Scheduler({"fake": fake}, at_once=4).run(Once(), queue)
+    Scheduler({"fake": fake}, at_once=4).run(SingleLook(), queue)
     assert fake.batches == [4] * 4
 
 
@@ -112,10 +114,10 @@ def test_batches_of_two_buckets_are_full_too() -> None:
 class Named(Several):
     """Asks the model that the question names, as often as the second word says."""
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         name, often = asked.question.split()
         for number in range(int(often)):
-            said = yield from ask(asked.on(name).look(Sight(side=50 + number), reason=""))
+            said = yield from ask(asked.on(name).look(ImageRegion(side=50 + number), reason=""))
         return Outcome(said)
 
 
@@ -129,10 +131,10 @@ def test_two_models_share_no_batch() -> None:
 def test_two_models_that_call_themselves_alike_are_two() -> None:
     @dataclass(frozen=True)
     class Both(Several):
-        def run(self, asked: Asked) -> Run:
-            one = yield from ask(asked.look(Sight(), reason=""))
-            two = yield from ask(asked.on("second").look(Sight(), reason=""))
-            again = yield from ask(asked.on("first").look(Sight(), reason=""))
+        def run(self, asked: PolicyInput) -> Run:
+            one = yield from ask(asked.look(ImageRegion(), reason=""))
+            two = yield from ask(asked.on("second").look(ImageRegion(), reason=""))
+            again = yield from ask(asked.on("first").look(ImageRegion(), reason=""))
             return Outcome(answer(one.text + two.text + again.text))
 
     bench = {place: Fake(asked=lambda *_, place=place: answer(place[0]), name="qwen") for place in ("first", "second")}
@@ -143,7 +145,7 @@ def test_two_models_that_call_themselves_alike_are_two() -> None:
 
 def test_no_name_means_the_first_model() -> None:
     first, second = Fake(name="first"), Fake(name="second")
-    Scheduler({"first": first, "second": second}).run(Once(), samples(2))
+    Scheduler({"first": first, "second": second}).run(SingleLook(), samples(2))
     assert (len(first.log), len(second.log)) == (2, 0)
 
 
@@ -156,25 +158,25 @@ def test_each_sample_is_told_as_it_is_done() -> None:
 
 def test_the_time_of_a_batch_is_shared_among_its_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "perf_counter", iter([5.0, 5.8]).__next__)
-    results = Scheduler({"fake": Fake()}).run(Once(), samples(4))
+    results = Scheduler({"fake": Fake()}).run(SingleLook(), samples(4))
     assert [one.trace.looks[0].ms for one in results] == pytest.approx([200] * 4)
 
 
 class Timed(Fake):
     """A model that knows what its jobs took: the first question less than the second."""
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         return [replace(seen, seconds=0.5 * number) for number, seen in enumerate(super().run(jobs), start=1)]
 
 
 def test_a_model_that_knows_what_a_job_took_is_believed() -> None:
-    results = Scheduler({"timed": Timed()}).run(Once(), samples(2))
+    results = Scheduler({"timed": Timed()}).run(SingleLook(), samples(2))
     assert [one.trace.looks[0].ms for one in results] == [500, 1000]
 
 
 def test_every_look_is_traced_with_what_was_predicted_and_measured() -> None:
     fake = Fake(asked=lambda request, size: answer("yes", 0.25))
-    (result,) = Scheduler({"fake": fake}).run(Once(), samples(1))
+    (result,) = Scheduler({"fake": fake}).run(SingleLook(), samples(1))
     (look,) = result.trace.looks
     assert (look.predicted.visual_tokens, look.predicted.flops, look.visual_tokens, look.tokens) == (
         100,
@@ -198,8 +200,8 @@ def test_a_missing_capability_is_refused_by_name_before_anything_runs() -> None:
         drawn.append(1)
         yield from samples(1)
 
-    with pytest.raises(SaccadeError, match="Once needs GENERATE, which fake has not"):
-        Scheduler({"fake": fake}).run(Once(), queue())
+    with pytest.raises(SaccadeError, match="SingleLook needs GENERATE, which fake has not"):
+        Scheduler({"fake": fake}).run(SingleLook(), queue())
     assert not drawn
     assert not fake.log
 
@@ -211,8 +213,8 @@ def test_a_request_beyond_what_was_declared_is_refused_too() -> None:
         def requires(self) -> dict[str, Cap]:
             return {"": Cap.GENERATE}
 
-        def run(self, asked: Asked) -> Run:
-            said = yield from ask(Ask(sights=(Sight(), Sight()), question=asked.question))
+        def run(self, asked: PolicyInput) -> Run:
+            said = yield from ask(Ask(sights=(ImageRegion(), ImageRegion()), question=asked.question))
             return Outcome(said)
 
     with pytest.raises(SaccadeError, match="Two needs MULTI_IMAGE"):
@@ -234,11 +236,11 @@ def test_a_budget_may_be_spent_to_the_last_token() -> None:
 def test_a_policy_that_looks_on_when_its_budget_is_spent_is_stopped() -> None:
     @dataclass(frozen=True)
     class Greedy(Several):
-        def run(self, asked: Asked) -> Run:
+        def run(self, asked: PolicyInput) -> Run:
             for side in count(50):
                 try:
-                    yield from ask(asked.look(Sight(side=side), reason="more"))
-                except Spent:
+                    yield from ask(asked.look(ImageRegion(side=side), reason="more"))
+                except BudgetSpent:
                     continue
             raise AssertionError("there is always one more")
 
@@ -253,10 +255,10 @@ def test_a_picture_that_cannot_be_opened_fails_alone(remote: bool) -> None:
             raise SaccadeError("it is no picture")
 
     asked = [Sample(Blank(), "one", 1), Sample(Broken(), "two", 2), Sample(Blank(), "three", 3)]
-    results = Scheduler({"fake": Fake(remote=remote)}, keep_errors=True).run(Once(), asked)
+    results = Scheduler({"fake": Fake(remote=remote)}, keep_errors=True).run(SingleLook(), asked)
     assert [one.error for one in results] == [None, "it is no picture", None]
     with pytest.raises(SaccadeError, match="it is no picture"):
-        Scheduler({"fake": Fake(remote=remote)}).run(Once(), asked)
+        Scheduler({"fake": Fake(remote=remote)}).run(SingleLook(), asked)
 
 
 def test_what_a_model_refuses_in_a_batch_fails_alone() -> None:
@@ -265,14 +267,14 @@ def test_what_a_model_refuses_in_a_batch_fails_alone() -> None:
             raise SaccadeError("not this one")
         return answer("yes")
 
-    results = Scheduler({"fake": Fake(asked=asked)}, keep_errors=True).run(Once(), samples(6))
+    results = Scheduler({"fake": Fake(asked=asked)}, keep_errors=True).run(SingleLook(), samples(6))
     assert [one.error for one in results] == [None, None, None, "not this one", None, None]
     assert [one.outcome.answer.text for one in results] == ["yes", "yes", "yes", "", "yes", "yes"]
 
 
 def test_a_budget_below_the_first_look_is_refused_with_both_numbers() -> None:
     with pytest.raises(SaccadeError, match="0 visual tokens and wants 100 more, the budget is 99"):
-        Scheduler({"fake": Fake()}).run(Once(), [replace(samples(1)[0], budget=99)])
+        Scheduler({"fake": Fake()}).run(SingleLook(), [replace(samples(1)[0], budget=99)])
 
 
 class Drawn:
@@ -308,7 +310,7 @@ def test_memory_stays_below_the_bound_however_many_wait() -> None:
             assert drawn - sum(fake.batches) <= 128  # others are not even drawn
             yield Sample(Drawn(), f"q{number}", number)
 
-    results = Scheduler({"fake": fake}, memory=bound).run(Once(), queue())
+    results = Scheduler({"fake": fake}, memory=bound).run(SingleLook(), queue())
     assert len(results) == sum(fake.batches) == count
     assert Drawn.most * 64 * 64 * 3 + max(fake.batches) * held <= bound
     assert max(fake.batches) > 4
@@ -317,7 +319,7 @@ def test_memory_stays_below_the_bound_however_many_wait() -> None:
 
 def test_a_request_that_never_fits_is_refused_with_both_numbers() -> None:
     with pytest.raises(SaccadeError, match=r"5,000,000 bytes beside 360,000 of pictures, the scheduler has 1,000,000"):
-        Scheduler({"fake": Fake(bytes=5_000_000)}, memory=1_000_000).run(Once(), samples(3))
+        Scheduler({"fake": Fake(bytes=5_000_000)}, memory=1_000_000).run(SingleLook(), samples(3))
 
 
 def test_a_picture_is_opened_once_for_all_of_its_questions() -> None:
@@ -329,7 +331,7 @@ def test_a_picture_is_opened_once_for_all_of_its_questions() -> None:
             return super().image()
 
     picture = Counted()
-    Scheduler({"fake": Fake()}).run(Once(), [Sample(picture, f"q{number}", "same") for number in range(12)])
+    Scheduler({"fake": Fake()}).run(SingleLook(), [Sample(picture, f"q{number}", "same") for number in range(12)])
     assert len(opened) == 1
 
 
@@ -337,7 +339,7 @@ def test_questions_about_one_picture_take_its_memory_once() -> None:
     fake = Fake()
     twice = 2 * 64 * 64 * 3
     one, other = ([Sample(Drawn(), f"q{number}", key) for number in range(12)] for key in "ab")
-    Scheduler({"fake": fake}, memory=2 * twice - 2, at_once=12).run(Once(), [*one, *other])
+    Scheduler({"fake": fake}, memory=2 * twice - 2, at_once=12).run(SingleLook(), [*one, *other])
     assert fake.batches == [12, 12]
 
 
@@ -394,8 +396,8 @@ def test_one_failure_stops_all_unless_errors_are_kept(remote: bool) -> None:
 
         fake.price = priced
     with pytest.raises(SaccadeError, match="it gave up"):
-        Scheduler({"fake": fake}).run(Once(), samples(5))
-    results = Scheduler({"fake": fake}, keep_errors=True).run(Once(), samples(5))
+        Scheduler({"fake": fake}).run(SingleLook(), samples(5))
+    results = Scheduler({"fake": fake}, keep_errors=True).run(SingleLook(), samples(5))
     assert [one.error for one in results] == [None, None, "it gave up", None, None]
 
 

@@ -7,12 +7,12 @@ from saccade.core.caps import Cap
 from saccade.policies.base import Sample
 from saccade.policies.ladder import sides
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.zoom_tree import Tree
+from saccade.policies.zoom_tree import ZoomTree
 from saccade.tasks.scenes import Scenes
 from tests.servers import Running
 
 LADDER = sides(64, None, agree=True)
-TREE = Tree(visits=4, both=False)
+TREE = ZoomTree(visits=4, both=False)
 SCENES = list(Scenes("calibration", 3))
 SAMPLES = [Sample(scene, question.text, scene.name) for scene in SCENES for question in scene.questions[:2]]
 

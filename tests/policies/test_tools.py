@@ -7,7 +7,7 @@ import pytest
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Call, Said, Talk
+from saccade.core.request import Conversation, ToolCall, TurnResult
 from saccade.core.size import Size
 from saccade.policies.base import Result, Sample
 from saccade.policies.scheduler import Scheduler
@@ -17,16 +17,16 @@ from tests.policies.fake import Blank, Fake, answer
 SIZE = Size(400, 300)
 
 
-def call(*sides: float, name: str = "zoom_in") -> Call:
-    return Call(name, json.dumps(dict(zip(("left", "top", "right", "bottom"), sides, strict=False))))
+def call(*sides: float, name: str = "zoom_in") -> ToolCall:
+    return ToolCall(name, json.dumps(dict(zip(("left", "top", "right", "bottom"), sides, strict=False))))
 
 
-def eager(made: Call) -> Fake:
+def eager(made: ToolCall) -> Fake:
     """Calls as long as it may."""
 
-    def talk(request: Talk, size: Size) -> Said:
+    def talk(request: Conversation, size: Size) -> TurnResult:
         assert len(request.turns) < 20
-        return Said(answer("hm", 0.4), made) if request.tools else Said(answer("seven", 0.8))
+        return TurnResult(answer("hm", 0.4), made) if request.tools else TurnResult(answer("seven", 0.8))
 
     return Fake(talk=talk)
 
@@ -37,7 +37,7 @@ def run(policy: ToolLoop, fake: Fake, budget: int | None = None) -> Result:
 
 
 def test_a_model_is_shown_what_it_calls_for_until_it_answers() -> None:
-    said = iter([Said(answer("hm"), call(250, 100, 500, 400)), Said(answer("seven", 0.8))])
+    said = iter([TurnResult(answer("hm"), call(250, 100, 500, 400)), TurnResult(answer("seven", 0.8))])
     fake = Fake(talk=lambda *_: next(said))
     result = run(ToolLoop(), fake)
     assert result.outcome.answer.text == "seven"
@@ -93,7 +93,7 @@ def test_a_box_outside_the_picture_is_none(sides: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize("arguments", ["", "[1, 2, 3, 4]", "{}", '{"left": "a", "top": 0, "right": 1, "bottom": 1}'])
 def test_arguments_that_are_no_box_are_quoted(arguments: str) -> None:
-    told = wanted(Call("zoom_in", arguments), SIZE)
+    told = wanted(ToolCall("zoom_in", arguments), SIZE)
     assert told == f"zoom_in takes the numbers left, top, right, bottom, got {arguments}"
 
 
@@ -112,12 +112,12 @@ def test_loops_that_make_no_sense_are_refused() -> None:
 
 def test_a_number_too_large_for_a_float_is_told_to_the_model() -> None:
     arguments = '{"left": 0, "top": 0, "right": 1' + "0" * 400 + ', "bottom": 1000}'
-    assert "takes the numbers" in str(wanted(Call("zoom_in", arguments), SIZE))
+    assert "takes the numbers" in str(wanted(ToolCall("zoom_in", arguments), SIZE))
 
 
 def test_a_model_that_calls_what_it_was_not_offered_is_shown_nothing_more() -> None:
     made = call(0, 0, 500, 500)
-    fake = Fake(talk=lambda request, size: Said(answer("hm"), made))
+    fake = Fake(talk=lambda request, size: TurnResult(answer("hm"), made))
     (result,) = Scheduler({"fake": fake}).run(ToolLoop(calls=2), [Sample(Blank(), "q", 0)])
     assert len(result.trace.looks) == 3
     assert result.outcome.answer.text == "hm"

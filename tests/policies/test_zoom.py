@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, Watch, YesNo
 from saccade.core.size import Size
 from saccade.policies.base import Outcome, Policy, Sample
-from saccade.policies.boxes import Windows
+from saccade.policies.boxes import WindowBoxes
 from saccade.policies.choose import surest
-from saccade.policies.predicted_box import SelfBox, read_box
+from saccade.policies.predicted_box import PredictedBox, read_box
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
 from saccade.policies.scheduler import Scheduler
 from saccade.policies.wording import named, wording
-from saccade.policies.zoom import Attention, Values
-from saccade.policies.zoom_tree import Tree, quarters
+from saccade.policies.zoom import AttentionZoom, Values
+from saccade.policies.zoom_tree import ZoomTree, quarters
 from tests.policies.fake import Blank, Fake, answer, extent, grid, peak
 
 SIZE = Size(400, 300)
@@ -43,16 +43,16 @@ def reads(request: Ask, size: Size) -> Answer:
     return answer("seven", 0.95) if box.area < 0.4 * size.area else answer("one", 0.4)
 
 
-def looks(request: Watch, size: Size) -> tuple[Heat, ...]:
+def looks(request: Watch, size: Size) -> tuple[AttentionMap, ...]:
     """The first question looks at the evidence, a second one (a neutral one) at a border that both like."""
     border = np.full((16, 16), 0.01)
     border[:, 0] = 5.0
     at = peak(size, SPOT[0] / size.width, SPOT[1] / size.height)
-    liked = Heat(size, at.boxes, at.weights + border.reshape(-1))
-    return (liked, Heat(size, at.boxes, border.reshape(-1)))[: len(request.questions)]
+    liked = AttentionMap(size, at.boxes, at.weights + border.reshape(-1))
+    return (liked, AttentionMap(size, at.boxes, border.reshape(-1)))[: len(request.questions)]
 
 
-def plainly(request: Watch, size: Size) -> tuple[Heat, ...]:
+def plainly(request: Watch, size: Size) -> tuple[AttentionMap, ...]:
     """Every question looks at the evidence alone."""
     return (peak(size, SPOT[0] / size.width, SPOT[1] / size.height),) * len(request.questions)
 
@@ -72,9 +72,9 @@ def run(policy: Policy, fake: Fake, budget: int | None = None):
 
 ALONE = ~Cap.MULTI_IMAGE & ~Cap.INSTRUCT
 ZOOMS: dict[str, Policy] = {
-    "attention": Attention(),
+    "attention": AttentionZoom(),
     "values": Values(),
-    "tree": Tree(),
+    "tree": ZoomTree(),
     "scales": Scales(),
     "refine": Refine(),
 }
@@ -118,9 +118,9 @@ def test_a_budget_ends_a_zoom_with_what_it_has(name: str) -> None:
 
 
 def test_relative_attention_is_free_of_what_both_questions_like() -> None:
-    relative = run(Attention(), Fake(asked=reads, look=looks, caps=ALONE))
+    relative = run(AttentionZoom(), Fake(asked=reads, look=looks, caps=ALONE))
     assert any(map(holds, relative.outcome.boxes))
-    plain = run(Attention(relative=False), Fake(asked=reads, look=looks, caps=ALONE))
+    plain = run(AttentionZoom(relative=False), Fake(asked=reads, look=looks, caps=ALONE))
     assert not any(map(holds, plain.outcome.boxes))
     (watch,) = [look.request for look in relative.trace.looks if isinstance(look.request, Watch)]
     assert watch.questions == (QUESTION, wording().neutral)
@@ -128,28 +128,28 @@ def test_relative_attention_is_free_of_what_both_questions_like() -> None:
 
 def test_attention_of_words_names_those_that_the_question_is_about() -> None:
     fake = Fake(asked=reads, look=looks, caps=ALONE)
-    result = run(Attention(words=True, relative=False, layers=(0.0, 0.25)), fake)
+    result = run(AttentionZoom(words=True, relative=False, layers=(0.0, 0.25)), fake)
     (watch,) = [look.request for look in result.trace.looks if isinstance(look.request, Watch)]
     assert (watch.targets, watch.layers) == (("red square",), (0.0, 0.25))
-    relative = run(Attention(words=True), Fake(asked=reads, look=looks, caps=ALONE))
+    relative = run(AttentionZoom(words=True), Fake(asked=reads, look=looks, caps=ALONE))
     (watch,) = [look.request for look in relative.trace.looks if isinstance(look.request, Watch)]
     assert watch.targets == ("red square", "")
 
 
 def test_a_flat_map_keeps_the_whole_picture() -> None:
     flat = Fake(asked=reads, look=lambda r, size: (grid(size, np.ones((8, 8))),) * 2, caps=ALONE)
-    result = run(Attention(), flat)
+    result = run(AttentionZoom(), flat)
     assert result.outcome.boxes == ()
     assert result.outcome.answer.text == "one"
     assert len(result.trace.looks) == 2
 
 
-@pytest.mark.parametrize("policy", [Attention(), Values(), Refine()])
+@pytest.mark.parametrize("policy", [AttentionZoom(), Values(), Refine()])
 def test_the_heat_that_led_there_is_given(policy: Policy) -> None:
     assert run(policy, Fake(asked=reads, look=plainly, chance=sees, caps=ALONE)).outcome.heat is not None
 
 
-@pytest.mark.parametrize("policy", [Attention(gate=1.0), Values(gate=1.0), Scales(gate=1.0), Refine(gate=1.0)])
+@pytest.mark.parametrize("policy", [AttentionZoom(gate=1.0), Values(gate=1.0), Scales(gate=1.0), Refine(gate=1.0)])
 def test_as_sure_as_the_gate_is_enough(policy: Policy) -> None:
     fake = Fake(asked=lambda *_: answer("sure"), look=plainly, chance=sees)
     assert len(run(policy, fake).trace.looks) == 1
@@ -167,12 +167,14 @@ def test_every_look_of_every_zoom_is_bounded(name: str, caps: Cap) -> None:
 
 def test_a_neutral_request_may_be_ones_own() -> None:
     fake = Fake(asked=reads, look=looks)
-    run(Attention(neutral="What colour is the sky?"), fake)
+    run(AttentionZoom(neutral="What colour is the sky?"), fake)
     (watch,) = [request for request in fake.log if isinstance(request, Watch)]
     assert watch.questions == (QUESTION, "What colour is the sky?")
 
 
-@pytest.mark.parametrize("policy", [Attention(both=True), Values(both=True), SelfBox(both=True), Tree(both=True)])
+@pytest.mark.parametrize(
+    "policy", [AttentionZoom(both=True), Values(both=True), PredictedBox(both=True), ZoomTree(both=True)]
+)
 def test_two_pictures_at_once_are_refused_before_anything_is_looked_at(policy: Policy) -> None:
     fake = Fake(caps=~Cap.MULTI_IMAGE)
     with pytest.raises(SaccadeError, match="needs MULTI_IMAGE"):
@@ -184,23 +186,24 @@ def test_with_trust_closer_looks_alone_decide_where_there_are_any() -> None:
     def asked(request: Ask, size: Size) -> Answer:
         return answer("whole", 0.6) if request.sights[-1].box is None else answer("crop", 0.3)
 
-    trusting = Attention(trust=True)
+    trusting = AttentionZoom(trust=True)
     assert run(trusting, Fake(asked=asked, look=looks)).outcome.answer.text == "crop"
     assert run(trusting, Fake(asked=asked, look=looks), budget=150).outcome.answer.text == "whole"
 
 
 def test_crops_stand_beside_the_whole_picture_where_several_are_read() -> None:
-    result = run(Attention(gate=2), Fake(asked=reads, look=looks))
+    result = run(AttentionZoom(gate=2), Fake(asked=reads, look=looks))
     last = result.trace.looks[-1].request.sights
     assert len(last) == 2
     assert last[0].box is None
-    alone = run(Attention(gate=2, both=False), Fake(asked=reads, look=looks))
+    alone = run(AttentionZoom(gate=2, both=False), Fake(asked=reads, look=looks))
     assert len(alone.trace.looks[-1].request.sights) == 1
 
 
 def test_margins_widen_and_sides_bound_every_look() -> None:
     narrow, wide = (
-        run(Attention(margin=margin, side=96, gate=2), Fake(asked=reads, look=looks, caps=ALONE)) for margin in (0, 0.5)
+        run(AttentionZoom(margin=margin, side=96, gate=2), Fake(asked=reads, look=looks, caps=ALONE))
+        for margin in (0, 0.5)
     )
     boxes = [result.trace.looks[-1].request.sights[0].box for result in (narrow, wide)]
     assert boxes[1].width == pytest.approx(2 * boxes[0].width)
@@ -219,14 +222,14 @@ def test_values_verify_boxes_and_drop_those_where_no_is_likelier() -> None:
 
 
 PLACES = [(0.2, 0.2), (0.8, 0.2), (0.5, 0.8)]
-THREE = Windows(shares=(0.25,), aspects=(1.0,), count=3)
+THREE = WindowBoxes(shares=(0.25,), aspects=(1.0,), count=3)
 
 
-def three(request: Watch, size: Size) -> tuple[Heat, ...]:
+def three(request: Watch, size: Size) -> tuple[AttentionMap, ...]:
     """Every question looks at three places, at the first one most."""
     maps = [peak(size, *place, width=0.05) for place in PLACES]
     weights = sum(share * one.weights for share, one in zip((1.0, 0.9, 0.8), maps, strict=True))
-    return (Heat(size, maps[0].boxes, weights),) * len(request.questions)
+    return (AttentionMap(size, maps[0].boxes, weights),) * len(request.questions)
 
 
 def cup(request: Ask, size: Size) -> Answer:
@@ -283,7 +286,7 @@ def test_values_watch_each_thing_that_is_needed_once_and_four_at_most() -> None:
 
 
 def test_values_join_the_boxes_of_several_targets() -> None:
-    def two(request: Watch, size: Size) -> tuple[Heat, ...]:
+    def two(request: Watch, size: Size) -> tuple[AttentionMap, ...]:
         return peak(size, 0.1, 0.1), peak(size, 0.9, 0.9)
 
     def asked(request: Ask, size: Size) -> Answer:
@@ -297,7 +300,7 @@ def test_values_join_the_boxes_of_several_targets() -> None:
 
 def test_the_tree_opens_the_likeliest_part_first() -> None:
     fake = Fake(asked=reads, chance=sees)
-    result = run(Tree(visits=3), fake)
+    result = run(ZoomTree(visits=3), fake)
     assert holds(result.outcome.boxes[0])
     enough = [request.sights[-1] for request in fake.log if isinstance(request, YesNo) and "enough" in request.question]
     assert enough[0].box is None
@@ -315,19 +318,19 @@ def opened(fake: Fake) -> list[Box]:
 
 def test_a_tree_opens_as_many_parts_as_it_has_visits() -> None:
     fake = Fake(asked=cup, chance=lambda *_: 0.2)
-    run(Tree(visits=3, least=1), fake)
+    run(ZoomTree(visits=3, least=1), fake)
     assert len(opened(fake)) == 3
 
 
 def test_parts_are_quartered_while_their_longer_side_allows() -> None:
     fake = Fake(asked=cup, chance=lambda *_: 0.2)
-    run(Tree(visits=99, least=180), fake)
+    run(ZoomTree(visits=99, least=180), fake)
     assert len(opened(fake)) == 4 + 16
 
 
 def test_a_part_that_is_just_enough_ends_the_search() -> None:
     fake = Fake(asked=cup, chance=lambda request, size: float(request.sights[0].mark is not None))
-    run(Tree(enough=1.0), fake)
+    run(ZoomTree(enough=1.0), fake)
     assert len(opened(fake)) == 1
 
 
@@ -340,7 +343,7 @@ def test_at_the_top_the_balance_weighs_what_is_seen_against_what_may_be_hidden(b
         return 0.9 if in_left == ("larger" not in request.question) else 0.1
 
     fake = Fake(asked=cup, chance=chance)
-    run(Tree(visits=1, balance=balance), fake)
+    run(ZoomTree(visits=1, balance=balance), fake)
     assert (opened(fake)[0].center[0] < SIZE.width / 2) is left
 
 
@@ -354,7 +357,7 @@ def test_further_down_what_is_seen_counts_more() -> None:
         return 0.9 if (box.left < 100) == ("larger" not in request.question) else 0.1
 
     fake = Fake(asked=cup, chance=chance)
-    run(Tree(visits=2, balance=0.0), fake)
+    run(ZoomTree(visits=2, balance=0.0), fake)
     assert [box.right for box in opened(fake)] == [200, 100]
 
 
@@ -363,7 +366,7 @@ def test_of_parts_that_are_not_enough_the_best_is_looked_at() -> None:
         box = request.sights[0].mark
         return 0.8 if box is not None and box.right <= 200 and box.bottom <= 150 else 0.6
 
-    result = run(Tree(visits=4, least=400), Fake(asked=cup, chance=chance))
+    result = run(ZoomTree(visits=4, least=400), Fake(asked=cup, chance=chance))
     assert result.outcome.boxes == (Box(0, 0, 200, 150),)
 
 
@@ -378,30 +381,30 @@ def test_a_tree_shows_all_that_it_found_at_once() -> None:
         return 0.9 if any(name in request.question for name in here) else 0.1
 
     fake = Fake(asked=lambda *_: answer("a cup, a dog", 0.5), chance=chance)
-    result = run(Tree(), fake)
+    result = run(ZoomTree(), fake)
     assert result.outcome.boxes == (Box(0, 0, 200, 150), Box(200, 150, 400, 300))
     assert result.trace.looks[-1].request.sights[-1].box == Box.of(SIZE)
 
 
 def test_a_tree_that_finds_nothing_answers_from_the_whole_picture() -> None:
-    result = run(Tree(visits=4), Fake(asked=reads, chance=lambda *_: 0.2))
+    result = run(ZoomTree(visits=4), Fake(asked=reads, chance=lambda *_: 0.2))
     assert result.outcome.boxes == ()
     assert result.trace.looks[-1].request.sights[-1].box is None
 
 
 def test_a_tree_does_not_look_where_the_whole_picture_is_enough() -> None:
     fake = Fake(asked=reads, chance=lambda *_: 0.99)
-    result = run(Tree(), fake)
+    result = run(ZoomTree(), fake)
     assert len(result.trace.looks) == 3  # what has to be seen, whether it can be (for both things once), the answer
     assert result.outcome.boxes == ()
 
 
 def test_a_guessing_tree_stops_at_its_visits_and_at_small_parts() -> None:
     never = Fake(asked=lambda *_: answer("?", 0.1), caps=ALONE)
-    assert len(run(Tree(visits=6), never).trace.looks) == 7
-    assert len(run(Tree(visits=100, least=200), never).trace.looks) == 5
+    assert len(run(ZoomTree(visits=6), never).trace.looks) == 7
+    assert len(run(ZoomTree(visits=100, least=200), never).trace.looks) == 5
     untold = Fake(asked=lambda *_: answer("?", None), caps=ALONE)
-    assert len(run(Tree(visits=6), untold).trace.looks) == 7
+    assert len(run(ZoomTree(visits=6), untold).trace.looks) == 7
 
 
 def test_a_guessing_tree_opens_the_surest_part_first() -> None:
@@ -410,7 +413,7 @@ def test_a_guessing_tree_opens_the_surest_part_first() -> None:
         return answer("?", 0.1 if request.sights[-1].box is None else 0.4 if x > 200 and y > 150 else 0.2)
 
     fake = Fake(asked=asked, caps=ALONE)
-    run(Tree(visits=5), fake)
+    run(ZoomTree(visits=5), fake)
     x, y = fake.log[-1].sights[0].box.center
     assert x > 200
     assert y > 150
@@ -544,13 +547,13 @@ def test_self_box_looks_where_the_model_says() -> None:
     def asked(request: Ask, size: Size) -> Answer:
         return answer("[700, 100, 800, 300]") if "left, top" in request.question else reads(request, size)
 
-    result = run(SelfBox(), Fake(asked=asked))
+    result = run(PredictedBox(), Fake(asked=asked))
     assert result.outcome.answer.text == "seven"
     assert result.outcome.boxes == (Box(280, 30, 320, 90),)
-    lost = run(SelfBox(), Fake(asked=lambda r, s: answer("no box", 0.5)))
+    lost = run(PredictedBox(), Fake(asked=lambda r, s: answer("no box", 0.5)))
     assert lost.outcome.boxes == ()
-    with pytest.raises(SaccadeError, match="SelfBox needs INSTRUCT"):
-        run(SelfBox(), Fake(caps=~Cap.INSTRUCT))
+    with pytest.raises(SaccadeError, match="PredictedBox needs INSTRUCT"):
+        run(PredictedBox(), Fake(caps=~Cap.INSTRUCT))
 
 
 @pytest.mark.parametrize(("question", "about"), [
@@ -568,10 +571,10 @@ def test_an_unknown_language_gets_a_hint() -> None:
 
 
 @pytest.mark.parametrize(("make", "match"), [
-    (lambda: Attention(gate=-1), "gate"), (lambda: Attention(margin=math.nan), "margin"),
-    (lambda: Tree(visits=0), "visits"), (lambda: Tree(balance=2), "balance"),
+    (lambda: AttentionZoom(gate=-1), "gate"), (lambda: AttentionZoom(margin=math.nan), "margin"),
+    (lambda: ZoomTree(visits=0), "visits"), (lambda: ZoomTree(balance=2), "balance"),
     (lambda: Scales(parts=(1,)), "divides a side"), (lambda: Refine(passes=0), "pass"),
-    (lambda: Windows(count=0), "count"),
+    (lambda: WindowBoxes(count=0), "count"),
 ])  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(make, match: str) -> None:
     with pytest.raises(SaccadeError, match=match):
@@ -580,7 +583,7 @@ def test_parameters_that_make_no_sense_are_refused(make, match: str) -> None:
 
 @pytest.mark.parametrize(("budget", "looks"), [(150, 1), (2100, 10)])
 def test_a_tree_leaves_room_for_its_answer(budget: int, looks: int) -> None:
-    result = run(Tree(visits=100, least=1), Fake(chance=lambda *_: 0.6), budget=budget)
+    result = run(ZoomTree(visits=100, least=1), Fake(chance=lambda *_: 0.6), budget=budget)
     assert result.outcome.answer.text == "?"
     assert isinstance(result.trace.looks[-1].request, Ask)
     assert result.trace.looks[-1].request.sights
@@ -590,4 +593,4 @@ def test_a_tree_leaves_room_for_its_answer(budget: int, looks: int) -> None:
 
 def test_a_budget_below_a_trees_answer_is_refused_with_both_numbers() -> None:
     with pytest.raises(SaccadeError, match="0 visual tokens and wants 100 more, the budget is 50"):
-        run(Tree(), Fake(), budget=50)
+        run(ZoomTree(), Fake(), budget=50)

@@ -20,7 +20,7 @@ from saccade.evaluation.results import (
     Row,
     Score,
 )
-from saccade.evaluation.shown import Seen, Shown
+from saccade.evaluation.shown import ShownImage, ShownLook
 from saccade.specs.groups import blocks, everything, identity
 from saccade.specs.layouts.slices import ArxivSliceSpec
 from saccade.specs.layouts.tiles import TileSpec
@@ -113,20 +113,20 @@ def full() -> tuple[Row, ...]:
 
 def seen(
     name: str, layout: Layout, groups: list[Groups], exact: bool = True, answer: str = "7", right: bool = True
-) -> Seen:
+) -> ShownLook:
     """A look with 16 px patches."""
     grids = [view.grid(16) for view in layout.views]
     firsts = np.cumsum([0, *(grid.tokens for grid in grids)])
     joined = [first + part for first, parts in zip(firsts[:-1], groups, strict=True) for part in parts]
     ledger = Ledger.of(layout.size, layout.views, grids).merge(joined, exact=exact)
-    return Seen(name, answer, right, layout, ledger, len(ledger), len(ledger) + 2)
+    return ShownLook(name, answer, right, layout, ledger, len(ledger), len(ledger) + 2)
 
 
 def whole(size: Size, side: int = 256) -> Layout:
     return Layout(size, (View(Box.of(size), Size(side, side)),))
 
 
-def looks(size: Size, answer: str, wrong: str) -> tuple[Seen, ...]:
+def looks(size: Size, answer: str, wrong: str) -> tuple[ShownLook, ...]:
     """What eight readers might have seen of one picture."""
     rng, one, grid = np.random.default_rng(3), whole(size), Grid(16, 16)
     cut, tiles = ArxivSliceSpec(side=128, patch=16).layout(size), TileSpec(tile=128, longest_edge=256).layout(size)
@@ -148,10 +148,10 @@ def looks(size: Size, answer: str, wrong: str) -> tuple[Seen, ...]:
     )
 
 
-def shown(count: int = 3) -> list[Shown]:
+def shown(count: int = 3) -> list[ShownImage]:
     """Generated pictures with a question each, detail and gist in turn."""
     found = []
     for place, scene in enumerate(Scenes("test", count, first=4)):
         question = scene.questions[0 if place % 3 != 2 else -1]
-        found.append(Shown(scene.name, scene.image(), question, looks(scene.size, question.answers[0], "K4")))
+        found.append(ShownImage(scene.name, scene.image(), question, looks(scene.size, question.answers[0], "K4")))
     return found

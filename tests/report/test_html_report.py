@@ -14,7 +14,7 @@ from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
-from saccade.evaluation.shown import Seen, Shown
+from saccade.evaluation.shown import ShownImage, ShownLook
 from saccade.report.html_report import render
 from saccade.specs.groups import identity
 from saccade.specs.layouts.slices import ArxivSliceSpec
@@ -40,10 +40,10 @@ def cards(html: str) -> list[ElementTree.Element]:
     return tree(html).findall(".//article")
 
 
-def one(look: Seen, question: Question | None = None, image: Image.Image | None = None) -> str:
+def one(look: ShownLook, question: Question | None = None, image: Image.Image | None = None) -> str:
     size = (look.layout.size.width, look.layout.size.height)
     asked = question or Question("What?", ("7",), "digit", "detail", (Box(10, 10, 20, 20),), 8.0)
-    return render(results(row()), [Shown("mine", image or Image.new("RGB", size, "white"), asked, (look,))])
+    return render(results(row()), [ShownImage("mine", image or Image.new("RGB", size, "white"), asked, (look,))])
 
 
 def test_it_needs_nothing_but_itself():
@@ -87,7 +87,7 @@ def test_what_users_wrote_is_escaped():
     found = results(
         dataclasses.replace(row(evil), trained=evil, policy=evil, kinds={evil: row().kinds["digit"]}), reference=evil
     )
-    html = render(found, [Shown(evil, Image.new("RGB", (64, 64)), question, (look,))])
+    html = render(found, [ShownImage(evil, Image.new("RGB", (64, 64)), question, (look,))])
     assert "<script" not in html
     assert text(tree(html)).count('<script>alert("x")</script>&') >= 8
 
@@ -174,7 +174,7 @@ def test_pictures_are_embedded_once_per_resolution_and_kept_small():
         # Sharper than what is embedded: no copy of its own.
         seen("d", whole(size, 768), [identity(48 * 48)]),
     )
-    html = render(results(row()), [Shown("photo", photo, Question("?", ("a",), "own", "own"), looks)])
+    html = render(results(row()), [ShownImage("photo", photo, Question("?", ("a",), "own", "own"), looks)])
     images = tree(html).findall(".//image")
     opened = []
     for image in images:
@@ -237,7 +237,7 @@ def test_a_token_made_of_overview_and_slice_shows_its_part_on_each():
 def test_an_empty_ledger_is_drawn_all_dropped():
     layout = whole(Size(128, 128))
     empty = Ledger.of(layout.size, layout.views, [view.grid(16) for view in layout.views]).keep([])
-    look = Seen("nothing", "", False, layout, empty, 0, 0)
+    look = ShownLook("nothing", "", False, layout, empty, 0, 0)
     (figure,) = cards(one(look))[0].findall(".//figure")
     assert "no tokens kept" in text(figure)
     assert len(figure.findall(".//path[@class='dropped']")) == 1
@@ -246,7 +246,7 @@ def test_an_empty_ledger_is_drawn_all_dropped():
 def test_a_look_at_another_picture_is_refused():
     look = seen("llava", whole(Size(64, 64)), [identity(256)])
     with pytest.raises(SaccadeError, match="64×64 px, but the picture is 65×64 px"):
-        Shown("mine", Image.new("RGB", (65, 64)), Question("?", ("a",), "own", "own"), (look,))
+        ShownImage("mine", Image.new("RGB", (65, 64)), Question("?", ("a",), "own", "own"), (look,))
 
 
 def test_equal_input_gives_equal_pages():

@@ -13,14 +13,14 @@ from research.few_shot import study as few_shot
 from research.few_shot.run import run as run_few_shot
 from research.few_shot.study import Shots
 from saccade.core.errors import SaccadeError
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 from saccade.training import recipe as product
 
 ROOT = Path(__file__).parents[2]
 SHORT = ("schedule.steps=2", "schedule.warmup=1", "seeds=[0]")
 
 
-class Stages(Tell):
+class Stages(StageProgress):
     """Keeps the steps that were trained."""
 
     def __init__(self):

@@ -36,7 +36,7 @@ from saccade.specs.hf_config.language import language
 from saccade.specs.laws.layer import softmax_bytes
 from saccade.specs.layouts.cells import BudgetRule
 from saccade.specs.parts import ConnectorSpec, TowerSpec
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 from saccade.towers import build_tower
 from tests.memory import Meter, weights
@@ -104,7 +104,7 @@ def generating(kind: str, attention: str) -> tuple[Plan, Meter]:
     """The same by transformers' class with random weights, on pixels and ids of the planned shapes."""
     config, processor = MODELS[kind]
     config = {"model_type": kind, "tie_word_embeddings": False, **config}
-    system = System(name=kind, family=FAMILIES[kind], config=config, processor=processor)
+    system = ModelSpec(name=kind, family=FAMILIES[kind], config=config, processor=processor)
     plan = system.plan([SIZE], text=TEXT, setting=Setting(dtype="float32", attention=attention))
     made = CONFIG_MAPPING[kind].from_dict(config)
     model = getattr(transformers, made.__class__.__name__.replace("Config", "ForConditionalGeneration"))

@@ -15,7 +15,7 @@ from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.records.recipe import from_dict, to_dict
 from saccade.core.size import Size
-from saccade.fusion.cross import Sight
+from saccade.fusion.cross import VisibleKeys
 from saccade.runtime.reader import Reader
 from saccade.specs.connectors.foveal import FovealSpec
 from saccade.specs.connectors.mlp import MlpSpec
@@ -61,7 +61,7 @@ def test_a_plan_is_what_torch_counts_stage_by_stage(name, size):
         if reader.cross is not None:
             visual = torch.empty(1, plan.cross_keys, reader.cross.spec.source)
             before = reader.cross.before(
-                [block.project(visual) for block in reader.cross.each], Sight(None, None, None)
+                [block.project(visual) for block in reader.cross.each], VisibleKeys(None, None, None)
             )
         reader.language(torch.empty(1, length, made.language.width), marks, places, None, 1, before)
 

@@ -11,7 +11,7 @@ import pytest
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.tasks.canvas import BACKGROUNDS, COLOURS, LIGHT
-from saccade.tasks.exam import Exam, Picture, Question
+from saccade.tasks.exam import BenchmarkImage, Exam, Question
 from saccade.tasks.scenes import CORNERS, DIGITS, LAYOUTS, LETTERS, SPLITS, VERSION, Item, Scene, Scenes
 
 COUNT = 300
@@ -49,7 +49,7 @@ def gist(scene: Scene) -> dict[str, Question]:
 def test_it_is_an_exam():
     exam = Scenes("test", 3, first=5)
     assert isinstance(exam, Exam)
-    assert all(isinstance(scene, Picture) for scene in exam)
+    assert all(isinstance(scene, BenchmarkImage) for scene in exam)
     assert len(exam) == len(list(exam)) == 3
     assert [scene.name for scene in exam] == ["test-00005", "test-00006", "test-00007"]
     assert exam.name == f"{VERSION} test 5:8"

@@ -17,7 +17,7 @@ from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import View
 from saccade.specs.towers.sam import SamSpec
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
 from saccade.towers import build_tower
 from saccade.towers.serial import SerialTower, flow_mask
 from tests.architectures.deepseek_ocr import small as deepseek
@@ -29,7 +29,8 @@ SAM = SamSpec(
 )  # fmt: skip
 BESIDE = SerialSpec(sam=SAM, second=ClipBodySpec(width=16, depth=2, heads=4, middle=24, places=4))
 FLOW = SerialSpec(
-    sam=SAM, second=FlowSpec(width=16, depth=2, heads=4, pairs=2, middle=24, queries=(144, 256), theta=100.0, eps=0.1)
+    sam=SAM, second=CausalFlowSpec(width=16, depth=2, heads=4, pairs=2, middle=24, queries=(144, 256), theta=100.0,
+    eps=0.1)
 )  # fmt: skip
 
 

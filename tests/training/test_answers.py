@@ -12,21 +12,21 @@ from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.language.hub import Decoder
 from saccade.specs.language.decoder import DecoderSpec
-from saccade.training.answers import AnswerJob, Route, exact
-from saccade.training.features import Asked, Bank, Seen
+from saccade.training.answers import AnswerJob, ReaderInTraining, exact
+from saccade.training.features import Bank, FeatureImage, TrainingQuestion
 from saccade.training.sequences import assemble
 
 SMALL = DecoderSpec(
     config=json.dumps({**json.loads(LANGUAGE.config), "num_hidden_layers": 2, "initializer_range": 0.3})
 )
 ASKED = (
-    Asked((300, 301, 220), (70, 71, 2), "code", 12.0),
-    Asked((310, 220), (80, 2), "digit", 9.0),
-    Asked((320, 321, 322, 220), (400, 2), "layout", float("inf")),
+    TrainingQuestion((300, 301, 220), (70, 71, 2), "code", 12.0),
+    TrainingQuestion((310, 220), (80, 2), "digit", 9.0),
+    TrainingQuestion((320, 321, 322, 220), (400, 2), "layout", float("inf")),
 )
 
 
-def route(name: str, pictures: int = 3) -> Route:
+def route(name: str, pictures: int = 3) -> ReaderInTraining:
     """A reader over random features."""
     torch.manual_seed(5)
     path = family()[name]
@@ -37,12 +37,12 @@ def route(name: str, pictures: int = 3) -> Route:
         for grid in path.grids(layout):
             rows.append((grid, counts.setdefault(grid, 0)))
             counts[grid] += 1
-        seen.append(Seen(layout, tuple(rows), ASKED))
+        seen.append(FeatureImage(layout, tuple(rows), ASKED))
     features = {grid: torch.randn(count, grid.tokens, 128).half() for grid, count in counts.items()}
-    return Route(path, build_connector(path.connector), Bank(tuple(seen), features))
+    return ReaderInTraining(path, build_connector(path.connector), Bank(tuple(seen), features))
 
 
-def job(found: Route, **options: object) -> AnswerJob:
+def job(found: ReaderInTraining, **options: object) -> AnswerJob:
     torch.manual_seed(6)
     return AnswerJob(Decoder(SMALL).eval(), [found], {"connector": found.connector}, batch=2, **options)  # type: ignore[arg-type]
 

@@ -14,13 +14,13 @@ import saccade
 from saccade.api.training import train, train_demo
 from saccade.backends.embedded.family import TOWER
 from saccade.core.errors import SaccadeError
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 from saccade.specs.connectors.mlp import MlpSpec
 from saccade.towers.stem import StemTower
 from saccade.training import compute as module
 from saccade.training.compute import Compute, compute_of
-from saccade.training.family import Workshop
-from saccade.training.loop import Job, Schedule, optimisers, run
+from saccade.training.family import TrainingRun
+from saccade.training.loop import Schedule, TrainingJob, optimisers, run
 from saccade.training.match import MatchJob
 from saccade.training.recipe import recipe_of
 from saccade.training.vision import VisionJob
@@ -60,12 +60,12 @@ def vision() -> VisionJob:
     return VisionJob(StemTower(TOWER), Schedule(steps=1, batch=2))
 
 
-def answers(name: str, **options: object) -> Job:
+def answers(name: str, **options: object) -> TrainingJob:
     return test_answers.job(test_answers.route(name, 9), silent=(5,), **options)
 
 
 @pytest.fixture(params=["vision", "answer", "thin", "episode", "look", "match"])
-def job(request: pytest.FixtureRequest) -> tuple[Job, int]:
+def job(request: pytest.FixtureRequest) -> tuple[TrainingJob, int]:
     """A job and a step of it."""
     made = {
         "vision": lambda: (vision(), 0),
@@ -78,13 +78,15 @@ def job(request: pytest.FixtureRequest) -> tuple[Job, int]:
     return made[request.param]()
 
 
-def entries(found: Job) -> list[nn.Module]:
+def entries(found: TrainingJob) -> list[nn.Module]:
     """The modules that a batch goes into."""
     parts = [*found.trained.values(), *(getattr(found, name) for name in ("language", "tower") if hasattr(found, name))]
     return [part for part in parts if not isinstance(part, nn.ModuleDict)]
 
 
-def test_every_batch_is_moved_before_a_module_reads_it(job: tuple[Job, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_batch_is_moved_before_a_module_reads_it(
+    job: tuple[TrainingJob, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, step = job
     read: list[str] = []
 
@@ -110,7 +112,7 @@ def test_every_batch_is_moved_before_a_module_reads_it(job: tuple[Job, int], mon
     assert read
 
 
-def test_a_step_in_bfloat16_leaves_weights_in_float32(job: tuple[Job, int]) -> None:
+def test_a_step_in_bfloat16_leaves_weights_in_float32(job: tuple[TrainingJob, int]) -> None:
     found, step = job
     seen: dict[str, float] = {}
     shifted = _Shifted(found, step)
@@ -126,7 +128,7 @@ def test_a_step_in_bfloat16_leaves_weights_in_float32(job: tuple[Job, int]) -> N
 class _Shifted:
     """A job that begins at a later step."""
 
-    def __init__(self, inner: Job, first: int) -> None:
+    def __init__(self, inner: TrainingJob, first: int) -> None:
         self.inner, self.first = inner, first
 
     @property
@@ -232,6 +234,6 @@ def test_all_that_a_family_trains_is_moved(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(nn.Module, "to", recorded)
     changes = ("align.steps=1", "align.batch=2", "framed=3", "sliced=2", "start=shipped", "readers=[pool-4]")
     plan, _ = recipe_of("embedded", changes)
-    shop = Workshop(plan, tmp_path, Tell(), Compute(place))
+    shop = TrainingRun(plan, tmp_path, StageProgress(), Compute(place))
     made = shop.train("pool-4")
     assert {id(made.tower), id(made.language), id(made.connector)} <= moved

@@ -13,7 +13,7 @@ from saccade.backends.embedded.manifest import cards
 from saccade.core.errors import SaccadeError
 from saccade.runtime.matcher import Matcher
 from saccade.training.demo import demo_name
-from saccade.training.family import Tell, Workshop, train_family
+from saccade.training.family import StageProgress, TrainingRun, train_family
 from saccade.training.recipe import STUDIES, recipe_of, shipped
 from saccade.training.stages import FROZEN, STAGES, THIN
 from saccade.training.vision import GRIDS
@@ -47,7 +47,7 @@ TINY = (
 def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     plan, data = recipe_of("embedded", TINY)
     told: list[str] = []
-    train_family(plan, data, tmp_path, tmp_path / "family", Tell(), told.append)
+    train_family(plan, data, tmp_path, tmp_path / "family", StageProgress(), told.append)
     manifest = json.loads((tmp_path / "family" / "manifest.json").read_text())
     assert list(manifest["readers"]) == [
         "pool-4", "llava-uhd", "flamingo", "flamingo-single", "blip2", "perceiver-4", "llava-uhd-v2", THIN
@@ -69,13 +69,13 @@ def test_a_small_run_trains_packs_and_goes_on_where_it_was(tmp_path: Path) -> No
         compare(models=["pool-4"], families=[tmp_path / "family"], pictures=1)
     with pytest.raises(SaccadeError, match="holds no family"):
         compare(models=["pool-4"], families=[tmp_path], pictures=1)
-    train_family(plan, data, tmp_path, tmp_path / "again", Tell(), told.append)
+    train_family(plan, data, tmp_path, tmp_path / "again", StageProgress(), told.append)
     assert (tmp_path / "again" / "manifest.json").read_text() == (tmp_path / "family" / "manifest.json").read_text()
 
 
 def test_readers_may_be_trained_around_what_ships(tmp_path: Path) -> None:
     plan, data = recipe_of("embedded", (*TINY, "start=shipped", "readers=[blip2]"))
-    train_family(plan, data, tmp_path, tmp_path / "family", Tell(), lambda line: None)
+    train_family(plan, data, tmp_path, tmp_path / "family", StageProgress(), lambda line: None)
     assert not (tmp_path / "vision.pt").exists()
     made, shipped = cards(tmp_path / "family"), cards()
     assert list(made) == list(shipped)
@@ -91,7 +91,7 @@ def test_the_first_stage_starts_the_second(tmp_path: Path) -> None:
     """With a rate of nothing the Q-Former that comes out is the one that went in: the matcher's."""
     still = ("match.lr=1e-30", "blip2.lr=1e-30", "start=shipped", "readers=[blip2]")
     plan, _ = recipe_of("embedded", (*TINY, *still))
-    shop = Workshop(plan, tmp_path, Tell())
+    shop = TrainingRun(plan, tmp_path, StageProgress())
     made = shop.train("blip2").connector.state_dict()
     torch.manual_seed(plan.seed + 5)
     expected = Matcher(MATCHER).qformer.state_dict()

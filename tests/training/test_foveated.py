@@ -13,8 +13,8 @@ from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.specs.connectors.foveal import FovealSpec
 from saccade.tasks.scenes import Scene
-from saccade.training.answers import Route
-from saccade.training.features import Asked, Bank, Seen, fill
+from saccade.training.answers import ReaderInTraining
+from saccade.training.features import Bank, FeatureImage, TrainingQuestion, fill
 from saccade.training.foveated import FovealJob, evidence, padded
 from saccade.training.loop import Schedule, run
 
@@ -34,11 +34,13 @@ def job(bank: Bank, batch: int = 4) -> FovealJob:
     assert isinstance(path.connector, FovealSpec)
     torch.manual_seed(0)
     spec = replace(path.connector, asked=32)
-    return FovealJob(reader.language, Route(replace(path, connector=spec), build_connector(spec), bank), batch=batch)
+    return FovealJob(
+        reader.language, ReaderInTraining(replace(path, connector=spec), build_connector(spec), bank), batch=batch
+    )
 
 
-def seen(width: int, height: int) -> Seen:
-    return Seen(family()["foveated"].views.layout(Size(width, height)), ((GRID, 0),), ())
+def seen(width: int, height: int) -> FeatureImage:
+    return FeatureImage(family()["foveated"].views.layout(Size(width, height)), ((GRID, 0),), ())
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def seen(width: int, height: int) -> Seen:
     ],
 )
 def test_evidence_is_four_patches_around_its_middle(box, rows, cols):
-    one = Asked((7,), (8,), "digit", 12.0, (box,))
+    one = TrainingQuestion((7,), (8,), "digit", 12.0, (box,))
     found = evidence([seen(256, 256)], [one], GRID).view(32, 32)
     assert found.sum() == 4
     assert found[slice(*rows), slice(*cols)].all()
@@ -60,7 +62,7 @@ def test_evidence_is_four_patches_around_its_middle(box, rows, cols):
 
 
 def test_gist_has_no_place():
-    one = Asked((7,), (8,), "count", inf, (Box(0, 0, 256, 256),))
+    one = TrainingQuestion((7,), (8,), "count", inf, (Box(0, 0, 256, 256),))
     assert not evidence([seen(256, 256)], [one], GRID).any()
 
 

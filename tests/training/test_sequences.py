@@ -7,20 +7,20 @@ import torch
 from saccade.backends.embedded.family import embedded, family
 from saccade.core.size import Size
 from saccade.tasks.scenes import Scene
-from saccade.training.features import Asked, Seen, ask
+from saccade.training.features import FeatureImage, TrainingQuestion, ask
 from saccade.training.sequences import LEARNABLE, LONGEST, UNSPELT, draw, episodes
 
 SPEC = family()["flamingo"]
 KINDS = ("digit", *UNSPELT)
 
 
-def seen(kinds: tuple[str, ...] = KINDS) -> Seen:
+def seen(kinds: tuple[str, ...] = KINDS) -> FeatureImage:
     layout = SPEC.views.layout(Size(200, 160))
     asked = tuple(
-        Asked((30 + n, 220), (40 + n, 2), kind, float("inf") if kind in UNSPELT else 9.0)
+        TrainingQuestion((30 + n, 220), (40 + n, 2), kind, float("inf") if kind in UNSPELT else 9.0)
         for n, kind in enumerate(kinds)
     )
-    return Seen(layout, ((SPEC.grids(layout)[0], 0),), asked)
+    return FeatureImage(layout, ((SPEC.grids(layout)[0], 0),), asked)
 
 
 def test_an_episode_is_a_run_of_pictures_questions_and_answers() -> None:
@@ -49,10 +49,10 @@ def test_episodes_are_read_as_prompts_with_examples_are() -> None:
     assert batch.ids[0].tolist() == reader.tokenizer(text)["input_ids"]
 
 
-def seen_of(scene: Scene) -> Seen:
+def seen_of(scene: Scene) -> FeatureImage:
     layout = SPEC.views.layout(scene.size)
     asked = ask(scene, layout, embedded("llava").tokenizer, SPEC.template)
-    return Seen(layout, ((SPEC.grids(layout)[0], 0),), asked)
+    return FeatureImage(layout, ((SPEC.grids(layout)[0], 0),), asked)
 
 
 def test_what_is_drawn() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.views.media import Found, find, picture_of
+from saccade.views.media import MediaFile, find, picture_of
 from saccade.views.open import PIXEL_LIMIT, open_picture
 from tests.views.files import DATA, corners, needs, page, pdf, turned, video
 
@@ -49,10 +49,10 @@ def test_one_of_each(tmp_path: Path):
     photo, scan = sideways(tmp_path / "photo.jpg"), pdf(tmp_path / "scan.pdf", page("0 0 72 36"), page("0 0 36 72"))
     film = turned(video(tmp_path / "film.mp4", 20, rate=10), 0, 1, -1, 0)
     assert find([scan, film, photo]) == [
-        Found(name=f"{scan}, page 1", size=Size(144, 72), path=scan, page=1),
-        Found(name=f"{scan}, page 2", size=Size(72, 144), path=scan, page=2),
-        Found(name=str(film), size=Size(32, 64), frames=20, fps=10.0, path=film),
-        Found(name=str(photo), size=Size(32, 64), path=photo),
+        MediaFile(name=f"{scan}, page 1", size=Size(144, 72), path=scan, page=1),
+        MediaFile(name=f"{scan}, page 2", size=Size(72, 144), path=scan, page=2),
+        MediaFile(name=str(film), size=Size(32, 64), frames=20, fps=10.0, path=film),
+        MediaFile(name=str(photo), size=Size(32, 64), path=photo),
     ]
 
 
@@ -73,7 +73,7 @@ def test_content_decides_not_the_name(tmp_path: Path):
 
 def test_a_picture_that_pillow_alone_knows(tmp_path: Path):
     path = picture(tmp_path / "bitmap", format="bmp")  # no suffix, and two letters for a mark
-    assert find([path]) == [Found(name=str(path), size=Size(64, 32), path=path)]
+    assert find([path]) == [MediaFile(name=str(path), size=Size(64, 32), path=path)]
 
 
 @pytest.mark.parametrize("kind", ["gif", "png", "tiff", "webp"])
@@ -285,7 +285,7 @@ def test_real_odd_files():
         except SaccadeError:
             refused(path.name, path)
         else:
-            assert find([path]) == [Found(name=str(path), size=Size(*size), path=path)]
+            assert find([path]) == [MediaFile(name=str(path), size=Size(*size), path=path)]
 
 
 @needs("pdf")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from saccade.api.serving import Limits
+from saccade.api.serving import ServerLimits
 from saccade.web.chat import Chat, read
 from saccade.web.refusal import RefusalError
 
-LIMITS = Limits(characters=50, max_tokens=100)
+LIMITS = ServerLimits(characters=50, max_tokens=100)
 URI = "data:image/png;base64," + base64.b64encode(b"picture").decode()
 IMAGE = {"type": "image_url", "image_url": {"url": URI}}
 TEXT = {"type": "text", "text": "which colour?"}
@@ -53,7 +53,7 @@ def test_either_name_of_the_limit():
     assert chat(max_tokens=7).max_tokens == 7
     assert chat(max_tokens=7, max_completion_tokens=7).max_tokens == 7
     assert chat(max_tokens=100).max_tokens == 100
-    assert read(json.dumps(BODY).encode(), "llava", Limits(max_tokens=5)).max_tokens == 5
+    assert read(json.dumps(BODY).encode(), "llava", ServerLimits(max_tokens=5)).max_tokens == 5
 
 
 def uri(text: str) -> dict[str, Any]:

@@ -21,9 +21,9 @@ import torch
 from openai import APIStatusError, BadRequestError, OpenAI
 from PIL import Image
 
-from saccade.api.serving import Limits, serving
+from saccade.api.serving import ServerLimits, serving
 from saccade.backends.embedded.family import embedded
-from saccade.backends.request_queue import BusyError, Question, Reply, RequestQueue
+from saccade.backends.request_queue import BusyError, QueuedQuestion, QueuedReply, RequestQueue
 from saccade.core.answer import Answer
 from saccade.runtime.reader import Reader
 from saccade.tasks.scenes import Scene
@@ -31,7 +31,7 @@ from saccade.web.shapes import completion, stream
 from tests.servers import Running, served
 
 QUESTION = "What color is the background?"
-BOUNDS = Limits(body=100_000, seconds=0.3, pixels=40_000, max_tokens=20, room=2)
+BOUNDS = ServerLimits(body=100_000, seconds=0.3, pixels=40_000, max_tokens=20, room=2)
 
 
 @pytest.fixture(scope="module")
@@ -175,16 +175,16 @@ def test_a_stream_that_is_cut_off_says_so(client: OpenAI):
     assert [choice.finish_reason for chunk in chunks for choice in chunk.choices] == [None, None, "length"]
 
 
-def told(text: str, *spelt: str, ended: bool = False) -> Reply:
+def told(text: str, *spelt: str, ended: bool = False) -> QueuedReply:
     """An answer so far."""
     tokens = tuple(range(1, len(spelt) + 1))
-    return Reply(Answer(text, tokens, (-0.5,) * len(spelt), ()), spelt, ended, 9, 4)
+    return QueuedReply(Answer(text, tokens, (-0.5,) * len(spelt), ()), spelt, ended, 9, 4)
 
 
-def streamed(*parts: Reply | Exception, logprobs: bool = False) -> list[dict[str, Any]]:
+def streamed(*parts: QueuedReply | Exception, logprobs: bool = False) -> list[dict[str, Any]]:
     """The events of an answer that grows so."""
 
-    async def grown() -> AsyncIterator[Reply]:
+    async def grown() -> AsyncIterator[QueuedReply]:
         for part in parts:
             if isinstance(part, Exception):
                 raise part
@@ -255,7 +255,7 @@ def test_a_stream_keeps_its_place_until_it_is_answered(bounded: Running, monkeyp
 
 
 def test_tokens_are_spelt_in_bytes():
-    told = Reply(Answer("é", (7,), (-0.5,), ()), ("é",), True, 9, 4)
+    told = QueuedReply(Answer("é", (7,), (-0.5,), ()), ("é",), True, 9, 4)
     (place,) = completion(told, "x", True)["choices"][0]["logprobs"]["content"]
     assert place == {"token": "é", "logprob": -0.5, "bytes": [0xC3, 0xA9], "top_logprobs": []}
 
@@ -455,7 +455,7 @@ def test_the_queue_closes_with_the_server():
     with served(made):
         pass
     with pytest.raises(BusyError, match="closing"), made.queue.place():
-        made.queue.ask(Question(scene(), QUESTION, 1))
+        made.queue.ask(QueuedQuestion(scene(), QUESTION, 1))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from saccade.core.errors import SaccadeError
-from saccade.weights.files import Shelf, contents, fill, listing, read, require, shapes, traced
+from saccade.weights.files import OpenFiles, contents, fill, listing, read, require, shapes, traced
 
 
 def index(folder, weights: dict[str, str]) -> None:
@@ -168,7 +168,7 @@ def test_nothing_of_a_large_file_is_read_before_it_is_asked_for(tmp_path):
 
     file, size = tmp_path / "w.pt", 20_000_000
     torch.save({"a": torch.zeros(size), "b": torch.ones(1)}, file)
-    before, shelf = resident(), Shelf()
+    before, shelf = resident(), OpenFiles()
     assert shelf(file, "b").item() == 1
     assert resident() - before < size  # of four bytes a number
     assert float(shelf(file, "a").sum()) == 0

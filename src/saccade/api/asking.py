@@ -27,7 +27,7 @@ from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.catalogue import policy as named_policy
 from saccade.policies.catalogue import recipe_of
 from saccade.policies.scheduler import Scheduler
-from saccade.report.images.scan_path import Glance, draw_path
+from saccade.report.images.scan_path import ScanStep, draw_path
 from saccade.views.image_region import extent
 from saccade.views.open import open_picture
 
@@ -35,7 +35,7 @@ SCHEMA = "saccade.ask/1"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class AskResult:
     """A question's ``result`` with what it took: the ``picture``, the ``model`` and the ``recipe`` of its policy."""
 
     picture: Image.Image
@@ -69,7 +69,7 @@ class Asked:
         path = png_path(target)
         made = draw_path(
             self.picture,
-            [Glance(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
+            [ScanStep(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
             self.result.outcome.heat,
             title=f"{self.question}  {self.result.outcome.answer.text}",
             lines=(f"{self.model} · {self.policy} · {read(self.result.trace)} read in all",),
@@ -89,7 +89,7 @@ def ask(
     revision: str | None = None,
     device: str = AUTO,
     dtype: str = AUTO,
-) -> Asked:
+) -> AskResult:
     """Answer ``question`` about an image.
 
     Args:
@@ -120,7 +120,7 @@ def ask(
     further = dict.fromkeys(name for name in required if name != key)
     bench = {key: first} | {name: open_one_of(name, device=device, dtype=dtype) for name in further}
     (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
-    return Asked(opened, question, first.name, named, recipe_of(chosen), result)
+    return AskResult(opened, question, first.name, named, recipe_of(chosen), result)
 
 
 def _policy(policy: object, changes: tuple[str, ...], embedded: bool) -> tuple[Policy, str]:

@@ -31,7 +31,7 @@ from saccade.core.interface.progress import Progress
 from saccade.core.records.files import write_whole
 from saccade.core.records.recipe import to_dict
 from saccade.evaluation.candidates import Model
-from saccade.evaluation.compare import Comparison, Plan
+from saccade.evaluation.compare import Comparison, ComparisonPlan
 from saccade.evaluation.compare import compare as run_compare
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.policies import Policies
@@ -42,7 +42,7 @@ from saccade.evaluation.storage.journal import FileJournal
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import TYPES as POLICY_TYPES
 from saccade.policies.catalogue import policy as named_policy
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.tasks.data import read
 from saccade.tasks.exam import Exam, Question
 from saccade.tasks.hinted import hinted
@@ -55,7 +55,7 @@ REFERENCE = "llava"
 THIN = "llava-thin"
 """Its twin that was trained with smaller pictures and dropped tokens, from which baselines are made as well."""
 OWN_LOOK = "own-look"
-"""What results call a ``Once`` object among the policies."""
+"""What results call a ``SingleLook`` object among the policies."""
 Metric = str | Callable[[str, Question], float]
 
 
@@ -278,7 +278,7 @@ def _plan(
     price: float | None,
     twin: str,
     calibrated: bool,
-) -> Plan:
+) -> ComparisonPlan:
     if budgets is not None:
         budgets = [whole("a budget (visual tokens)", budget, 1) for budget in listed("budgets", budgets)]
     sources = list(cards()) if models is None else _listed(models)
@@ -295,7 +295,7 @@ def _plan(
     driven = [reference] if models is None else [*known, *given]
     beside = {name: taking.backend(name) for name in _named_by(chosen)}
     taking.share()
-    return Plan(
+    return ComparisonPlan(
         exam=exam,
         models=taken,
         reference=reference,
@@ -344,7 +344,7 @@ def _policies(chosen: Sequence[str | Policy], tuned: bool) -> dict[str, Policy]:
 def _policy_name(policy: str | Policy) -> str:
     """Its name in the results. A single look of the user's own is not the plain one that every comparison holds."""
     if isinstance(policy, Policy):
-        return OWN_LOOK if isinstance(policy, Once) else type(policy).__name__.lower()
+        return OWN_LOOK if isinstance(policy, SingleLook) else type(policy).__name__.lower()
     return Path(policy).stem if _file(policy) else policy
 
 
@@ -382,7 +382,7 @@ def _positive(name: str, value: float | None) -> float | None:
 
 
 @contextmanager
-def _journal(folder: Path | None, plan: Plan, *, fresh: bool, retry: bool) -> Iterator[FileJournal | None]:
+def _journal(folder: Path | None, plan: ComparisonPlan, *, fresh: bool, retry: bool) -> Iterator[FileJournal | None]:
     if folder is None:
         yield None
         return

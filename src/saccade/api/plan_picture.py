@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from saccade.api.planning import Planned, Planning, Refused
+from saccade.api.planning import PlannedModel, PlanningResult, Refused
 from saccade.api.png import png_path, write_png
 from saccade.core.errors import SaccadeError
 from saccade.core.plan import Plan
 from saccade.core.units import DPI, scaled
-from saccade.report.images.draw import Drawn, draw
+from saccade.report.images.draw import DrawnView, draw
 from saccade.views.media import find, picture_of
 
 
-def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int = DPI) -> Path:
+def picture(planning: PlanningResult, paths: Sequence[Path], target: Path, *, dpi: int = DPI) -> Path:
     """Draw the first model over the first picture, page or frame into ``target``, a PNG; the file.
 
     Raises SaccadeError where several models were planned, where there is no picture to draw on, and where ``target``
@@ -37,12 +37,12 @@ def picture(planning: Planning, paths: Sequence[Path], target: Path, *, dpi: int
     return write_png(made, path)
 
 
-def _drawn(row: Planned, plan: Plan, planning: Planning) -> list[Drawn]:
+def _drawn(row: PlannedModel, plan: Plan, planning: PlanningResult) -> list[DrawnView]:
     path = row.system.path(planning.options)
-    return [Drawn(view=view, tokens=path.token_grid(view)) for view in plan.layout.views]
+    return [DrawnView(view=view, tokens=path.token_grid(view)) for view in plan.layout.views]
 
 
-def _title(row: Planned, plan: Plan, name: str) -> str:
+def _title(row: PlannedModel, plan: Plan, name: str) -> str:
     pages = f" over {len(plan.layouts)} pages" if len(plan.layouts) > 1 else ""
     cost = f"{plan.visual_tokens:,} visual tokens{pages}, {scaled(plan.flops)}FLOPs"
     return f"{row.system.name} on {Path(name).name}: {cost}"

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from saccade.api.planning import Document, Planned, Planning, Refused
+from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused
 from saccade.core.box import Box
 from saccade.core.plan import Plan
 from saccade.core.view import Layout, View
 from saccade.specs.laws.path import Video
-from saccade.specs.laws.roofline import Band, Times
-from saccade.specs.planner.fit import Fit, Limits
+from saccade.specs.laws.roofline import TimeRange, Times
+from saccade.specs.planner.fit import Fit, FitLimits
 
 SCHEMA = "saccade.plan/1"
 
 Record = dict[str, object]
 
 
-def record(planning: Planning) -> Record:
+def record(planning: PlanningResult) -> Record:
     """Plain data, ready for JSON. Sizes in pixels, boxes in source pixels, bytes, FLOPs, seconds."""
     return {
         "schema": SCHEMA,
@@ -33,7 +33,7 @@ def record(planning: Planning) -> Record:
     }
 
 
-def _limits(limits: Limits) -> Record:
+def _limits(limits: FitLimits) -> Record:
     return {
         "memory": limits.memory,
         "seconds": limits.seconds,
@@ -53,7 +53,7 @@ def _document(document: Document) -> Record:
     return {"name": document.name, "kind": document.kind, "media": media}
 
 
-def _model(row: Planned) -> Record:
+def _model(row: PlannedModel) -> Record:
     told = row.settings
     return {
         "model": row.system.name,
@@ -132,7 +132,7 @@ def _sides(box: Box) -> list[float]:
     return list(box.sides)
 
 
-def _band(band: Band | None) -> list[float] | None:
+def _band(band: TimeRange | None) -> list[float] | None:
     return None if band is None else [band.low, band.high]
 
 

@@ -6,11 +6,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from saccade.api.planning import Document, Planned, Planning, Refused
+from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused
 from saccade.core.plan import Plan
 from saccade.core.units import bytes_told, scaled, seconds_told, significant
 from saccade.specs.laws.path import Video
-from saccade.specs.laws.roofline import Band, Times
+from saccade.specs.laws.roofline import TimeRange, Times
 from saccade.specs.planner.fit import Fit
 
 NONE = "–"
@@ -18,7 +18,7 @@ DOUBT = "?"
 """Marks a model some of whose constants were seen in no released file, code or paper."""
 
 
-def tables(planning: Planning) -> list[Table]:
+def tables(planning: PlanningResult) -> list[Table]:
     """What was planned: one document in full, several as a distribution; and what fits, where something is limited."""
     many = len(planning.documents) > 1
     made = [_spread(planning) if many else _single(planning)]
@@ -27,7 +27,7 @@ def tables(planning: Planning) -> list[Table]:
     return made
 
 
-def explained(planning: Planning) -> Iterator[Text]:
+def explained(planning: PlanningResult) -> Iterator[Text]:
     """Why each count is what it is, and what is doubtful, model by model and document by document."""
     for row in planning.rows:
         for document, found in zip(planning.documents, row.plans, strict=True):
@@ -44,7 +44,7 @@ def explained(planning: Planning) -> Iterator[Text]:
                 yield Text(f"  ! {note}", style="yellow")
 
 
-def footers(planning: Planning) -> list[str]:
+def footers(planning: PlanningResult) -> list[str]:
     """What the figures are, and what they leave out."""
     setting = planning.setting
     lines = [
@@ -72,7 +72,7 @@ def footers(planning: Planning) -> list[str]:
     return lines
 
 
-def advice(planning: Planning) -> Iterator[Text]:
+def advice(planning: PlanningResult) -> Iterator[Text]:
     """Settings to paste, for models that fit by one."""
     for row in planning.rows:
         if row.settings is None or row.fit is None:
@@ -89,7 +89,7 @@ def _table(title: str) -> Table:
     )
 
 
-def _single(planning: Planning) -> Table:
+def _single(planning: PlanningResult) -> Table:
     (document,) = planning.documents
     timed = planning.device is not None
     made = _table(_title(document))
@@ -111,7 +111,7 @@ def _single(planning: Planning) -> Table:
     return made
 
 
-def _cells(row: Planned, found: Plan) -> list[Text]:
+def _cells(row: PlannedModel, found: Plan) -> list[Text]:
     views = sum(len(layout.views) * layout.times for layout in found.layouts)
     return [
         _name(row),
@@ -125,7 +125,7 @@ def _cells(row: Planned, found: Plan) -> list[Text]:
     ]
 
 
-def _spread(planning: Planning) -> Table:
+def _spread(planning: PlanningResult) -> Table:
     """Visual tokens over many documents."""
     names = len(planning.documents)
     made = _table(f"{names} documents, visual tokens of each")
@@ -152,7 +152,7 @@ def _spread(planning: Planning) -> Table:
     return made
 
 
-def _fits(planning: Planning) -> Table:
+def _fits(planning: PlanningResult) -> Table:
     what = planning.documents[0].name if len(planning.documents) == 1 else "the largest document"
     made = _table(f"within {_limits(planning)}, {what}")
     made.add_column("model", no_wrap=True)
@@ -179,7 +179,7 @@ def _fits(planning: Planning) -> Table:
     return made
 
 
-def _first(planning: Planning, found: Plan | None) -> Text:
+def _first(planning: PlanningResult, found: Plan | None) -> Text:
     from saccade.specs.planner.fit import times_of
 
     if found is None or planning.device is None:
@@ -203,7 +203,7 @@ def _keep(fit: Fit) -> Text:
     return Text("all" if fit.keep == 1 else f"{100 * fit.keep:.3g} %")
 
 
-def _limits(planning: Planning) -> str:
+def _limits(planning: PlanningResult) -> str:
     limits, told = planning.limits, list[str]()
     if limits.memory is not None:
         told.append(bytes_told(limits.memory))
@@ -233,11 +233,11 @@ def _same(why: Sequence[str]) -> Sequence[str]:
     return why if len(set(why)) > 1 else why[:1]
 
 
-def _name(row: Planned) -> Text:
+def _name(row: PlannedModel) -> Text:
     return Text.assemble(row.system.name, (DOUBT if _doubtful(row) else "", "yellow"))
 
 
-def _doubtful(row: Planned) -> bool:
+def _doubtful(row: PlannedModel) -> bool:
     return any(note.startswith("unverified") for found in row.good for note in found.notes)
 
 
@@ -260,7 +260,7 @@ def _timed(times: Times | None) -> list[Text]:
     ]
 
 
-def _seconds(band: Band) -> str:
+def _seconds(band: TimeRange) -> str:
     return seconds_told(band.low, band.high)
 
 

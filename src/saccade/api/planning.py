@@ -19,8 +19,8 @@ from saccade.core.units import DPI
 from saccade.specs.laws.path import Media, Video
 from saccade.specs.laws.roofline import Times
 from saccade.specs.planner.device import Device, device
-from saccade.specs.planner.fit import Fit, Limits, fit, times_of
-from saccade.specs.planner.system import TEXT, System
+from saccade.specs.planner.fit import Fit, FitLimits, fit, times_of
+from saccade.specs.planner.system import TEXT, ModelSpec
 
 
 def plan(
@@ -94,10 +94,10 @@ class Refused:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Planned:
+class PlannedModel:
     """One model over all documents: a plan or a refusal each, times where a device is known, and how it would fit."""
 
-    system: System
+    system: ModelSpec
     plans: tuple[Plan | Refused, ...]
     times: tuple[Times | None, ...]
     fit: Fit | None = None
@@ -110,16 +110,16 @@ class Planned:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Planning:
+class PlanningResult:
     """Everything that was asked, and what came out: tables and JSON are drawn from it."""
 
     documents: tuple[Document, ...]
     setting: Setting
     text: int
     options: Mapping[str, object]
-    limits: Limits
+    limits: FitLimits
     device: Device | None
-    rows: tuple[Planned, ...]
+    rows: tuple[PlannedModel, ...]
 
     @property
     def fits(self) -> bool:
@@ -161,11 +161,11 @@ def survey(
     setting: Setting | None = None,
     text: int = TEXT,
     options: Mapping[str, object] | None = None,
-    limits: Limits | None = None,
+    limits: FitLimits | None = None,
     on: str | None = None,
     sort: str = "tokens",
     progress: Progress | None = None,
-) -> Planning:
+) -> PlanningResult:
     """Every model (all presets unless named) over every document, and the largest setting within ``limits``.
 
     ``on`` names a device, or ``here`` for a stored calibration. Models that read no videos are left out where all
@@ -175,10 +175,10 @@ def survey(
         instance("a document", document, Document, "a saccade.api.planning.Document, as documents_of gives them")
     if not documents:
         raise SaccadeError("there is nothing to plan: name a picture, a PDF, a video or a folder, or give --size")
-    setting, limits = Setting() if setting is None else setting, Limits() if limits is None else limits
+    setting, limits = Setting() if setting is None else setting, FitLimits() if limits is None else limits
     options = {} if options is None else options
     instance("setting", setting, Setting, "a saccade.core.plan.Setting")
-    instance("limits", limits, Limits, "saccade.specs.planner.fit.Limits")
+    instance("limits", limits, FitLimits, "saccade.specs.planner.fit.FitLimits")
     instance("options", options, Mapping, "a mapping of names to values")
     whole("text", text, 0)
     if progress is not None:
@@ -191,7 +191,7 @@ def survey(
         raise SaccadeError(f"no models to plan; name some of: {', '.join(PRESETS)}")
     if models is None and options:
         raise SaccadeError(f"options belong to models: name one with --models to set {', '.join(options)}")
-    rows: list[Planned] = []
+    rows: list[PlannedModel] = []
     for done, name in enumerate(names, 1):
         one = system(name)
         filmed = all(document.kind == "video" for document in documents)
@@ -201,7 +201,7 @@ def survey(
         if progress is not None:
             progress("planning", done, len(names))
     _taken(rows, documents)
-    return Planning(
+    return PlanningResult(
         documents=tuple(documents),
         setting=setting,
         text=text,
@@ -212,7 +212,7 @@ def survey(
     )
 
 
-def _taken(rows: Sequence[Planned], documents: Sequence[Document]) -> None:
+def _taken(rows: Sequence[PlannedModel], documents: Sequence[Document]) -> None:
     """Raises where no model takes anything: there is nothing to show."""
     if any(row.good for row in rows):
         return
@@ -227,7 +227,7 @@ SORTS = ("tokens", "flops", "memory", "time", "name")
 """What a table can be sorted by; models that refuse everything stand last."""
 
 
-def _rank(row: Planned, sort: str) -> tuple[float, str]:
+def _rank(row: PlannedModel, sort: str) -> tuple[float, str]:
     good = row.good
     if not good:
         return (float("inf"), row.system.name)
@@ -242,14 +242,14 @@ def _rank(row: Planned, sort: str) -> tuple[float, str]:
 
 
 def _row(
-    one: System,
+    one: ModelSpec,
     documents: Sequence[Document],
     setting: Setting,
     text: int,
     options: Mapping[str, object],
-    limits: Limits,
+    limits: FitLimits,
     machine: Device | None,
-) -> Planned:
+) -> PlannedModel:
     plans: list[Plan | Refused] = []
     one.checkpoint_with(options)  # a wrong option is the caller's fault; only a picture's is the model's
     for document in documents:
@@ -260,7 +260,7 @@ def _row(
     times = [times_of(found, machine) if machine and isinstance(found, Plan) else None for found in plans]
     largest = _largest(plans)
     if not limits.any or largest is None:
-        return Planned(system=one, plans=tuple(plans), times=tuple(times))
+        return PlannedModel(system=one, plans=tuple(plans), times=tuple(times))
     media = documents[largest].media
     found = fit(one, media, limits, text=text, setting=setting, device=machine, options=options)
     advice = None
@@ -268,7 +268,7 @@ def _row(
         chosen = {**one.checkpoint_with(options).options, **found.options}
         filmed = documents[largest].kind == "video"
         advice = settings(one, chosen, context=limits.context, pictures=len(media), video=filmed)
-    return Planned(system=one, plans=tuple(plans), times=tuple(times), fit=found, settings=advice)
+    return PlannedModel(system=one, plans=tuple(plans), times=tuple(times), fit=found, settings=advice)
 
 
 def _largest(plans: Sequence[Plan | Refused]) -> int | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from saccade.backends.open import open_model
 from saccade.backends.placement import AUTO
 from saccade.backends.request_queue import BusyError as BusyError
-from saccade.backends.request_queue import Question as Question
-from saccade.backends.request_queue import Reply as Reply
+from saccade.backends.request_queue import QueuedQuestion as QueuedQuestion
+from saccade.backends.request_queue import QueuedReply as QueuedReply
 from saccade.backends.request_queue import RequestQueue as RequestQueue
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
@@ -16,7 +16,7 @@ from saccade.views.open import open_picture as open_picture
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class ServerLimits:
     """What is taken from strangers at most: bytes of a body and seconds until it is there, pixels of an image,
     characters of a question, tokens of an answer, and questions at once, so many of them in a batch.
     """
@@ -42,7 +42,7 @@ class Serving:
 
     name: str
     queue: RequestQueue
-    limits: Limits
+    limits: ServerLimits
 
     @property
     def logprobs(self) -> bool:
@@ -57,7 +57,7 @@ class Serving:
 
 def serving(
     model: object,
-    limits: Limits | None = None,
+    limits: ServerLimits | None = None,
     *,
     device: str = AUTO,
     dtype: str = AUTO,
@@ -78,7 +78,7 @@ def serving(
     """
     if name is not None:
         text("name", name)
-    bounds = Limits() if limits is None else limits
-    instance("limits", bounds, Limits, "saccade.api.serving.Limits")
+    bounds = ServerLimits() if limits is None else limits
+    instance("limits", bounds, ServerLimits, "saccade.api.serving.ServerLimits")
     backend = open_model(model, revision=revision, device=device, dtype=dtype)
     return Serving(name or backend.name, RequestQueue(backend, bounds.room, bounds.batch), bounds)

@@ -7,9 +7,9 @@ from saccade.api.comparing import REFERENCE, Compared, results_folder, stored
 from saccade.backends.open import open_model
 from saccade.backends.placement import AUTO
 from saccade.core.interface.arguments import function, instance, path, text, texts
-from saccade.core.interface.progress import Progress, Tell
+from saccade.core.interface.progress import Progress, StageProgress
 from saccade.evaluation.candidates import Model
-from saccade.evaluation.compare import Plan
+from saccade.evaluation.compare import ComparisonPlan
 from saccade.evaluation.compare import compare as run_compare
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.training.compute import compute_of
@@ -33,7 +33,7 @@ def train_demo(
     out: str | Path,
     device: str = AUTO,
     dtype: str = AUTO,
-    tell: Tell | None = None,
+    tell: StageProgress | None = None,
     progress: Progress | None = None,
 ) -> Compared:
     """Train one connector again from scratch and compare it with the shipped one on a short benchmark.
@@ -43,13 +43,13 @@ def train_demo(
     compute = compute_of(device, dtype)
     name = demo_name(connector)
     folder = results_folder(out)
-    fresh = retrain(name, Path(out), tell or Tell(), compute=compute)
+    fresh = retrain(name, Path(out), tell or StageProgress(), compute=compute)
     retrained, where = f"{name}-retrained", str(compute.device)
     models = {
         one: Model(one, {0: open_model(one, device=where)}, baseline=one == REFERENCE) for one in (REFERENCE, name)
     }
     models[retrained] = Model(retrained, {0: open_model(fresh, device=where, name=retrained)})
-    plan = Plan(
+    plan = ComparisonPlan(
         exam=Scenes("test", DEMO_PICTURES),
         models=models,
         reference=REFERENCE,
@@ -66,7 +66,7 @@ def train(
     changes: Sequence[str] = (),
     device: str = AUTO,
     dtype: str = AUTO,
-    tell: Tell | None = None,
+    tell: StageProgress | None = None,
     announce: Announce = _quiet,
 ) -> Path:
     """Train the embedded family by a recipe, and return the folder of the trained models.
@@ -90,11 +90,11 @@ def train(
     folder = path("out", out)
     results_folder(folder)
     if tell is not None:
-        instance("tell", tell, Tell, "a saccade.core.interface.progress.Tell")
+        instance("tell", tell, StageProgress, "a saccade.core.interface.progress.StageProgress")
     function("announce", announce)
     plan, data = recipe_of(text("recipe", recipe), texts("changes", changes))
     compute = compute_of(device, dtype)
     announce(claim(folder, data))
     announce(f"trains on {compute}, weights in float32")
-    train_family(plan, data, folder, folder / "family", tell or Tell(), announce, compute)
+    train_family(plan, data, folder, folder / "family", tell or StageProgress(), announce, compute)
     return folder / "family"

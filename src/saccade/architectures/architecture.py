@@ -52,7 +52,7 @@ class Loader:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Hosted:
+class HostedKind:
     """How the class of ``transformers`` is run, and what was proved of its inside.
 
     ``processor`` is the class that writes its prompts; ``axis`` counts the views along an axis of its pixels; its
@@ -86,5 +86,5 @@ class Architecture:
     presets: tuple[str, ...] = ()
     compositions: Mapping[str, Composition] = field(default_factory=dict)
     loaders: tuple[Loader, ...] = ()
-    hosted: Hosted | None = None
+    hosted: HostedKind | None = None
     answers: bool = False

@@ -15,11 +15,11 @@ from saccade.architectures import FAMILIES, PRESETS
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.registry.plugins import has_plugin, plugin, plugins
 from saccade.specs.hf_config.fields import Json
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 
 
 @cache
-def system(name: str) -> System:
+def system(name: str) -> ModelSpec:
     """A preset by name, another package's by ``package/name``, or a checkpoint folder by path.
 
     Raises SaccadeError with near matches.
@@ -33,10 +33,10 @@ def system(name: str) -> System:
     raise unknown("model", name, (*PRESETS, *plugins("saccade.models")))
 
 
-def foreign(name: str) -> System:
+def foreign(name: str) -> ModelSpec:
     """The model that another package registers as ``name`` in the group ``saccade.models``.
 
-    What is registered, or what it returns when it is called without arguments, is a ``System``, the path of a
+    What is registered, or what it returns when it is called without arguments, is a ``ModelSpec``, the path of a
     checkpoint folder, a mapping with ``config`` and ``processor`` (as the two JSON files of a checkpoint hold them), or
     the path of a JSON file that holds such a mapping. Raises SaccadeError for anything else.
     """
@@ -46,7 +46,7 @@ def foreign(name: str) -> System:
             found = found()
         except Exception as error:
             raise SaccadeError(f"model {name!r} cannot be made: {type(error).__name__}: {error}") from error
-    if isinstance(found, System):
+    if isinstance(found, ModelSpec):
         return found
     if isinstance(found, str | Path):
         if Path(found).is_dir():
@@ -60,7 +60,7 @@ def foreign(name: str) -> System:
     return _given(name, cast(Json, found))
 
 
-def _given(name: str, data: Json) -> System:
+def _given(name: str, data: Json) -> ModelSpec:
     """A model from a mapping that another package gives."""
     parts = {key: data.get(key) for key in ("config", "processor")}
     for key, part in parts.items():
@@ -71,10 +71,10 @@ def _given(name: str, data: Json) -> System:
     if kind not in FAMILIES:
         raise unknown(f"model type of {name}", kind, FAMILIES)
     checkpoint = str(data.get("checkpoint", name))
-    return System(name=name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=checkpoint)
+    return ModelSpec(name=name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=checkpoint)
 
 
-def folder(path: Path) -> System:
+def folder(path: Path) -> ModelSpec:
     """A checkpoint folder, as transformers writes it: ``config.json`` and what its processors say."""
     if not path.is_dir():
         raise SaccadeError(f"{path} is no folder; give a checkpoint's folder, or one of: {', '.join(PRESETS)}")
@@ -96,7 +96,7 @@ def folder(path: Path) -> System:
             f"{path} has neither preprocessor_config.json nor processor_config.json, which say how pictures are cut; "
             "save the processor into the folder too"
         )
-    return System(name=path.name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=str(path))
+    return ModelSpec(name=path.name, family=FAMILIES[kind], config=config, processor=processor, checkpoint=str(path))
 
 
 def sources(name: str) -> Mapping[str, str]:
@@ -104,12 +104,12 @@ def sources(name: str) -> Mapping[str, str]:
     return cast(Mapping[str, str], _read(PRESETS[name])["sources"])
 
 
-def _preset(data: Json) -> System:
+def _preset(data: Json) -> ModelSpec:
     kinds = cast(Mapping[str, str], data["provenance"])
     config, processor = cast(Json, data["config"]), cast(Json, data["processor"])
     leaves = (*_leaves("config", config), *_leaves("processor", processor))
     doubtful = tuple(sorted(leaf for leaf in leaves if provenance(leaf, kinds) == "unverified"))
-    return System(
+    return ModelSpec(
         name=str(data["name"]),
         family=FAMILIES[str(data["family"])],
         config=config,

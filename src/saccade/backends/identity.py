@@ -39,7 +39,7 @@ class Origin:
     identity: Callable[[], str] | None = None
 
 
-class Local(Backend):
+class LocalBackend(Backend):
     """A model that runs here: ``network`` is its module, ``settings`` all else that its answers hang on."""
 
     def __init__(self, network: nn.Module, settings: Callable[[], str], origin: Origin | None) -> None:

@@ -7,10 +7,10 @@ from typing import cast
 import torch
 
 from saccade.architectures import LOADERS
-from saccade.backends.composed.backend import Composed
+from saccade.backends.composed.backend import ComposedBackend
 from saccade.backends.devices import device_of, dtype_of, placed
 from saccade.backends.embedded.family import embedded
-from saccade.backends.hosted import Hosted, load_hosted
+from saccade.backends.hosted import HostedBackend, load_hosted
 from saccade.backends.open import kind_of, open_model
 from saccade.backends.placement import AUTO, Placement
 from saccade.backends.store import SETTINGS, WHOLE, Model
@@ -27,8 +27,8 @@ def load(
     semantics: str | None = None,
     device: str = AUTO,
     dtype: str = AUTO,
-) -> Model | Hosted:
-    """The model of that name: a Reader, a Retriever or a Perceiver IO where it is put together here, else ``Hosted``.
+) -> Model | HostedBackend:
+    """The model of that name: a Reader, a Retriever or a Perceiver IO where composed here, else ``HostedBackend``.
 
     Takes an embedded reader's name, a folder, a plug-in's ``package/kind`` and a Hub id, in this order. ``revision`` is
     for Hub ids; ``semantics`` for Perceivers: "authors" (the default) or "hf"; ``device`` and ``dtype`` as in
@@ -50,7 +50,7 @@ def load(
 
 def _folder(
     model: str | os.PathLike[str], revision: str | None, semantics: str | None, place: Placement
-) -> Model | Hosted:
+) -> Model | HostedBackend:
     folder = fetch(model, revision)
     own = (folder / SETTINGS).is_file()
     if own or not (folder / "config.json").is_file() or config_of(folder).get("model_type") in LOADERS:
@@ -61,10 +61,10 @@ def _folder(
     return load_hosted(model, revision, device=place.device, dtype=place.dtype, name=name)
 
 
-def _inside(backend: Backend) -> Model | Hosted:
+def _inside(backend: Backend) -> Model | HostedBackend:
     """What a plug-in's backend drives."""
-    if isinstance(backend, Composed):
+    if isinstance(backend, ComposedBackend):
         return backend.reader
-    if isinstance(backend, Hosted):
+    if isinstance(backend, HostedBackend):
         return backend
     raise SaccadeError(f"{backend.name} is a {type(backend).__name__}, which holds no module; use saccade.open_model")

@@ -11,11 +11,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from saccade.architectures import LOADERS
-from saccade.backends.composed.backend import Composed, caps_of
+from saccade.backends.composed.backend import ComposedBackend, caps_of
 from saccade.backends.devices import device_of, dtype_of, placed
 from saccade.backends.embedded.family import embedded
 from saccade.backends.embedded.manifest import TYPES, cards
-from saccade.backends.hosted import Hosted, load_hosted
+from saccade.backends.hosted import HostedBackend, load_hosted
 from saccade.backends.identity import Origin, identity_of, of_data
 from saccade.backends.placement import AUTO, Placement
 from saccade.backends.random_init import from_spec
@@ -53,10 +53,10 @@ def open_folder(
     return load_hosted(path_or_id, revision, device=place.device, dtype=place.dtype, name=called)
 
 
-def composed(name: str, reader: Reader, identity: Callable[[], str] | None = None) -> Composed:
+def composed(name: str, reader: Reader, identity: Callable[[], str] | None = None) -> ComposedBackend:
     """``reader`` with all that it can do by its parts and was trained for. ``identity`` as in ``Origin``."""
     origin = Origin(reader.about.fidelity, reader.about.provenance, identity)
-    return Composed(name, reader, caps_of(reader) | reader.about.tuned, origin)
+    return ComposedBackend(name, reader, caps_of(reader) | reader.about.tuned, origin)
 
 
 def open_object(model: object, place: Placement, name: str | None) -> Backend | None:
@@ -72,7 +72,7 @@ def open_object(model: object, place: Placement, name: str | None) -> Backend | 
     if isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], PreTrainedModel):
         network, processor = model
         _check(network, processor)
-        return Hosted(_moved(network, place), processor, name=name)
+        return HostedBackend(_moved(network, place), processor, name=name)
     if isinstance(model, PreTrainedModel):
         raise SaccadeError(
             f"a {type(model).__name__} alone cannot read pictures or text; give it with its processor: "

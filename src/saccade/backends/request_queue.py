@@ -18,7 +18,7 @@ from threading import Lock
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.caps import check
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask, needs
@@ -33,7 +33,7 @@ class BusyError(SaccadeError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Question:
+class QueuedQuestion:
     """``text`` about an opened image; ``top`` alternatives are reported for each token."""
 
     image: Image.Image
@@ -48,7 +48,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class QueuedReply:
     """The ``answer``, its tokens ``spelt`` out, and whether it ``ended`` by itself; positions and visual tokens that
     were read for it, None where the model does not report them, or not yet.
     """
@@ -60,15 +60,15 @@ class Reply:
     visual_tokens: int | None = None
 
 
-Listener = Callable[[Reply], None]
+Listener = Callable[[QueuedReply], None]
 """Called by the queue's thread with an answer so far, whenever it has grown by a token."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ticket:
-    question: Question
+    question: QueuedQuestion
     listener: Listener | None = None
-    reply: Future[Reply] = field(default_factory=Future)
+    reply: Future[QueuedReply] = field(default_factory=Future)
 
 
 class RequestQueue:
@@ -99,7 +99,7 @@ class RequestQueue:
             with self._lock:
                 self._taken -= 1
 
-    def ask(self, question: Question, listener: Listener | None = None) -> Future[Reply]:
+    def ask(self, question: QueuedQuestion, listener: Listener | None = None) -> Future[QueuedReply]:
         """Put a question into the queue; the future raises SaccadeError for what the model refuses."""
         ticket = _Ticket(question, listener)
         with self._lock:
@@ -167,7 +167,7 @@ class RequestQueue:
         for ticket, reply in zip(batch, found, strict=True):
             ticket.reply.set_result(reply)
 
-    def _read(self, batch: list[_Ticket]) -> list[Reply]:
+    def _read(self, batch: list[_Ticket]) -> list[QueuedReply]:
         questions = [ticket.question for ticket in batch]
         top = max(question.top for question in questions)
         jobs = [Job(_key(one.image), one.image, replace(one.request, top=top)) for one in questions]
@@ -181,16 +181,16 @@ class RequestQueue:
         seen = self.backend.stream(jobs, heard) if listened else self.backend.run(jobs)
         return [self._whole(question, one) for question, one in zip(questions, seen, strict=True)]
 
-    def _whole(self, question: Question, seen: Seen) -> Reply:
+    def _whole(self, question: QueuedQuestion, seen: JobResult) -> QueuedReply:
         assert isinstance(seen.observation, Answer)
         reply = self._reply(question, seen.observation)
         return replace(reply, tokens=seen.tokens, visual_tokens=seen.visual_tokens)
 
-    def _reply(self, question: Question, answer: Answer) -> Reply:
+    def _reply(self, question: QueuedQuestion, answer: Answer) -> QueuedReply:
         spelt = self.backend.spelt(answer)
         ended = len(answer.logprobs) < question.max_tokens if answer.ended is None else answer.ended
         top = tuple(place[: question.top] for place in answer.top) if question.top else ()
-        return Reply(replace(answer, top=top), spelt, ended)
+        return QueuedReply(replace(answer, top=top), spelt, ended)
 
 
 def _key(image: Image.Image) -> Hashable:

@@ -20,9 +20,9 @@ from saccade.architectures import LOADERS, PIECES
 from saccade.architectures.architecture import Loader
 from saccade.architectures.blip2.checkpoint import INSTRUCTOR
 from saccade.architectures.perceiver.checkpoint import PerceiverModel
-from saccade.backends.composed.backend import Composed as Opened
+from saccade.backends.composed.backend import ComposedBackend as Opened
 from saccade.backends.devices import built, device_of, dtype_of, placed, saved_dtype
-from saccade.backends.hosted import Hosted
+from saccade.backends.hosted import HostedBackend
 from saccade.backends.memory import check_room
 from saccade.backends.placement import AUTO, Placement
 from saccade.compat.hf import without_random_init
@@ -37,7 +37,7 @@ from saccade.runtime.retriever import Retriever
 from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import PARTS, ReaderSpec
 from saccade.specs.retriever import RetrieverSpec
-from saccade.weights.checkpoint import Composed, config_of, fetch, settings, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, config_of, fetch, settings, tokenizer_of
 from saccade.weights.files import SINGLE, Source, fill, kinds, listing, read, require
 
 SETTINGS = "saccade.json"
@@ -66,10 +66,10 @@ def save_pretrained(model: object, folder: str | os.PathLike[str], recipe: Mappi
         model = model.reader
     if isinstance(model, Saved):
         _replace(target, partial(_write, model, recipe=recipe), _holds_reader)
-    elif isinstance(model, Hosted) and recipe is None:
+    elif isinstance(model, HostedBackend) and recipe is None:
         _replace(target, partial(_write_hosted, model), lambda _: False)
     else:
-        with_recipe = " with a recipe" if isinstance(model, Hosted) else ""
+        with_recipe = " with a recipe" if isinstance(model, HostedBackend) else ""
         raise SaccadeError(
             f"a {type(model).__name__}{with_recipe} cannot be saved; what can be are a Reader, a Retriever, and what "
             "open_model makes of a folder or a Hub id"
@@ -95,7 +95,7 @@ def _replace(target: Path, write: Callable[[Path], None], replaceable: Callable[
             raise
 
 
-def _write_hosted(model: Hosted, folder: Path) -> None:
+def _write_hosted(model: HostedBackend, folder: Path) -> None:
     model.model.save_pretrained(folder)
     save_processor(model.processor, folder)
 
@@ -112,7 +112,9 @@ def from_pretrained(folder: str | os.PathLike[str], *, device: str = AUTO, dtype
     instructor = tokenizer_of(place / INSTRUCTOR) if (place / INSTRUCTOR).is_dir() else None
     spec = from_dict(found.get("spec"), TYPES)
     sources = {name: ((file, name),) for name, file in listing(place).items()}
-    made = _composed(Composed(spec, tokenizer_of(place), sources, instructor), place, Placement(device, dtype))
+    made = _composed(
+        ComposedCheckpoint(spec, tokenizer_of(place), sources, instructor), place, Placement(device, dtype)
+    )
     if isinstance(made, Reader) and "about" in found:
         made.about = About.read(found["about"])
     return made
@@ -189,7 +191,7 @@ def _whole(folder: Path) -> Loader | None:
     return found if found is not None and found.whole else None
 
 
-def _composed(made: Composed, folder: Path, place: Placement) -> Saved:
+def _composed(made: ComposedCheckpoint, folder: Path, place: Placement) -> Saved:
     device = device_of(place.device)
     files = _files(made.sources)
     dtype = dtype_of(place.dtype, saved_dtype(files))

@@ -96,7 +96,7 @@ def ask(
         OUT.print(f"wrote {drawn}", highlight=False, soft_wrap=True)
 
 
-def _table(asked: "saccade.api.asking.Asked") -> Table:
+def _table(asked: "saccade.api.asking.AskResult") -> Table:
     from saccade.api import asking as api
 
     table = Table(box=None, pad_edge=False, header_style="bold")

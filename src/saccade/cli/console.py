@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from saccade.core.errors import SaccadeError
-from saccade.core.interface.progress import Tell
+from saccade.core.interface.progress import StageProgress
 
 WIDE = 140
 """Columns where no terminal says how many there are: tables in files and pipes are not folded."""
@@ -57,7 +57,7 @@ class Reporter:
         self.shown.update(self.tasks[name], completed=done)  # type: ignore[arg-type]
 
 
-class Stages(Tell):
+class Stages(StageProgress):
     """Progress of training stages, the last loss beside the bar."""
 
     def __init__(self, shown: Progress) -> None:

@@ -159,7 +159,7 @@ def _check(*, fit: str, reserve: str, sort: str, times: bool, size: str, dpi: in
         refuse(f"is for the pages of PDFs, and --size {size} is an image; leave it out", dpi=dpi)
 
 
-def _tell(found: "saccade.api.planning.Planning", why: bool) -> None:
+def _tell(found: "saccade.api.planning.PlanningResult", why: bool) -> None:
     from saccade.api.plan_table import advice, explained, footers, tables
 
     for table in tables(found):
@@ -222,10 +222,10 @@ def _options(changes: Iterable[str]) -> dict[str, object]:
     return options
 
 
-def _limits(fit: str, within: str, tokens: str, context: str, reserve: str) -> "saccade.api.planning.Limits":
+def _limits(fit: str, within: str, tokens: str, context: str, reserve: str) -> "saccade.api.planning.FitLimits":
     from saccade.api import planning
 
-    return planning.Limits(
+    return planning.FitLimits(
         memory=read_bytes(fit, "--fit") if fit else None,
         seconds=read_seconds(within, "--within") if within else None,
         tokens=read_count(tokens, "--tokens") if tokens else None,
@@ -249,7 +249,7 @@ def _calibrated(device: str) -> str:
     return found.name
 
 
-def _shown(found: "saccade.api.planning.Planning", paths: tuple[Path, ...], target: Path, dpi: int) -> Path:
+def _shown(found: "saccade.api.planning.PlanningResult", paths: tuple[Path, ...], target: Path, dpi: int) -> Path:
     from saccade.api.plan_picture import picture
 
     return picture(found, paths, target, dpi=dpi)

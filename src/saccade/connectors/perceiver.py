@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.nn.perceiver import Decoder, Perceiver, draw
+from saccade.nn.perceiver import Perceiver, PerceiverDecoder, draw
 from saccade.specs.connectors.perceiver_connector import PerceiverConnectorSpec
 
 
@@ -20,7 +20,7 @@ class PerceiverConnector(nn.Module):
         super().__init__()
         self.spec = spec
         self.encoder = Perceiver(spec.encoder)
-        self.decoder = None if spec.decoder is None else Decoder(spec.decoder)
+        self.decoder = None if spec.decoder is None else PerceiverDecoder(spec.decoder)
         self.project = nn.Identity() if spec.queries else nn.Linear(spec.encoder.width, spec.width_out)
         if isinstance(self.project, nn.Linear):
             draw(self.project)

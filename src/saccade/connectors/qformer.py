@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.grid import Grid
-from saccade.nn.bert import CrossAttention, Keys, Layer, Pair
+from saccade.nn.bert import BertLayer, CrossAttention, Keys, Pair
 from saccade.specs.connectors.qformer import QFormerSpec
 
 Mask = Literal["unimodal", "bidirectional", "causal"]
@@ -55,7 +55,7 @@ class QFormer(nn.Module):
         self.words = nn.Embedding(spec.vocabulary, spec.width) if spec.vocabulary else None
         self.places = nn.Embedding(spec.positions, spec.width) if spec.vocabulary else None
         self.layers = nn.ModuleList(
-            Layer(
+            BertLayer(
                 spec.width,
                 spec.heads,
                 spec.middle,
@@ -199,7 +199,7 @@ class QFormer(nn.Module):
         queries, memory = 0 if image is None else self.spec.queries, []
         wanted = rows if self.spec.lean else None
         for number, layer in enumerate(self.layers):
-            assert isinstance(layer, Layer)
+            assert isinstance(layer, BertLayer)
             last = number == self.spec.depth - 1
             x, pair = layer.attention(
                 x, allow, before=before[number] if before else None, rows=wanted if last else None

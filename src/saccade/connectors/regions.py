@@ -37,7 +37,7 @@ class Rows(NamedTuple):
         return (torch.cat([rest, regions], dim=1) / (total + rest)).transpose(1, 2)
 
 
-class Region(nn.Module):
+class RegionProjector(nn.Module):
     """A region as one vector: its feature, and what two layers make of its place and score."""
 
     def __init__(self, features: int) -> None:
@@ -57,7 +57,7 @@ class RasterRegions(nn.Module):
     def __init__(self, spec: RegionsSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.region = Region(spec.features)
+        self.region = RegionProjector(spec.features)
         self.positions = nn.Parameter(torch.randn(spec.raster**2, spec.features) * 0.02)
         self.project = Projector(spec.features, spec.width_out)
 
@@ -77,7 +77,7 @@ class RegionQueries(nn.Module):
         super().__init__()
         self.spec = spec
         width = spec.width_out
-        self.region = Region(spec.features)
+        self.region = RegionProjector(spec.features)
         self.query = nn.Parameter(torch.randn(spec.queries, width) * 0.02)
         self.kv_proj = nn.Linear(spec.features, width, bias=False)
         self.ln_q = nn.LayerNorm(width, eps=1e-6)
@@ -105,7 +105,7 @@ class RegionList(nn.Module):
     def __init__(self, spec: RegionListSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.region = Region(spec.features)
+        self.region = RegionProjector(spec.features)
         self.project = Projector(spec.features, spec.width_out)
 
     def forward(

@@ -9,7 +9,7 @@ from saccade.core.size import Size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heat:
+class AttentionMap:
     """``weights`` (n) of ``boxes`` (n × 4: left, top, right, bottom in source pixels of a picture of ``size``).
 
     What stands for padding has no area. Places may overlap, where several views show them.
@@ -34,11 +34,11 @@ class Heat:
         summed = np.einsum("n,nr,nc->rc", weights, down, across)
         return np.divide(summed, covered, out=np.zeros_like(summed), where=covered > 0)
 
-    def over(self, other: "Heat", floor: float = 1e-6) -> "Heat":
+    def over(self, other: "AttentionMap", floor: float = 1e-6) -> "AttentionMap":
         """Relative to ``other``: what both share, such as a liking for borders, cancels."""
         if not np.array_equal(self.boxes, other.boxes):
             raise SaccadeError("two maps of different places cannot be compared; watch the same sight")
-        return Heat(self.size, self.boxes, self.weights / (other.weights + floor))
+        return AttentionMap(self.size, self.boxes, self.weights / (other.weights + floor))
 
 
 def _shares(ends: np.ndarray, cells: int) -> np.ndarray:

@@ -12,16 +12,16 @@ import numpy as np
 from PIL import Image
 
 from saccade.core.answer import Answer, Heard
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.ledger import Ledger
-from saccade.core.request import Request, Said
+from saccade.core.request import Request, TurnResult
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import Layout, View
 
-Observation = Answer | float | Said | tuple[Heat, ...]
+Observation = Answer | float | TurnResult | tuple[AttentionMap, ...]
 """What a request is answered with: ``Ask``, ``YesNo``, ``Talk`` and ``Watch`` in turn."""
 
 
@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class JobResult:
     """What came of a job: the observation, the ``views`` that were seen (source pixels), and how many visual tokens and
     positions in total the model says it read (None where it does not).
 
@@ -89,10 +89,10 @@ class Backend(ABC):
         """What it can do."""
 
     @abstractmethod
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """All jobs of one bucket as one batch."""
 
-    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[Seen]:
+    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[JobResult]:
         """The same, calling ``heard`` with each answer as it grows; never called where answers come in one piece."""
         del heard
         return self.run(jobs)
@@ -138,10 +138,10 @@ class Backend(ABC):
         """One sentence on where it comes from and how it was trained."""
         return f"{self.name}, as given"
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         """What ``request`` costs about a picture of ``size``. Raises SaccadeError for what cannot be asked."""
         del size, request
-        return Price(None, None, None, None)
+        return CostEstimate(None, None, None, None)
 
     def views(self, size: Size) -> tuple[View, ...]:
         """How a whole picture of ``size`` is viewed; empty where nobody knows."""

@@ -13,7 +13,7 @@ from saccade.core.selection import TokenSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ImageRegion:
     """A picture as a model is shown it: the ``box`` of it (source pixels, None for all), shrunk where its longer side
     exceeds ``side`` pixels, with a frame drawn around ``mark``.
 
@@ -38,7 +38,7 @@ class Sight:
             raise SaccadeError(f"a sight needs some source pixels, got the box {self.box.sides}")
 
 
-WHOLE = Sight()
+WHOLE = ImageRegion()
 """All of the picture."""
 
 
@@ -46,7 +46,7 @@ WHOLE = Sight()
 class Request:
     """What all requests hold: the ``sights``, which of the policy's models is meant ("" for the first), and why."""
 
-    sights: tuple[Sight, ...] = (WHOLE,)
+    sights: tuple[ImageRegion, ...] = (WHOLE,)
     model: str = ""
     reason: str = ""
 
@@ -115,7 +115,7 @@ class Watch(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     """A model calls the function ``name`` with ``arguments`` (JSON) under the call's ``id``."""
 
     name: str
@@ -132,8 +132,8 @@ class Turn:
 
     role: Literal["system", "user", "assistant", "tool"]
     text: str
-    sights: tuple[Sight, ...] = ()
-    call: Call | None = None
+    sights: tuple[ImageRegion, ...] = ()
+    call: ToolCall | None = None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -152,8 +152,11 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talk(Request):
-    """Go on with a conversation, in which ``tools`` may be called: observed as ``Said``. Its sights are its turns'."""
+class Conversation(Request):
+    """Go on with a conversation, in which ``tools`` may be called: observed as ``TurnResult``.
+
+    Its sights are its turns'.
+    """
 
     turns: tuple[Turn, ...]
     tools: tuple[Tool, ...] = ()
@@ -165,11 +168,11 @@ class Talk(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class TurnResult:
     """How a conversation went on: an ``answer``, or a ``call`` with what was said before it."""
 
     answer: Answer
-    call: Call | None = None
+    call: ToolCall | None = None
 
 
 def _check_lengths(max_tokens: int, top: int = 0) -> None:
@@ -180,9 +183,9 @@ def _check_lengths(max_tokens: int, top: int = 0) -> None:
         raise SaccadeError(f"top is at least 0 alternatives, got {top}")
 
 
-def shown(request: Request) -> tuple[Sight, ...]:
+def shown(request: Request) -> tuple[ImageRegion, ...]:
     """Every sight that a request shows, in order."""
-    if isinstance(request, Talk):
+    if isinstance(request, Conversation):
         return tuple(sight for turn in request.turns for sight in turn.sights)
     return request.sights
 
@@ -202,7 +205,7 @@ def needs(request: Request) -> Cap:
             return many | some | Cap.GENERATE | (Cap(0) if request.sights else Cap.INSTRUCT)
         case YesNo():
             return many | Cap.GENERATE | Cap.INSTRUCT
-        case Talk():
+        case Conversation():
             return many | Cap.GENERATE | Cap.INSTRUCT | (Cap.TOOLS if request.tools else Cap(0))
         case Watch(by="attention"):
             return Cap.ATTN_LM

@@ -8,7 +8,7 @@ from saccade.core.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class CostEstimate:
     """What a request is predicted to cost: nothing is run.
 
     ``tokens`` are all positions that are read, the visual ones among them, ``slots`` those that pictures add; ``flops``
@@ -35,7 +35,7 @@ class Look:
     request: Request
     model: str
     views: tuple[View, ...]
-    predicted: Price
+    predicted: CostEstimate
     visual_tokens: int | None
     tokens: int | None
     ms: float

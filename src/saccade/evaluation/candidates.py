@@ -18,7 +18,7 @@ from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.selection import TokenSelection
 from saccade.policies.base import Policy
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 
 SHARES = (0.5, 0.25)
 """Lengths of smaller pictures, in shares of the picture's, where no budget was named: a quarter and a sixteenth of its
@@ -73,8 +73,8 @@ class Candidate:
     def key(self) -> str:
         """The name of its answers in a journal: equal names mean equal questions to equal models."""
         budget = "" if self.budget is None else f" {self.budget}"
-        share = f" {self.policy.share:g}" if isinstance(self.policy, Once) and self.policy.share != 1 else ""
-        keep = self.policy.keep if isinstance(self.policy, Once) else None
+        share = f" {self.policy.share:g}" if isinstance(self.policy, SingleLook) and self.policy.share != 1 else ""
+        keep = self.policy.keep if isinstance(self.policy, SingleLook) else None
         part = f" {keep.share:g}" if keep is not None and keep.share is not None else ""
         return f"{self.model} · {self.title}{budget}{share}{part} · seed {self.seed}"
 
@@ -92,7 +92,7 @@ class Candidate:
 def single_looks(model: Model) -> list[Candidate]:
     """One look at the whole picture, for each training seed."""
     return [
-        Candidate(model=model.name, title=ONCE, policy=Once(top=0), bench={model.name: backend}, seed=seed)
+        Candidate(model=model.name, title=ONCE, policy=SingleLook(top=0), bench={model.name: backend}, seed=seed)
         for seed, backend in model.backends.items()
     ]
 
@@ -117,10 +117,10 @@ def baselines(model: Model, budgets: Iterable[int], seed: int) -> list[Candidate
 
 def shared_baselines(model: Model, seed: int) -> list[Candidate]:
     """The same for a model that cannot resize to a budget: at a quarter and a sixteenth of each picture's tokens."""
-    policies: list[tuple[str, Policy]] = [("resize", Once(share=share, top=0)) for share in SHARES]
+    policies: list[tuple[str, Policy]] = [("resize", SingleLook(share=share, top=0)) for share in SHARES]
     if model.first.caps & SELECTS == SELECTS:
         policies += [
-            (rule, Once(keep=TokenSelection(rule=rule, share=share**2, seed=seed), top=0))
+            (rule, SingleLook(keep=TokenSelection(rule=rule, share=share**2, seed=seed), top=0))
             for rule in ("random", "uniform")
             for share in SHARES
         ]
@@ -144,9 +144,9 @@ def matched(model: Model, tokens: float, whole: float, planned: Callable[[int], 
     if budget >= whole:
         return []
     if Cap.RESIZE in model.first.caps:
-        policy, named = Once(tokens=budget, top=0), budget
+        policy, named = SingleLook(tokens=budget, top=0), budget
     else:  # tokens are as the square of the length
-        policy, named = Once(share=min(1.0, round(sqrt(ROOM * tokens / whole), 3)), top=0), None
+        policy, named = SingleLook(share=min(1.0, round(sqrt(ROOM * tokens / whole), 3)), top=0), None
     return [
         Candidate(model=model.name, title="resize", policy=policy, bench={model.name: backend}, budget=named, seed=seed)
         for seed, backend in model.backends.items()
@@ -169,10 +169,10 @@ def _policies(caps: Cap, budgets: Iterable[int], seed: int) -> list[tuple[str, P
     numbers = list(budgets)
     made: list[tuple[str, Policy, int]] = []
     if Cap.RESIZE in caps:
-        made += [("resize", Once(tokens=tokens, top=0), tokens) for tokens in numbers]
+        made += [("resize", SingleLook(tokens=tokens, top=0), tokens) for tokens in numbers]
     if caps & SELECTS == SELECTS:
         made += [
-            (rule, Once(keep=TokenSelection(rule=rule, tokens=tokens, seed=seed), top=0), tokens)
+            (rule, SingleLook(keep=TokenSelection(rule=rule, tokens=tokens, seed=seed), top=0), tokens)
             for rule in ("random", "uniform")
             for tokens in numbers
         ]

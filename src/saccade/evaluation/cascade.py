@@ -15,7 +15,14 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.policies.base import Result
-from saccade.policies.calibration.calibrate import Logistic, Raw, fit_isotonic, fit_logistic, fit_platt, fit_temperature
+from saccade.policies.calibration.calibrate import (
+    Logistic,
+    UncalibratedScores,
+    fit_isotonic,
+    fit_logistic,
+    fit_platt,
+    fit_temperature,
+)
 from saccade.policies.calibration.certify import Certificate, Refusal, certify
 from saccade.policies.calibration.confidence import Features
 from saccade.policies.ladder import Ladder, Level, Scorer
@@ -69,7 +76,7 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedLadder:
     """What a ladder came to on the answers that it was fitted to."""
 
     accuracy: float
@@ -101,7 +108,7 @@ def calibrated(labelled: Labelled, *, ordered: bool = False) -> Scorer:
 
 Fit = Callable[[Labelled], Scorer]
 ORDERED: Mapping[str, Fit] = {
-    "raw": lambda labelled: Raw(),
+    "raw": lambda labelled: UncalibratedScores(),
     "temperature": lambda labelled: fit_temperature(labelled.sure.tolist(), labelled.right.tolist()),
     "platt": lambda labelled: fit_platt(labelled.sure.tolist(), labelled.right.tolist()),
 }
@@ -113,7 +120,7 @@ OTHERS: Mapping[str, Fit] = {
 """Ways that look at more, or level differences."""
 
 
-def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -> tuple[Ladder, Expected]:
+def cheapest(ladder: Ladder, labelled: Sequence[Labelled], slack: float = 0.0) -> tuple[Ladder, ExpectedLadder]:
     """The scorers and thresholds that take fewest visual tokens and still answer at least as well as the last level
     alone, less ``slack``. Levels that nothing speaks for are asked all the same, and never stand.
 
@@ -134,13 +141,13 @@ def _weighed(labelled: Labelled) -> list[Scorer]:
 
 def _thresholds(
     ladder: Ladder, labelled: Sequence[Labelled], scorers: Sequence[Scorer], wanted: float
-) -> tuple[Ladder, Expected]:
+) -> tuple[Ladder, ExpectedLadder]:
     """The thresholds that take fewest visual tokens with these scorers, at an accuracy of at least ``wanted``."""
     sure = [one.scored(scorer) for scorer, one in zip(scorers, labelled, strict=True)]
     steps = max(2, int(TRIALS ** (1 / max(1, len(labelled) - 1))))
     steps = min(steps, len(labelled[0].right))
     grids = [[*np.unique(np.quantile(values, np.linspace(0, 1, steps))), NEVER] for values in sure[:-1]]
-    best: tuple[float, tuple[float, ...], Expected] | None = None
+    best: tuple[float, tuple[float, ...], ExpectedLadder] | None = None
     for thresholds in product(*grids):
         found = expected(sure, labelled, (*thresholds, 0.0))
         if found.accuracy >= wanted - 1e-12 and (best is None or found.visual_tokens < best[0]):
@@ -173,7 +180,7 @@ def certified(
     return replace(_with(ladder, tuple(thresholds), scorers), abstains=True), tuple(proofs)
 
 
-def expected(sure: Sequence[np.ndarray], labelled: Sequence[Labelled], thresholds: Sequence[float]) -> Expected:
+def expected(sure: Sequence[np.ndarray], labelled: Sequence[Labelled], thresholds: Sequence[float]) -> ExpectedLadder:
     """What these thresholds come to, the last level's answer standing in any case."""
     count = len(labelled[0].right)
     waiting, right, took = np.ones(count, dtype=bool), 0, 0.0
@@ -184,7 +191,7 @@ def expected(sure: Sequence[np.ndarray], labelled: Sequence[Labelled], threshold
         stands = waiting & ((values >= threshold) | (place == len(labelled) - 1))
         right += int(one.right[stands].sum())
         waiting = waiting & ~stands
-    return Expected(right / count, took / count, tuple(reached))
+    return ExpectedLadder(right / count, took / count, tuple(reached))
 
 
 def _with(ladder: Ladder, thresholds: Sequence[float], scorers: Sequence[Scorer]) -> Ladder:

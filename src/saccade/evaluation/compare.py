@@ -17,7 +17,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.interface.progress import Progress
 from saccade.core.records.recipe import digest
 from saccade.core.records.trace_codec import Json
-from saccade.core.request import Ask, Sight
+from saccade.core.request import Ask, ImageRegion
 from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import (
@@ -40,8 +40,8 @@ from saccade.evaluation.results import Cheapest, Environment, ExamFacts, Results
 from saccade.evaluation.runner import Runner
 from saccade.evaluation.scoring import Entry, heights_of, row
 from saccade.evaluation.showing import pictures_shown
-from saccade.evaluation.shown import Shown
-from saccade.evaluation.storage.journal import Journal, Unwritten
+from saccade.evaluation.shown import ShownImage
+from saccade.evaluation.storage.journal import Journal, MemoryJournal
 from saccade.evaluation.verdicts import cheapest_within, verdict
 from saccade.policies.base import Policy
 from saccade.policies.catalogue import recipe_of
@@ -60,14 +60,14 @@ class Comparison:
     """
 
     results: Results
-    shown: tuple[Shown, ...]
+    shown: tuple[ShownImage, ...]
     policies: Policies | None
     ladders: Mapping[str, Ladder]
     faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Plan:
+class ComparisonPlan:
     """What is compared, and how.
 
     ``models`` by name, the ``reference`` among them; ``policies`` run on those of ``driven``, with the models
@@ -121,19 +121,19 @@ class Plan:
         }
 
 
-def compare(plan: Plan, journal: Journal | None = None, progress: Progress | None = None) -> Comparison:
+def compare(plan: ComparisonPlan, journal: Journal | None = None, progress: Progress | None = None) -> Comparison:
     """Every model and policy on every question; rows for each, and the baselines at each budget.
 
     Answers that ``journal`` holds are taken from there, and further ones written to it.
     """
-    return _Comparing(plan, Unwritten() if journal is None else journal, progress).all()
+    return _Comparing(plan, MemoryJournal() if journal is None else journal, progress).all()
 
 
 @final
 class _Comparing:
     """One comparison: candidates are run in stages, since budgets of the later ones depend on the answers before."""
 
-    def __init__(self, plan: Plan, journal: Journal, progress: Progress | None) -> None:
+    def __init__(self, plan: ComparisonPlan, journal: Journal, progress: Progress | None) -> None:
         self.plan = plan
         self.runner = Runner(plan.exam, journal, plan.marking, progress)
         self.calibration = None
@@ -286,7 +286,7 @@ class _Comparing:
         """Mean visual tokens of a question's picture within ``budget``, by the model's own plan; None without one."""
         if Cap.RESIZE not in model.first.caps:
             return None
-        question = Ask(question="", sights=(Sight(tokens=budget),))
+        question = Ask(question="", sights=(ImageRegion(tokens=budget),))
         try:
             planned = [model.first.price(one.picture.size, question).visual_tokens for one in self.runner.posed]
         except SaccadeError:  # some picture cannot be shown so: the candidate is left out, with the reason

@@ -10,9 +10,9 @@ from saccade.core.size import Size
 from saccade.core.trace import Look
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate
-from saccade.evaluation.cascade import Expected, Labelled, certified, cheapest
-from saccade.evaluation.policies import Cascade, Proof
-from saccade.evaluation.runner import Posed, Runner
+from saccade.evaluation.cascade import ExpectedLadder, Labelled, certified, cheapest
+from saccade.evaluation.policies import Cascade, LevelCertificate
+from saccade.evaluation.runner import PosedQuestion, Runner
 from saccade.evaluation.statistics.reliability import reliability
 from saccade.policies.calibration.certify import Certificate, Refusal
 from saccade.policies.ladder import Ladder
@@ -30,7 +30,7 @@ class Fitted:
 
     ladder: Ladder
     certified: Ladder
-    expected: Expected
+    expected: ExpectedLadder
     proofs: tuple[Certificate | Refusal, ...]
     labels: int
 
@@ -61,7 +61,7 @@ def level_candidate(model: str, bench: Mapping[str, Backend], ladder: Ladder, pl
 def further(
     answers: Sequence[Answered],
     below: Sequence[Sequence[Answered]],
-    posed: Sequence[Posed],
+    posed: Sequence[PosedQuestion],
     bench: Mapping[str, Backend],
 ) -> list[int]:
     """Visual tokens of each question beside the looks of the levels ``below``, since nothing is asked twice."""
@@ -106,7 +106,9 @@ def cascade(
         raw=reliability([one.confidence or 0.0 for one in said], known),
         calibrated=reliability([level.sure(one, None) or 0.0 for one in said], known),
         proofs=tuple(
-            Proof(place, one if isinstance(one, Certificate) else None, one if isinstance(one, Refusal) else None)
+            LevelCertificate(
+                place, one if isinstance(one, Certificate) else None, one if isinstance(one, Refusal) else None
+            )
             for place, one in enumerate(fitted.proofs, 1)
         ),
         promised=RISK,

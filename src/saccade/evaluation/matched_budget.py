@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.runner import Runner
 from saccade.evaluation.scoring import Entry
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 
 
 def twin_faults(entries: Sequence[Entry], runner: Runner, twin: str) -> list[str]:
@@ -15,7 +15,7 @@ def twin_faults(entries: Sequence[Entry], runner: Runner, twin: str) -> list[str
     counted: dict[str, list[tuple[int, Answered]]] = {}
     for entry in entries:
         candidate = entry.candidate
-        if candidate.backend.remote and isinstance(candidate.policy, Once):
+        if candidate.backend.remote and isinstance(candidate.policy, SingleLook):
             for posed, answered in zip(runner.posed, entry.answers[0], strict=True):
                 request = runner.first_request(candidate, posed)
                 planned = candidate.backend.price(posed.picture.size, request).visual_tokens

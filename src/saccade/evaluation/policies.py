@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from saccade.core.records.codec import parsed, written
-from saccade.evaluation.cascade import Expected
+from saccade.evaluation.cascade import ExpectedLadder
 from saccade.evaluation.results import SCALES, Change
 from saccade.evaluation.statistics.reliability import Reliability
 from saccade.policies.calibration.certify import Certificate, Refusal
@@ -14,7 +14,7 @@ SCHEMA = "saccade.policies/1"
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class PairedDifference:
     """The paired difference to another row on the same questions: ``reader`` under ``policy``."""
 
     reader: str
@@ -40,12 +40,12 @@ class Verdict:
     policy: str
     visual_tokens: float
     looks: float
-    resize: Against | None
-    best: Against | None
+    resize: PairedDifference | None
+    best: PairedDifference | None
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class LevelCertificate:
     """A level's certificate, or why there is none."""
 
     level: int
@@ -63,11 +63,11 @@ class Cascade:
     model: str
     calibration: str
     labels: int
-    expected: Expected
+    expected: ExpectedLadder
     reached: tuple[float, ...]
     raw: Reliability
     calibrated: Reliability
-    proofs: tuple[Proof, ...]
+    proofs: tuple[LevelCertificate, ...]
     promised: float
     coverage: float
     risk: float | None

@@ -20,10 +20,10 @@ from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import Candidate
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.storage.journal import Journal, Key
-from saccade.policies.base import Asked, Result, Sample
+from saccade.policies.base import PolicyInput, Result, Sample
 from saccade.policies.scheduler import THREADS, Scheduler
-from saccade.policies.single_look import Once
-from saccade.tasks.exam import Exam, Picture, Question
+from saccade.policies.single_look import SingleLook
+from saccade.tasks.exam import BenchmarkImage, Exam, Question
 
 PICTURES_AT_ONCE = 10
 """Pictures over which local candidates take turns: enough to fill a batch, few enough to stay in memory."""
@@ -39,10 +39,10 @@ IN_FLIGHT = 2 * THREADS
 
 
 @dataclass(frozen=True, eq=False)
-class Posed:
+class PosedQuestion:
     """A question with its picture and its ``place`` there."""
 
-    picture: Picture
+    picture: BenchmarkImage
     place: int
     question: Question
 
@@ -55,7 +55,7 @@ class Posed:
 class _Opened:
     """A picture that is opened once for all candidates."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: BenchmarkImage) -> None:
         self._picture = picture
         self._image: Image.Image | None = None
 
@@ -86,7 +86,9 @@ class Runner:
         split: str = "",
     ) -> None:
         self.exam, self.journal, self.marking, self.progress, self.split = exam, journal, marking, progress, split
-        self.posed = [Posed(one, place, question) for one in exam for place, question in enumerate(one.questions)]
+        self.posed = [
+            PosedQuestion(one, place, question) for one in exam for place, question in enumerate(one.questions)
+        ]
         if not self.posed:
             raise SaccadeError(f"the benchmark {exam.name} asks nothing; give at least one question")
         # No tokenizer makes more tokens of a text than it has bytes.
@@ -114,21 +116,21 @@ class Runner:
         known = self.journal.known(self._named(candidate))
         return [known[one.key] for one in self.posed]
 
-    def sample(self, posed: Posed, opened: _Opened | None = None) -> Sample:
+    def sample(self, posed: PosedQuestion, opened: _Opened | None = None) -> Sample:
         """A question as policies are asked it."""
         key: Hashable = (self.split, posed.picture.name) if self.split else posed.picture.name
         return Sample(opened or posed.picture, posed.question.text, key, max_tokens=self._longest)
 
-    def first_request(self, candidate: Candidate, posed: Posed) -> Request:
+    def first_request(self, candidate: Candidate, posed: PosedQuestion) -> Request:
         """The first request of a candidate about a question: all that a single look shows."""
         sample = self.sample(posed)
         caps = {"": candidate.backend.caps} | {name: model.caps for name, model in candidate.bench.items()}
-        asked = Asked(sample.question, posed.picture.size, caps, max_tokens=sample.max_tokens)
+        asked = PolicyInput(sample.question, posed.picture.size, caps, max_tokens=sample.max_tokens)
         return next(candidate.policy.run(asked))
 
     def refusal(self, candidate: Candidate) -> str | None:
         """Why some picture cannot be shown within a candidate's budget; None where all can, and where it has none."""
-        if not isinstance(candidate.policy, Once) or candidate.policy.tokens is None:
+        if not isinstance(candidate.policy, SingleLook) or candidate.policy.tokens is None:
             return None
         if self.journal.known(self._named(candidate)):
             return None  # it was asked before
@@ -143,7 +145,7 @@ class Runner:
     def _named(self, candidate: Candidate) -> str:
         return f"{self.split}: {candidate.key}" if self.split else candidate.key
 
-    def _missing(self, candidate: Candidate, posed: Sequence[Posed]) -> list[Posed]:
+    def _missing(self, candidate: Candidate, posed: Sequence[PosedQuestion]) -> list[PosedQuestion]:
         known = self.journal.known(self._named(candidate))
         return [one for one in posed if one.key not in known]
 
@@ -155,9 +157,9 @@ class Runner:
                 self._ask(candidate, self._missing(candidate, batch), opened)
                 self._tell(title, len(candidates) * (done - len(opened)) + number * len(opened), len(candidates))
 
-    def _batches(self) -> Iterator[tuple[int, list[Posed]]]:
+    def _batches(self) -> Iterator[tuple[int, list[PosedQuestion]]]:
         """The questions of a few pictures at a time, and how many pictures are done with them."""
-        batch: list[Posed] = []
+        batch: list[PosedQuestion] = []
         names: dict[str, None] = {}
         done = 0
         for posed in self.posed:
@@ -173,7 +175,7 @@ class Runner:
         if self.progress is not None:
             self.progress(title, done, each * len(self.exam))
 
-    def _ask(self, candidate: Candidate, posed: Sequence[Posed], opened: dict[str, _Opened]) -> None:
+    def _ask(self, candidate: Candidate, posed: Sequence[PosedQuestion], opened: dict[str, _Opened]) -> None:
         """Run a candidate over some questions, and note its answers."""
         if not posed:
             return
@@ -197,7 +199,7 @@ class _Asking:
     unanswered are written once it has answered one that was sent later: what fails because it died is asked again.
     """
 
-    def __init__(self, runner: Runner, candidate: Candidate, posed: Sequence[Posed]) -> None:
+    def __init__(self, runner: Runner, candidate: Candidate, posed: Sequence[PosedQuestion]) -> None:
         self.runner, self.candidate, self.posed = runner, candidate, posed
         self.total = len(runner.posed)
         self.before = self.total - len(posed)
@@ -241,7 +243,7 @@ class _Asking:
         self.silent = [(place, answered) for place, answered in self.silent if place > last]
         return settled
 
-    def _answered(self, posed: Posed, result: Result) -> Answered:
+    def _answered(self, posed: PosedQuestion, result: Result) -> Answered:
         looks = result.trace.looks
         text = result.outcome.answer.text
         mark = None if result.error is not None else self.runner.marking.mark(text, posed.question)

@@ -13,7 +13,7 @@ from saccade.core.backend import Backend
 from saccade.evaluation.answered import Answered
 from saccade.evaluation.candidates import ONCE, Candidate
 from saccade.evaluation.results import BASELINES, Change, Changes, Fidelity, Flops, Milliseconds, Row, Score
-from saccade.evaluation.runner import Posed
+from saccade.evaluation.runner import PosedQuestion
 from saccade.evaluation.statistics.intervals import clustered, paired
 from saccade.tasks.exam import Scale
 
@@ -99,7 +99,7 @@ class Scored:
 def scored(
     scores: np.ndarray,
     reference: np.ndarray | None,
-    asked: Sequence[Posed],
+    asked: Sequence[PosedQuestion],
     seeds: Sequence[int] = (0,),
     heights: Resolved | None = None,
     resolvable: float | None = None,
@@ -138,7 +138,7 @@ def scored(
 
 
 def row(
-    entry: Entry, reference: Entry | None, asked: Sequence[Posed], heights: Resolved, resolvable: float | None
+    entry: Entry, reference: Entry | None, asked: Sequence[PosedQuestion], heights: Resolved, resolvable: float | None
 ) -> Row:
     """An entry's row. Differences are to ``reference`` over the seeds that both have, None for the reference itself."""
     scores, seeds = entry.scores, entry.seeds
@@ -171,7 +171,7 @@ def row(
     )
 
 
-def heights_of(asked: Sequence[Posed], model: Backend | None) -> Resolved:
+def heights_of(asked: Sequence[PosedQuestion], model: Backend | None) -> Resolved:
     """Heights of the text that questions are about, in pixels of the model's largest whole view; in the picture's own
     where nobody knows how it is viewed.
     """
@@ -203,7 +203,7 @@ def _provenance(entry: Entry, model: Backend) -> str:
     return told if entry.fault is None else f"{told}. {entry.fault}"
 
 
-def _kinds(asked: Sequence[Posed], heights: Resolved | None, resolvable: float | None) -> dict[str, np.ndarray]:
+def _kinds(asked: Sequence[PosedQuestion], heights: Resolved | None, resolvable: float | None) -> dict[str, np.ndarray]:
     """Questions of each kind; those about text also by whether the reference model's view resolves it."""
     kinds = np.asarray([one.question.kind for one in asked])
     high = np.asarray([0.0 if heights is None else heights[one.key] for one in asked])

@@ -13,7 +13,7 @@ from saccade.tasks.exam import Question
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Seen:
+class ShownLook:
     """One reader's look at one picture: its ``answer``, whether it was ``right``, and where its tokens come from.
 
     ``slots`` is None where nobody knows. ``watched`` is the share of the queries' attention that each of the ledger's
@@ -34,13 +34,13 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ShownImage:
     """A picture, one question about it, and all looks at it in the order in which to show them."""
 
     name: str
     image: Image.Image
     question: Question
-    seen: tuple[Seen, ...]
+    seen: tuple[ShownLook, ...]
 
     def __post_init__(self) -> None:
         for look in self.seen:

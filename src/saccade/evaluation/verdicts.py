@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from saccade.evaluation.policies import Against, Verdict
+from saccade.evaluation.policies import PairedDifference, Verdict
 from saccade.evaluation.results import Cheapest
-from saccade.evaluation.runner import Posed
+from saccade.evaluation.runner import PosedQuestion
 from saccade.evaluation.scoring import Entry, scored
 from saccade.evaluation.statistics.intervals import Interval, paired
 
@@ -12,7 +12,7 @@ ROUNDING = 1e-12
 """By how much sums of scores may miss the loss that was named."""
 
 
-def verdict(entry: Entry, asked: Sequence[Posed], singles: Sequence[Entry]) -> Verdict:
+def verdict(entry: Entry, asked: Sequence[PosedQuestion], singles: Sequence[Entry]) -> Verdict:
     """A policy against the single looks ``singles``, of which the first reads all tokens.
 
     Several looks have to beat a smaller picture with at least as many tokens as they took, or the whole picture where
@@ -33,7 +33,7 @@ def verdict(entry: Entry, asked: Sequence[Posed], singles: Sequence[Entry]) -> V
     )
 
 
-def cheapest_within(whole: Entry, others: Sequence[Entry], asked: Sequence[Posed], loss: float) -> Cheapest:
+def cheapest_within(whole: Entry, others: Sequence[Entry], asked: Sequence[PosedQuestion], loss: float) -> Cheapest:
     """The row of fewest tokens whose mean score is at most ``loss`` (a fraction) below that of ``whole``.
 
     ``others`` are rows of the same model. Those that take fewer tokens than ``whole`` are candidates; ``whole`` itself
@@ -69,15 +69,17 @@ def _cheapest(entry: Entry, loss: float, found: Interval, proved: bool, among: i
     )
 
 
-def _overall(entry: Entry, whole: Entry, asked: Sequence[Posed]) -> Interval:
+def _overall(entry: Entry, whole: Entry, asked: Sequence[PosedQuestion]) -> Interval:
     """The paired difference over all questions, of whatever kind."""
     return paired(entry.first, whole.first, [one.picture.name for one in asked])
 
 
-def _against(entry: Entry, asked: Sequence[Posed], candidates: Sequence[Entry]) -> Against | None:
+def _against(entry: Entry, asked: Sequence[PosedQuestion], candidates: Sequence[Entry]) -> PairedDifference | None:
     """The difference to whichever of the candidates scores most."""
     if not candidates:
         return None
     best = max(candidates, key=lambda one: float(one.first.sum()))
     found = scored(entry.first, best.first, asked).difference
-    return Against(best.candidate.model, best.candidate.title, best.visual_tokens, found.detail, found.gist, found.own)
+    return PairedDifference(
+        best.candidate.model, best.candidate.title, best.visual_tokens, found.detail, found.gist, found.own
+    )

@@ -23,7 +23,7 @@ Insert = dict[int, Callable[[Tensor], Tensor]]
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class VisibleKeys:
     """What each position sees: ``pairs`` of position and key, None where every key is seen; ``blind`` positions see
     nothing, and rows that are ``bare`` have no picture at all.
     """
@@ -71,7 +71,7 @@ class GatedCross(nn.Module):
         x: Float[Tensor, "batch length width"],
         keys: Float[Tensor, "batch heads keys head"],
         values: Float[Tensor, "batch heads keys head"],
-        sight: Sight,
+        sight: VisibleKeys,
     ) -> Float[Tensor, "batch length width"]:
         """Same shape in and out."""
         query = self.to_q(self.norm(x)).unflatten(-1, (self.spec.heads, -1)).transpose(1, 2)
@@ -136,7 +136,7 @@ class Cross(nn.Module):
         """The blocks in the order of their layers."""
         return [block for block in self.blocks if isinstance(block, GatedCross)]
 
-    def before(self, made: Sequence[tuple[Tensor, Tensor]], sight: Sight) -> Insert:
+    def before(self, made: Sequence[tuple[Tensor, Tensor]], sight: VisibleKeys) -> Insert:
         """The functions that run before the language model's layers."""
         return {
             place: partial(block, keys=keys, values=values, sight=sight)
@@ -160,7 +160,7 @@ class Crossing:
         """What runs before the layers while these positions are read."""
         return self.cross.before(self.made, self._sight())
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> VisibleKeys:
         owner, looking = self.owner[:, None, :], self.looking[:, :, None]
         there = owner == looking if self.cross.spec.sees == "last" else owner <= looking
         pairs = there & (owner >= 0) & (looking >= 0)
@@ -169,9 +169,9 @@ class Crossing:
         if bare is not None and not bool(bare.any()):
             bare = None
         if bool(pairs.all()):
-            return Sight(None, None, bare)
+            return VisibleKeys(None, None, bare)
         # A row of scores that sees nothing has no softmax: it sees everything, and what it read is thrown away.
-        return Sight((pairs | blind)[:, None], blind if bool(blind.any()) else None, bare)
+        return VisibleKeys((pairs | blind)[:, None], blind if bool(blind.any()) else None, bare)
 
     def after(self) -> "Crossing":
         """For the positions that follow: they look where each row's last one does, and only those keys are kept."""

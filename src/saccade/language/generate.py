@@ -17,18 +17,18 @@ from saccade.language.seq2seq import Seq2Seq
 
 
 @runtime_checkable
-class Beside(Protocol):
+class CrossInputs(Protocol):
     """What a sequence reads beside its own positions: pictures behind cross-attention."""
 
     def before(self) -> Insert:
         """What runs before the language model's layers."""
         ...
 
-    def after(self) -> "Beside":
+    def after(self) -> "CrossInputs":
         """The same for the positions that follow."""
         ...
 
-    def take(self, rows: Tensor) -> "Beside":
+    def take(self, rows: Tensor) -> "CrossInputs":
         """These rows, as often as named."""
         ...
 
@@ -62,7 +62,7 @@ class Prefix:
     cache: DynamicCache
     real: Bool[Tensor, "batch length"]
     next: Int[Tensor, " batch"]
-    beside: Beside | None = None
+    beside: CrossInputs | None = None
 
     def take(self, rows: Sequence[int]) -> "Prefix":
         """See ``Reading``. The cache moves on."""
@@ -129,7 +129,7 @@ def read(
     real: Bool[Tensor, "batch length"],
     positions: Int[Tensor, "batch length"],
     following: Int[Tensor, " batch"],
-    beside: Beside | None = None,
+    beside: CrossInputs | None = None,
 ) -> Prefix:
     """Prefill: the language model reads sequences that are padded on the left, at the given positions.
 

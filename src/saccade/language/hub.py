@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 from saccade.compat.hf import attention_of, cache_argument, has_no_causal_model, takes_cache
 from saccade.core.errors import SaccadeError
 from saccade.language.layer_hooks import Insert, inserted, layers_of
-from saccade.language.lm_head import HEADLESS, Headed
-from saccade.language.positions import Turn, check_places, packed, repack
+from saccade.language.lm_head import HEADLESS, WithLMHead
+from saccade.language.positions import Reordering, check_places, packed, repack
 from saccade.nn.hub import parse_config
 from saccade.specs.language.decoder import DecoderSpec
 
@@ -25,7 +25,7 @@ class Decoder(nn.Module):
     def __init__(self, spec: DecoderSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.model: PreTrainedModel | Headed = _model(spec)
+        self.model: PreTrainedModel | WithLMHead = _model(spec)
         self.takes = _takes(self.model, spec)
 
     def embed(self, ids: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length width"]:
@@ -51,7 +51,7 @@ class Decoder(nn.Module):
             check_places(self.spec.model_type, seen, positions)
         if self.spec.model_type != "mpt" or packed(seen):
             return self._scores(vectors, seen, positions, cache, keep, before)
-        turn = Turn.of(seen[:, -vectors.shape[1] :])
+        turn = Reordering.of(seen[:, -vectors.shape[1] :])
         inside = None if before is None else {number: turn.around(function) for number, function in before.items()}
         real = turn.seen(seen)
         scores = self._scores(turn(vectors), real, positions, cache, 0, inside)
@@ -114,10 +114,10 @@ def pad_left(rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "batch length"]
     return ids, real
 
 
-def _model(spec: DecoderSpec) -> PreTrainedModel | Headed:
+def _model(spec: DecoderSpec) -> PreTrainedModel | WithLMHead:
     config = parse_config(spec.config)
     if spec.model_type in HEADLESS:
-        return Headed(config)
+        return WithLMHead(config)
     try:
         return AutoModelForCausalLM.from_config(config, dtype=torch.get_default_dtype())
     except ValueError as error:

@@ -13,7 +13,7 @@ HEADLESS = {"deepseek_ocr2_text": "DeepseekOcr2TextModel"}
 
 
 @final
-class Headed(nn.Module):
+class WithLMHead(nn.Module):
     """``model`` is the untouched ``transformers`` model; names and ``forward`` are those of its causal classes."""
 
     def __init__(self, config: PreTrainedConfig) -> None:

@@ -56,14 +56,14 @@ def gapless(real: Bool[Tensor, "batch length"]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Reordering:
     """New places in another ``order``, each row's real ones first, and the way back."""
 
     order: Int[Tensor, "batch length"]
     home: Int[Tensor, "batch length"]
 
     @classmethod
-    def of(cls, real: Bool[Tensor, "batch length"]) -> "Turn":
+    def of(cls, real: Bool[Tensor, "batch length"]) -> "Reordering":
         """Real places first, otherwise as they stand."""
         order = (~real).int().argsort(dim=1, stable=True)
         return cls(order, order.argsort(dim=1))

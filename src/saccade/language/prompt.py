@@ -7,7 +7,7 @@ from functools import lru_cache
 from transformers import PreTrainedTokenizerBase
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.layouts.sequence import Call, Marker, Span, Tokens, Vector
+from saccade.specs.layouts.sequence import ImageCall, Marker, Span, Tokens, Vector
 
 PLACEHOLDER = "<image>"
 Pictures = Sequence[Sequence[Span]]
@@ -171,7 +171,7 @@ class _Laid:
                 self.add([image_id] * span.count, visual=True)
             elif isinstance(span, Vector):
                 self.add([image_id], visual=False, vector=span.number)
-            elif isinstance(span, Call):
+            elif isinstance(span, ImageCall):
                 self.now, self.called = self.called, self.called + 1
                 self.add([span.id], visual=False)
             elif not (span.shared and self._stands(span, following if number else None)):

@@ -112,7 +112,7 @@ class CrossAttention(nn.Module):
         return scores.softmax(dim=-1).mean(dim=1)
 
 
-class FeedForward(nn.Module):
+class BertFeedForward(nn.Module):
     """x ← norm(x + narrow(gelu(widen(x))))."""
 
     def __init__(self, width: int, middle: int, eps: float) -> None:
@@ -126,15 +126,15 @@ class FeedForward(nn.Module):
         return self.norm(x + self.narrow(F.gelu(self.widen(x))))
 
 
-class Layer(nn.Module):
+class BertLayer(nn.Module):
     """Self-attention, attention to patches where it ``reads``, and a feed-forward each for queries and ``words``."""
 
     def __init__(self, width: int, heads: int, middle: int, eps: float, *, reads: bool, words: bool) -> None:
         super().__init__()
         self.attention = SelfAttention(width, heads, eps)
         self.cross = CrossAttention(width, heads, eps) if reads else None
-        self.feed = FeedForward(width, middle, eps)
-        self.feed_text = FeedForward(width, middle, eps) if words else None
+        self.feed = BertFeedForward(width, middle, eps)
+        self.feed_text = BertFeedForward(width, middle, eps) if words else None
 
 
 @final

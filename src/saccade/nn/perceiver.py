@@ -20,7 +20,7 @@ from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec, 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ReadyInputs:
     """What is looked at, ready: keys and values a head, or ``folded`` the normed inputs as one head of both."""
 
     key: Float[Tensor, "_ heads keys _"]
@@ -52,23 +52,23 @@ class Attend(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "#views queries {self.spec.width}"],
-        source: Float[Tensor, "#views keys {self.spec.seen}"] | Seen | None = None,
+        source: Float[Tensor, "#views keys {self.spec.seen}"] | ReadyInputs | None = None,
         allow: Bool[Tensor, "#views #queries #keys"] | None = None,
     ) -> Float[Tensor, "views queries {self.spec.width}"]:
         """``x`` looks at ``source``, or at itself where the spec has none; at what ``allow`` says, all where None."""
         asked = self.norm(x)
-        seen = source if isinstance(source, Seen) else self.look(asked if source is None else source, x.shape[1])
+        seen = source if isinstance(source, ReadyInputs) else self.look(asked if source is None else source, x.shape[1])
         looked = self.out(self._mixed(self.query(asked), seen, allow))
         x = x + looked if self.spec.residual else looked
         return x + self.narrow(ACTIVATIONS[self.spec.act](self.widen(self.norm_feed(x))))
 
-    def look(self, source: Float[Tensor, "views keys {self.spec.seen}"], queries: int) -> Seen:
+    def look(self, source: Float[Tensor, "views keys {self.spec.seen}"], queries: int) -> ReadyInputs:
         """Make ready what that many ``queries`` will look at; without a source of its own, what is normed already."""
         normed = source if self.norm_source is None else self.norm_source(source)
         if self.spec.folds(queries, source.shape[1]):
-            return Seen(normed[:, None], normed[:, None], folded=True)
+            return ReadyInputs(normed[:, None], normed[:, None], folded=True)
         key, value = self.pair(normed).split((self.spec.scored, self.spec.valued), dim=-1)
-        return Seen(split(key, self.spec.heads), split(value, self.spec.heads), folded=False)
+        return ReadyInputs(split(key, self.spec.heads), split(value, self.spec.heads), folded=False)
 
     def weights(
         self, x: Float[Tensor, "#views queries width"], source: Float[Tensor, "#views keys seen"]
@@ -79,7 +79,7 @@ class Attend(nn.Module):
         asked, key = (split(part, self.spec.heads) for part in (self.query(self.norm(x)), keys))
         return (torch.matmul(asked, key.mT) * asked.shape[-1] ** -0.5).softmax(dim=-1).mean(dim=1)
 
-    def _mixed(self, query: Tensor, seen: Seen, allow: Tensor | None) -> Float[Tensor, "views queries valued"]:
+    def _mixed(self, query: Tensor, seen: ReadyInputs, allow: Tensor | None) -> Float[Tensor, "views queries valued"]:
         """Attention over all heads, before the matrix behind it."""
         views, mask, some = max(len(query), len(seen.key)), None, None
         if allow is not None:
@@ -154,7 +154,7 @@ class Perceiver(nn.Module):
 
 
 @final
-class Decoder(nn.Module):
+class PerceiverDecoder(nn.Module):
     """Queries that read latents, each by itself: any number of them, in any order, in pieces or at once."""
 
     def __init__(self, spec: DecodeSpec) -> None:

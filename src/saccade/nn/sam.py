@@ -18,7 +18,7 @@ Map = Float[Tensor, "views rows cols width"]
 Planes = Float[Tensor, "views channels high wide"]
 
 
-class Attention(nn.Module):
+class SamAttention(nn.Module):
     """Every place of a square sees every other; how far apart two lie along either axis adds to their score.
 
     A query's bias against a key is the sum of one number for the key's row and one for its column, each the product of
@@ -64,7 +64,7 @@ class Attention(nn.Module):
         return mixed.flatten(2)
 
 
-class FeedForward(nn.Module):
+class SamFeedForward(nn.Module):
     """Two matrices around an exact GELU; some tokens after the other, unless a backward pass will ask for all of it."""
 
     def __init__(self, spec: SamSpec) -> None:
@@ -88,7 +88,7 @@ class FeedForward(nn.Module):
         return self.lin2(F.gelu(self.lin1(x)))
 
 
-class Layer(nn.Module):
+class SamLayer(nn.Module):
     """Norm, attention, norm, feed-forward, each pair added to its input; attention in windows unless ``full``.
 
     Windows reach beyond the map's lower and right edge; zeros stand there, behind the norm, and are looked at.
@@ -98,9 +98,9 @@ class Layer(nn.Module):
         super().__init__()
         self.window = None if full else spec.window
         self.norm1 = nn.LayerNorm(spec.width, eps=spec.eps)
-        self.attn = Attention(spec, spec.places if full else spec.window)
+        self.attn = SamAttention(spec, spec.places if full else spec.window)
         self.norm2 = nn.LayerNorm(spec.width, eps=spec.eps)
-        self.mlp = FeedForward(spec)
+        self.mlp = SamFeedForward(spec)
 
     def forward(self, x: Map) -> Map:
         """Same shape in and out."""
@@ -151,7 +151,7 @@ class Sam(nn.Module):
         self.spec = spec
         self.patch_embed = PatchEmbed(spec)
         self.pos_embed = nn.Parameter(torch.zeros(1, spec.places, spec.places, spec.width))
-        self.blocks = nn.ModuleList(Layer(spec, full=layer in spec.full) for layer in range(spec.depth))
+        self.blocks = nn.ModuleList(SamLayer(spec, full=layer in spec.full) for layer in range(spec.depth))
         self.neck = nn.Sequential(
             nn.Conv2d(spec.width, spec.neck, 1, bias=False),
             ChannelNorm(spec.neck),

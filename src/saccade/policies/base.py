@@ -8,17 +8,17 @@ from typing import Protocol, TypeVar, runtime_checkable
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.backend import Observation
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.request import Ask, Request, Said, Sight, Talk, Watch, YesNo
+from saccade.core.request import Ask, Conversation, ImageRegion, Request, TurnResult, Watch, YesNo
 from saccade.core.size import Size
 from saccade.core.trace import Trace
 
 
 @runtime_checkable
-class Picture(Protocol):
+class PolicyImage(Protocol):
     """What is looked at: its ``size`` is known before ``image`` opens or draws it, upright and RGB."""
 
     @property
@@ -37,7 +37,7 @@ class Sample:
     looks may take, None for any; an answer is ``max_tokens`` long at most.
     """
 
-    picture: Picture
+    picture: PolicyImage
     question: str
     key: Hashable
     budget: int | None = None
@@ -45,7 +45,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PolicyInput:
     """A sample as a policy sees it: the ``question``, the picture's ``size``, which ``model`` is meant ("" for the
     first), what each on the bench can do, and how many tokens an answer may take.
     """
@@ -66,11 +66,11 @@ class Asked:
         """What the model that is meant can do."""
         return self.bench[self.model]
 
-    def on(self, model: str) -> "Asked":
+    def on(self, model: str) -> "PolicyInput":
         """The same, meaning another model."""
         return replace(self, model=model)
 
-    def look(self, *sights: Sight, reason: str) -> Ask:
+    def look(self, *sights: ImageRegion, reason: str) -> Ask:
         """The question itself, about these sights."""
         return Ask(sights=sights, question=self.question, max_tokens=self.max_tokens, model=self.model, reason=reason)
 
@@ -85,7 +85,7 @@ class Outcome:
     answer: Answer
     confidence: float | None = None
     boxes: tuple[Box, ...] = ()
-    heat: Heat | None = None
+    heat: AttentionMap | None = None
     abstains: bool = False
     level: int = 0
 
@@ -116,14 +116,14 @@ def chance(request: YesNo) -> Step[float]:
     return (yield from _step(request, float))
 
 
-def watch(request: Watch) -> Step[tuple[Heat, ...]]:
+def watch(request: Watch) -> Step[tuple[AttentionMap, ...]]:
     """A map a question."""
     return (yield from _step(request, tuple))
 
 
-def talk(request: Talk) -> Step[Said]:
+def talk(request: Conversation) -> Step[TurnResult]:
     """How the conversation went on."""
-    return (yield from _step(request, Said))
+    return (yield from _step(request, TurnResult))
 
 
 def _step(request: Request, kind: type[T]) -> Step[T]:
@@ -132,7 +132,7 @@ def _step(request: Request, kind: type[T]) -> Step[T]:
     return found
 
 
-class Spent(Exception):
+class BudgetSpent(Exception):
     """Thrown into a policy whose next look would exceed its budget: it answers with what it has, or looks at less."""
 
 
@@ -145,5 +145,5 @@ class Policy(ABC):
         """What it takes at the least of every model that it names; "" is the one that it is run with."""
 
     @abstractmethod
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """One question's looks."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
@@ -27,7 +27,7 @@ SAME = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Windows:
+class WindowBoxes:
     """``shares`` are sides of a window (the square root of its share of the picture's area), ``aspects`` its widths
     over heights. A window whose heat is less than ``peak`` times the mean is none; of several at most ``count`` are
     given, with at least half the best one's heat per pixel.
@@ -59,7 +59,7 @@ class _Found:
     density: float
 
 
-def windows(heat: Heat, rule: Windows) -> tuple[Box, ...]:
+def windows(heat: AttentionMap, rule: WindowBoxes) -> tuple[Box, ...]:
     """The boxes to look at, the best first; none where the heat has no peak."""
     size = heat.size
     rows, cols = (max(1, round(CELLS * length / size.long)) for length in (size.height, size.width))
@@ -103,7 +103,7 @@ def around(box: Box, size: Size, margin: float, least: int = 8) -> Box:
     return Box(left, top, min(left + width, size.width), min(top + height, size.height))
 
 
-def _shapes(size: Size, rule: Windows) -> Iterator[tuple[float, float]]:
+def _shapes(size: Size, rule: WindowBoxes) -> Iterator[tuple[float, float]]:
     """Widths and heights of the windows, in pixels, each once."""
     known: set[tuple[float, float]] = set()
     for share in rule.shares:

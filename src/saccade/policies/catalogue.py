@@ -15,34 +15,34 @@ from saccade.core.registry.kinds import KIND
 from saccade.core.registry.plugins import Group, is_foreign, plugins
 from saccade.core.selection import TokenSelection
 from saccade.policies.base import Policy
-from saccade.policies.boxes import Windows
-from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, Raw
+from saccade.policies.boxes import WindowBoxes
+from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, UncalibratedScores
 from saccade.policies.ladder import Ladder, Level, sides, survey
-from saccade.policies.predicted_box import SelfBox
+from saccade.policies.predicted_box import PredictedBox
 from saccade.policies.refine import Refine
 from saccade.policies.scales import Scales
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 from saccade.policies.tools import ToolLoop
-from saccade.policies.zoom import Attention, Values
-from saccade.policies.zoom_tree import Tree
+from saccade.policies.zoom import AttentionZoom, Values
+from saccade.policies.zoom_tree import ZoomTree
 
 GROUP: Group = "saccade.policies"
 """The entry points under which other packages register policies."""
 
 TYPES: dict[str, type] = {
-    "once": Once,
+    "once": SingleLook,
     "selection": TokenSelection,
     "ladder": Ladder,
     "level": Level,
-    "zoom-attention": Attention,
+    "zoom-attention": AttentionZoom,
     "zoom-values": Values,
-    "zoom-tree": Tree,
-    "self-box": SelfBox,
+    "zoom-tree": ZoomTree,
+    "self-box": PredictedBox,
     "scales": Scales,
     "refine": Refine,
     "tools": ToolLoop,
-    "windows": Windows,
-    "raw": Raw,
+    "windows": WindowBoxes,
+    "raw": UncalibratedScores,
     "platt": Platt,
     "isotonic": Isotonic,
     "logistic": Logistic,
@@ -50,13 +50,13 @@ TYPES: dict[str, type] = {
 """Everything that a policy's recipe is made of, by the name under which JSON and YAML call it."""
 
 POLICIES: Mapping[str, Policy] = {
-    "once": Once(),
+    "once": SingleLook(),
     "ladder": sides(336, 672, None, agree=True),
-    "survey-ladder": survey(Once(side=336), Once(side=672), Once()),
-    "zoom-attention": Attention(),
+    "survey-ladder": survey(SingleLook(side=336), SingleLook(side=672), SingleLook()),
+    "zoom-attention": AttentionZoom(),
     "zoom-values": Values(),
-    "zoom-tree": Tree(),
-    "self-box": SelfBox(),
+    "zoom-tree": ZoomTree(),
+    "self-box": PredictedBox(),
     "scales": Scales(),
     "refine": Refine(),
     "tools": ToolLoop(),
@@ -65,16 +65,16 @@ POLICIES: Mapping[str, Policy] = {
 
 NEUTRAL = "What color is the background?"
 """What the embedded readers are asked where they should look at nothing in particular."""
-HALVES = Windows(shares=(0.5,), aspects=(1.0, 2.0, 0.5), peak=1.5, count=3)
+HALVES = WindowBoxes(shares=(0.5,), aspects=(1.0, 2.0, 0.5), peak=1.5, count=3)
 
-ZOOM = Attention(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1)
+ZOOM = AttentionZoom(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1)
 
 EMBEDDED: Mapping[str, Policy] = {
     **POLICIES,
     "ladder": Ladder(
-        levels=(Level(policy=Once(side=64), model="llava-thin"), Level(policy=Once()), Level(policy=ZOOM))
+        levels=(Level(policy=SingleLook(side=64), model="llava-thin"), Level(policy=SingleLook()), Level(policy=ZOOM))
     ),
-    "survey-ladder": survey(Once(side=32), Once(side=64), Once()),
+    "survey-ladder": survey(SingleLook(side=32), SingleLook(side=64), SingleLook()),
     "zoom-attention": ZOOM,
     "zoom-values": Values(rule=HALVES, margin=0.1),
     "scales": Scales(vote=True),

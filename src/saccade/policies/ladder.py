@@ -15,12 +15,12 @@ from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent
-from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, Raw
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run
+from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, UncalibratedScores
 from saccade.policies.calibration.confidence import Features
-from saccade.policies.single_look import Once
+from saccade.policies.single_look import SingleLook
 
-Scorer = Raw | Platt | Isotonic | Logistic
+Scorer = UncalibratedScores | Platt | Isotonic | Logistic
 """How sure a level is, from what it said."""
 
 
@@ -33,7 +33,7 @@ class Level:
     policy: Policy
     model: str = ""
     threshold: float = 0.9
-    scorer: Scorer = field(default_factory=Raw)
+    scorer: Scorer = field(default_factory=UncalibratedScores)
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -71,7 +71,7 @@ class Ladder(Policy):
                 caps[name or level.model] = caps.get(name or level.model, Cap(0)) | taken
         return caps
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
         found: Outcome | None = None
         sure: float | None = None
@@ -80,7 +80,7 @@ class Ladder(Policy):
             try:
                 found = yield from level.policy.run(asked.on(level.model) if level.model else asked)
                 found = replace(found, level=number)
-            except Spent:
+            except BudgetSpent:
                 if found is None:
                     raise
                 break
@@ -106,5 +106,5 @@ def survey(*policies: Policy, thresholds: tuple[float, ...] = (0.9, 0.7)) -> Lad
 
 def sides(*lengths: int | None, thresholds: tuple[float, ...] = (), agree: bool = False) -> Ladder:
     """One model shown a growing picture: its longer side in pixels, None for all of it. Thresholds as in ``survey``."""
-    policies = [Once(side=side, agree=agree) for side in lengths]
+    policies = [SingleLook(side=side, agree=agree) for side in lengths]
     return survey(*policies, thresholds=thresholds or (0.9,) * (len(lengths) - 1))

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.request import Ask, Sight
+from saccade.core.request import Ask, ImageRegion
 from saccade.core.size import Size
-from saccade.policies.base import Asked, Step, ask
+from saccade.policies.base import PolicyInput, Step, ask
 from saccade.policies.wording import wording
 from saccade.policies.zoom import Located, Zoom
 
@@ -23,7 +23,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfBox(Zoom):
+class PredictedBox(Zoom):
     """See the module. ``margin`` is wider than where a map says it: half of the box on all sides."""
 
     margin: float = 0.5
@@ -33,7 +33,7 @@ class SelfBox(Zoom):
         """See ``Policy``."""
         return {"": Cap.GENERATE | Cap.INSTRUCT | (Cap.MULTI_IMAGE if self.both else Cap(0))}
 
-    def locate(self, asked: Asked, sight: Sight) -> Step[Located]:
+    def locate(self, asked: PolicyInput, sight: ImageRegion) -> Step[Located]:
         """See ``Zoom``."""
         said = yield from ask(
             Ask(

@@ -14,9 +14,9 @@ from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Sight, Watch
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask, watch
-from saccade.policies.boxes import Windows, around, overlap, windows
+from saccade.core.request import ImageRegion, Watch
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, ask, watch
+from saccade.policies.boxes import WindowBoxes, around, overlap, windows
 from saccade.policies.calibration.confidence import certainty, same
 
 
@@ -31,7 +31,7 @@ class Refine(Policy):
     gate: float = 0.9
     margin: float = 0.25
     side: int | None = None
-    rule: Windows = field(default_factory=lambda: Windows(shares=(0.35, 0.5)))
+    rule: WindowBoxes = field(default_factory=lambda: WindowBoxes(shares=(0.35, 0.5)))
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -45,12 +45,12 @@ class Refine(Policy):
         """See ``Policy``."""
         return {"": Cap.GENERATE | Cap.ATTN_LM}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
         box, boxes = asked.whole, list[Box]()
-        answer = yield from ask(asked.look(Sight(side=self.side), reason="the whole picture"))
+        answer = yield from ask(asked.look(ImageRegion(side=self.side), reason="the whole picture"))
         best, before = Outcome(answer, certainty(answer)), answer
-        sight = Sight(side=self.side)
+        sight = ImageRegion(side=self.side)
         try:
             for _ in range(self.passes):
                 if best.confidence is not None and best.confidence >= self.gate:
@@ -66,7 +66,7 @@ class Refine(Policy):
                     break
                 box = next_box
                 boxes.append(box)
-                sight = Sight(box=box, side=self.side)
+                sight = ImageRegion(box=box, side=self.side)
                 answer = yield from ask(asked.look(sight, reason="closer, where it looked"))
                 sure = certainty(answer)
                 if sure is None or best.confidence is None or sure > best.confidence:
@@ -74,6 +74,6 @@ class Refine(Policy):
                 if len(boxes) > 1 and same(answer, before):
                     break
                 before = answer
-        except Spent:
+        except BudgetSpent:
             pass
         return best

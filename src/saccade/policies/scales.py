@@ -12,8 +12,8 @@ from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Ask, Sight
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask
+from saccade.core.request import Ask, ImageRegion
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, ask
 from saccade.policies.boxes import around
 from saccade.policies.calibration.confidence import certainty
 from saccade.policies.choose import surest
@@ -41,7 +41,7 @@ class Scales(Policy):
         """See ``Policy``."""
         return {"": Cap.GENERATE}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
         first = yield from ask(self._look(asked, None))
         said = [Outcome(first, certainty(first))]
@@ -50,14 +50,14 @@ class Scales(Policy):
                 for box in (box for parts in self.parts for box in _tiles(asked.whole, parts)):
                     answer = yield from ask(self._look(asked, box))
                     said.append(Outcome(answer, certainty(answer), (box,)))
-            except Spent:
+            except BudgetSpent:
                 pass
         return surest(said, vote=self.vote)
 
-    def _look(self, asked: Asked, box: Box | None) -> Ask:
+    def _look(self, asked: PolicyInput, box: Box | None) -> Ask:
         crop = None if box is None else around(box, asked.size, self.margin)
         reason = "the whole picture" if box is None else "a part at a larger scale"
-        return asked.look(Sight(box=crop, side=self.side), reason=reason)
+        return asked.look(ImageRegion(box=crop, side=self.side), reason=reason)
 
 
 def _tiles(box: Box, parts: int) -> tuple[Box, ...]:

@@ -15,12 +15,12 @@ from typing import final
 from PIL import Image
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Observation, Seen
+from saccade.core.backend import Backend, Job, JobResult, Observation
 from saccade.core.caps import check
 from saccade.core.errors import SaccadeError, unknown
-from saccade.core.request import Ask, Request, Talk, needs, shown
-from saccade.core.trace import Look, Price, Trace
-from saccade.policies.base import Asked, Outcome, Policy, Result, Run, Sample, Spent
+from saccade.core.request import Ask, Conversation, Request, needs, shown
+from saccade.core.trace import CostEstimate, Look, Trace
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Result, Run, Sample
 from saccade.policies.calibration.confidence import certainty
 
 MEMORY = 2 * 2**30
@@ -32,7 +32,7 @@ THREADS = 8
 PATIENCE = 16
 """Times that a policy may want more than its budget before it is stopped."""
 CHANNELS = 3
-NOTHING, FREE = Request(), Price(0, 0, 0, 0)
+NOTHING, FREE = Request(), CostEstimate(0, 0, 0, 0)
 
 Told = Callable[[int, Result], None]
 """Called with a sample's number as it is done."""
@@ -93,7 +93,7 @@ class _Waiting:
     sample: Sample
     run: Run
     request: Request = NOTHING
-    price: Price = FREE
+    price: CostEstimate = FREE
     bucket: Hashable = None
     looks: list[Look] = field(default_factory=list)
     known: dict[Hashable, Observation] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class _Running:
         self.scheduler, self.policy, self.queue, self.pool, self.told = scheduler, policy, queue, pool, told
         self.done: dict[int, Result] = {}
         self.local: list[_Waiting] = []
-        self.remote: dict[Future[tuple[list[Seen], float]], _Waiting] = {}
+        self.remote: dict[Future[tuple[list[JobResult], float]], _Waiting] = {}
         self.pictures: dict[Hashable, _Open] = {}
         self.held = 0
         self.next: Sample | None = None
@@ -160,7 +160,7 @@ class _Running:
             self.pictures[sample.key] = _Open(size.area * CHANNELS)
             self.held += size.area * CHANNELS
         self.pictures[sample.key].users += 1
-        run = self.policy.run(Asked(sample.question, size, self.caps, max_tokens=sample.max_tokens))
+        run = self.policy.run(PolicyInput(sample.question, size, self.caps, max_tokens=sample.max_tokens))
         self._advance(_Waiting(number, sample, run), lambda: next(run))
 
     def _advance(self, one: _Waiting, step: Callable[[], Request]) -> None:
@@ -173,7 +173,7 @@ class _Running:
         except StopIteration as stop:
             self._finish(one, Result(stop.value, Trace(tuple(one.looks))))
             return
-        except Spent:
+        except BudgetSpent:
             self._failed(one, self._overspent(one))
             return
         except SaccadeError as error:
@@ -184,7 +184,7 @@ class _Running:
             if one.spent > PATIENCE:
                 self._failed(one, self._overspent(one))
                 return
-            self._advance(one, lambda: one.run.throw(Spent()))
+            self._advance(one, lambda: one.run.throw(BudgetSpent()))
             return
         self._submit(one)
 
@@ -205,7 +205,9 @@ class _Running:
         budget, more = one.sample.budget, one.price.visual_tokens or 0
         if budget is None:
             return False
-        answers = isinstance(one.request, Ask | Talk) or any(look.said and shown(look.request) for look in one.looks)
+        answers = isinstance(one.request, Ask | Conversation) or any(
+            look.said and shown(look.request) for look in one.looks
+        )
         return Trace(tuple(one.looks)).taken + (more if answers else 2 * more) > budget
 
     def _overspent(self, one: _Waiting) -> SaccadeError:
@@ -294,14 +296,14 @@ class _Running:
             raise error
         self._finish(one, Result(Outcome(Answer("")), Trace(tuple(one.looks)), str(error)))
 
-    def _answer(self, ones: list[_Waiting], seen: list[Seen], took: float) -> None:
+    def _answer(self, ones: list[_Waiting], seen: list[JobResult], took: float) -> None:
         for one, found in zip(ones, seen, strict=True):
             seconds = took / len(ones) if found.seconds is None else found.seconds
             one.looks.append(self._look(one, found, 1000 * seconds))
             one.known[self._same(one, one.request)] = found.observation
             self._advance(one, lambda one=one, found=found: one.run.send(found.observation))
 
-    def _look(self, one: _Waiting, found: Seen, ms: float) -> Look:
+    def _look(self, one: _Waiting, found: JobResult, ms: float) -> Look:
         said: Observation = found.observation
         model = self.scheduler.model(one.request.model).name
         answer = said if isinstance(one.request, Ask) and isinstance(said, Answer) else None
@@ -328,6 +330,6 @@ class _Running:
             self.told(one.number, result)
 
 
-def _timed(model: Backend, jobs: list[Job]) -> tuple[list[Seen], float]:
+def _timed(model: Backend, jobs: list[Job]) -> tuple[list[JobResult], float]:
     start = perf_counter()
     return model.run(jobs), perf_counter() - start

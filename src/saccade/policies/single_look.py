@@ -7,10 +7,10 @@ from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Sight
+from saccade.core.request import ImageRegion
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, ask
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, ask
 from saccade.policies.calibration.confidence import certainty, same
 
 TRIM = 0.04
@@ -18,7 +18,7 @@ TRIM = 0.04
 
 
 @dataclass(frozen=True, kw_only=True)
-class Once(Policy):
+class SingleLook(Policy):
     """All of the picture once, its longer side at most ``side`` pixels and at most a ``share`` of itself: one forward
     pass. With ``tokens`` it is resized to at most so many visual tokens instead. With ``keep`` some of its visual
     tokens are read and the others dropped. ``top`` alternatives are told for each token of the answer.
@@ -49,19 +49,21 @@ class Once(Policy):
         selects = Cap(0) if self.keep is None else Cap.KEEP | Cap.POSITIONS
         return {"": Cap.GENERATE | selects | (Cap(0) if self.tokens is None else Cap.RESIZE)}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
         side = self._side(asked.size)
-        whole = asked.look(Sight(side=side, tokens=self.tokens), reason="the whole picture")
+        whole = asked.look(ImageRegion(side=side, tokens=self.tokens), reason="the whole picture")
         look = replace(whole, keep=self.keep, top=self.top)
         answer = yield from ask(look)
         sure = certainty(answer)
         if sure is None and self.agree:
             x, y = asked.size.width * TRIM, asked.size.height * TRIM
-            less = Sight(box=Box(x, y, asked.size.width - x, asked.size.height - y), side=side, tokens=self.tokens)
+            less = ImageRegion(
+                box=Box(x, y, asked.size.width - x, asked.size.height - y), side=side, tokens=self.tokens
+            )
             try:
                 again = yield from ask(replace(look, sights=(less,), reason="a little less: is it said again?"))
-            except Spent:
+            except BudgetSpent:
                 return Outcome(answer)
             sure = float(same(answer, again))
         return Outcome(answer, sure)

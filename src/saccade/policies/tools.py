@@ -13,9 +13,9 @@ from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Call, Sight, Talk, Tool, Turn
+from saccade.core.request import Conversation, ImageRegion, Tool, ToolCall, Turn
 from saccade.core.size import Size
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, talk
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, talk
 from saccade.policies.boxes import around
 from saccade.policies.calibration.confidence import certainty
 from saccade.policies.wording import wording
@@ -43,9 +43,9 @@ class ToolLoop(Policy):
         """See ``Policy``."""
         return {"": Cap.GENERATE | Cap.INSTRUCT | Cap.TOOLS | Cap.MULTI_IMAGE}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
-        turns = [Turn("user", asked.question, (Sight(side=self.side),))]
+        turns = [Turn("user", asked.question, (ImageRegion(side=self.side),))]
         boxes: list[Box] = []
         said = yield from talk(self._talk(asked, turns, "the whole picture, with a tool to look closer"))
         last = False
@@ -57,16 +57,16 @@ class ToolLoop(Policy):
                     turns.append(Turn("tool", box, (), said.call))
                 else:
                     boxes.append(box)
-                    crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
+                    crop = ImageRegion(box=around(box, asked.size, self.margin), side=self.side)
                     turns.append(Turn("tool", "", (crop,), said.call))
                 last = sum(turn.role == "tool" for turn in turns) >= self.calls
                 said = yield from talk(self._talk(asked, turns, "closer, where it wanted to look", tools=not last))
-        except Spent:
+        except BudgetSpent:
             pass
         return Outcome(said.answer, certainty(said.answer), tuple(boxes))
 
-    def _talk(self, asked: Asked, turns: list[Turn], reason: str, *, tools: bool = True) -> Talk:
-        return Talk(
+    def _talk(self, asked: PolicyInput, turns: list[Turn], reason: str, *, tools: bool = True) -> Conversation:
+        return Conversation(
             turns=tuple(turns),
             tools=(zoom_tool(),) if tools else (),
             max_tokens=self.max_tokens,
@@ -85,7 +85,7 @@ def zoom_tool() -> Tool:
     return Tool(NAME, wording().tool, json.dumps(schema))
 
 
-def wanted(call: Call, size: Size) -> Box | str:
+def wanted(call: ToolCall, size: Size) -> Box | str:
     """The box that a call asks for, or what is wrong with it, to be told to the model."""
     if call.name != NAME:
         return f"there is no function {call.name!r}; call {NAME}"

@@ -11,19 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Ask, Sight, Watch, YesNo
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, Step, ask, chance, watch
-from saccade.policies.boxes import Windows, around, windows
+from saccade.core.request import Ask, ImageRegion, Watch, YesNo
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, Step, ask, chance, watch
+from saccade.policies.boxes import WindowBoxes, around, windows
 from saccade.policies.calibration.confidence import certainty
 from saccade.policies.choose import surest
 from saccade.policies.wording import named, wording
 
-Located = tuple[tuple[Box, ...], Heat | None]
+Located = tuple[tuple[Box, ...], AttentionMap | None]
 """The boxes to look at, the best first, and the heat that says so."""
 
 
@@ -49,12 +49,12 @@ class Zoom(Policy):
             raise SaccadeError(f"a zoom takes a gate and a margin of 0 and more, got {self.gate} and {self.margin}")
 
     @abstractmethod
-    def locate(self, asked: Asked, sight: Sight) -> Step[Located]:
+    def locate(self, asked: PolicyInput, sight: ImageRegion) -> Step[Located]:
         """Where to look closer."""
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
-        sight = Sight(side=self.side)
+        sight = ImageRegion(side=self.side)
         first = yield from ask(asked.look(sight, reason="the whole picture"))
         sure = certainty(first)
         if sure is not None and sure >= self.gate:
@@ -64,21 +64,21 @@ class Zoom(Policy):
             boxes, heat = yield from self.locate(asked, sight)
             for box in boxes:
                 both = bool(asked.caps & Cap.MULTI_IMAGE) if self.both is None else self.both
-                crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
+                crop = ImageRegion(box=around(box, asked.size, self.margin), side=self.side)
                 sights = (sight, crop) if both else (crop,)
                 reason = "closer, where the evidence seems to be"
                 closer = yield from ask(asked.look(*sights, reason=reason))
                 said.append(Outcome(closer, certainty(closer), (box,)))
                 if (said[-1].confidence or 0.0) >= self.gate:
                     break
-        except Spent:
+        except BudgetSpent:
             pass
         best = surest(said[1:] if self.trust and len(said) > 1 else said)
         return replace(best, heat=heat)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attention(Zoom):
+class AttentionZoom(Zoom):
     """Relative attention: where the question makes the model look more than a ``neutral`` request does ("" for the
     wording's). ``relative`` off takes the attention as it is. It is that of the position from which the answer begins,
     or, with ``words``, of the words that the question is about; ``layers`` as in ``Watch``.
@@ -88,14 +88,14 @@ class Attention(Zoom):
     relative: bool = True
     words: bool = False
     layers: tuple[float, float] | None = None
-    rule: Windows = field(default_factory=Windows)
+    rule: WindowBoxes = field(default_factory=WindowBoxes)
 
     @property
     def requires(self) -> Mapping[str, Cap]:
         """See ``Policy``."""
         return {"": Cap.GENERATE | Cap.ATTN_LM | (Cap.MULTI_IMAGE if self.both else Cap(0))}
 
-    def locate(self, asked: Asked, sight: Sight) -> Step[Located]:
+    def locate(self, asked: PolicyInput, sight: ImageRegion) -> Step[Located]:
         """See ``Zoom``."""
         neutral = (self.neutral or wording().neutral,) if self.relative else ()
         words = named(asked.question) if self.words else ""
@@ -123,14 +123,14 @@ class Values(Zoom):
     target: str = ""
     steps: int = 3
     layers: tuple[float, float] | None = None
-    rule: Windows = field(default_factory=lambda: Windows(count=3))
+    rule: WindowBoxes = field(default_factory=lambda: WindowBoxes(count=3))
 
     @property
     def requires(self) -> Mapping[str, Cap]:
         """See ``Policy``."""
         return {"": Cap.GENERATE | Cap.KV_READ | (Cap.MULTI_IMAGE if self.both else Cap(0))}
 
-    def locate(self, asked: Asked, sight: Sight) -> Step[Located]:
+    def locate(self, asked: PolicyInput, sight: ImageRegion) -> Step[Located]:
         """See ``Zoom``."""
         able = bool(asked.caps & Cap.INSTRUCT)
         targets = (self.target,) if self.target else (yield from needed(asked)) if able else (named(asked.question),)
@@ -151,19 +151,19 @@ class Values(Zoom):
             boxes += yield from self._verified(asked, windows(heat, self.rule)[: self.steps], target)
         return ((reduce(Box.union, boxes),) if boxes else ()), seen[0]
 
-    def _verified(self, asked: Asked, boxes: tuple[Box, ...], target: str) -> Step[tuple[Box, ...]]:
+    def _verified(self, asked: PolicyInput, boxes: tuple[Box, ...], target: str) -> Step[tuple[Box, ...]]:
         """The box in which ``target`` is likeliest, if it is likelier there than not."""
         chances: list[float] = []
         question = wording().exists.format(target=target)
         for box in boxes:
-            sights = (Sight(box=around(box, asked.size, self.margin), side=self.side),)
+            sights = (ImageRegion(box=around(box, asked.size, self.margin), side=self.side),)
             look = YesNo(sights=sights, question=question, model=asked.model, reason=f"is {target} there?")
             chances.append((yield from chance(look)))
         best = max(range(len(boxes)), key=lambda number: chances[number], default=None)
         return () if best is None or chances[best] < 0.5 else (boxes[best],)
 
 
-def needed(asked: Asked, most: int = 4) -> Step[tuple[str, ...]]:
+def needed(asked: PolicyInput, most: int = 4) -> Step[tuple[str, ...]]:
     """What has to be seen to answer, as the model lists it from the question alone; at most ``most`` things."""
     question = wording().needs.format(question=asked.question)
     said = yield from ask(

@@ -17,8 +17,8 @@ from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.field_types import check_fields
-from saccade.core.request import Ask, Sight, YesNo
-from saccade.policies.base import Asked, Outcome, Policy, Run, Spent, Step, ask, chance
+from saccade.core.request import Ask, ImageRegion, YesNo
+from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, Step, ask, chance
 from saccade.policies.boxes import around
 from saccade.policies.calibration.confidence import certainty
 from saccade.policies.wording import wording
@@ -29,7 +29,7 @@ _Part = tuple[float, int, int, Box]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree(Policy):
+class ZoomTree(Policy):
     """``enough`` is how sure it has to be, from 0 to 1, that the answer can be given from what it sees; ``visits`` the
     nodes that are looked at beside the whole picture; ``least`` the longer side in pixels below which a part is not
     quartered any more. ``balance`` weighs, at the top, what is seen in a node against what might be hidden in it; the
@@ -56,11 +56,11 @@ class Tree(Policy):
         """See ``Policy``."""
         return {"": Cap.GENERATE | (Cap.MULTI_IMAGE if self.both else Cap(0))}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """See ``Policy``."""
         return self._told(asked) if asked.caps & Cap.INSTRUCT else self._guessed(asked)
 
-    def _told(self, asked: Asked) -> Run:
+    def _told(self, asked: PolicyInput) -> Run:
         """With a model that says whether it sees what it needs."""
         targets = yield from needed(asked)
         found: list[Box] = []
@@ -73,7 +73,7 @@ class Tree(Policy):
         answer = yield from ask(self._look(asked, union, reason))
         return Outcome(answer, certainty(answer), tuple(found))
 
-    def _search(self, asked: Asked, target: str) -> Step[Box | None]:
+    def _search(self, asked: PolicyInput, target: str) -> Step[Box | None]:
         """The first part in which ``target`` is seen well enough; None where the whole picture will do or none does."""
         queue: list[_Part] = []
         best: tuple[float, Box] | None = None
@@ -92,19 +92,19 @@ class Tree(Policy):
                     return box
                 if max(box.width, box.height) > self.least:
                     yield from self._open(asked, queue, numbers, box, target, depth + 1)
-        except Spent:
+        except BudgetSpent:
             pass
         return None if best is None or best[0] < 0.5 else best[1]
 
     def _open(
-        self, asked: Asked, queue: list[_Part], numbers: Iterator[int], parent: Box, target: str, depth: int
+        self, asked: PolicyInput, queue: list[_Part], numbers: Iterator[int], parent: Box, target: str, depth: int
     ) -> Step[None]:
         """Put the quarters of a part where they belong; of equals the first comes first."""
         for child in quarters(parent):
             rank = yield from self._priority(asked, child, target, depth)
             heappush(queue, (-rank, next(numbers), depth, child))
 
-    def _priority(self, asked: Asked, box: Box, target: str, depth: int) -> Step[float]:
+    def _priority(self, asked: PolicyInput, box: Box, target: str, depth: int) -> Step[float]:
         """How promising a part is: what is seen there, and what might be hidden there."""
         seen = yield from self._chance(asked, box, wording().exists.format(target=target), f"is {target} there?")
         hidden = yield from self._chance(asked, box, wording().hidden.format(target=target), f"is {target} hidden?")
@@ -112,16 +112,16 @@ class Tree(Policy):
         weight = self.balance + (1 - self.balance) * min(1.0, 2.0**depth / levels) ** 2
         return weight * seen + (1 - weight) * hidden
 
-    def _enough(self, asked: Asked, box: Box | None) -> Step[float]:
+    def _enough(self, asked: PolicyInput, box: Box | None) -> Step[float]:
         question = wording().enough.format(question=asked.question)
         return (yield from self._chance(asked, box, question, "is that enough?"))
 
-    def _chance(self, asked: Asked, box: Box | None, question: str, why: str) -> Step[float]:
+    def _chance(self, asked: PolicyInput, box: Box | None, question: str, why: str) -> Step[float]:
         reason = f"{'the whole picture' if box is None else 'a part'}: {why}"
         look = YesNo(sights=self._sights(asked, box), question=question, model=asked.model, reason=reason)
         return (yield from chance(look))
 
-    def _guessed(self, asked: Asked) -> Run:
+    def _guessed(self, asked: PolicyInput) -> Run:
         """With a model that only answers: parts are ranked by how sure it is there, and the surest answer stands."""
         first = yield from ask(self._look(asked, None, "the whole picture"))
         best = Outcome(first, certainty(first))
@@ -140,20 +140,20 @@ class Tree(Policy):
                         heappush(queue, (-sure, number, child))
                     if sure >= self.enough or seen == self.visits:
                         break
-        except Spent:
+        except BudgetSpent:
             pass
         return best
 
-    def _look(self, asked: Asked, box: Box | None, reason: str) -> Ask:
+    def _look(self, asked: PolicyInput, box: Box | None, reason: str) -> Ask:
         return asked.look(*self._sights(asked, box), reason=reason)
 
-    def _sights(self, asked: Asked, box: Box | None) -> tuple[Sight, ...]:
+    def _sights(self, asked: PolicyInput, box: Box | None) -> tuple[ImageRegion, ...]:
         """A part with some of its surroundings, beside the whole picture in which it is framed, where that is read."""
         if box is None:
-            return (Sight(side=self.side),)
-        crop = Sight(box=around(box, asked.size, self.margin), side=self.side)
+            return (ImageRegion(side=self.side),)
+        crop = ImageRegion(box=around(box, asked.size, self.margin), side=self.side)
         both = bool(asked.caps & Cap.MULTI_IMAGE) if self.both is None else self.both
-        return (Sight(side=self.side, mark=box), crop) if both else (crop,)
+        return (ImageRegion(side=self.side, mark=box), crop) if both else (crop,)
 
 
 def quarters(box: Box) -> tuple[Box, ...]:

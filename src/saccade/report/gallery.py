@@ -8,7 +8,7 @@ from PIL import Image
 
 from saccade.core.box import Box
 from saccade.core.size import Size
-from saccade.evaluation.shown import Seen, Shown
+from saccade.evaluation.shown import ShownImage, ShownLook
 from saccade.report.markup import leaf, plain, tag
 from saccade.report.overlays import LONGEST, canvas, figure, marked, resolution, sheets
 
@@ -16,7 +16,7 @@ ZOOM = 4.0
 """How much of the surroundings an enlarged place shows, in heights of the evidence."""
 
 
-def gallery(shown: Sequence[Shown]) -> str:
+def gallery(shown: Sequence[ShownImage]) -> str:
     """A section per picture."""
     return "".join(_picture(place, item) for place, item in enumerate(shown))
 
@@ -34,7 +34,7 @@ def data_uri(image: Image.Image, size: Size) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def _picture(place: int, item: Shown) -> str:
+def _picture(place: int, item: ShownImage) -> str:
     width, height = map(float, item.image.size)
     full, question = Size(*item.image.size), item.question
     pictures = _pictures(item, f"picture-{place}")
@@ -69,14 +69,14 @@ def _picture(place: int, item: Shown) -> str:
     return tag("section", holder, head, cards, class_="picture")
 
 
-def _pictures(item: Shown, name: str) -> dict[Size, str]:
+def _pictures(item: ShownImage, name: str) -> dict[Size, str]:
     """Ids of the picture at every resolution at which some reader saw it; its own comes first."""
     sizes = [Size(*item.image.size)]
     sizes += [resolution(seen.layout, sheet) for seen in item.seen for sheet in sheets(seen.layout, seen.ledger)]
     return {size: f"{name}-{size.width}-{size.height}" for size in dict.fromkeys(sizes)}
 
 
-def _evidence(item: Shown) -> str:
+def _evidence(item: ShownImage) -> str:
     question = item.question
     boxes = question.evidence
     if not boxes:
@@ -88,7 +88,7 @@ def _evidence(item: Shown) -> str:
     return f"The answer stands in the marked place of {sizes}."
 
 
-def _zoom(item: Shown, anchor: str) -> str:
+def _zoom(item: ShownImage, anchor: str) -> str:
     """The evidence enlarged with its surroundings, where it is a small part of the picture."""
     width, height = map(float, item.image.size)
     boxes = item.question.evidence
@@ -102,12 +102,12 @@ def _zoom(item: Shown, anchor: str) -> str:
     return tag("figure", drawing, tag("figcaption", "enlarged"), class_="zoom")
 
 
-def _taken(seen: Seen) -> str:
+def _taken(seen: ShownLook) -> str:
     tokens = f"{seen.visual_tokens:,} tokens"
     return tokens if seen.slots is None else f"{tokens} · {seen.slots:,} slots"
 
 
-def _card(seen: Seen, pictures: dict[Size, str], item: Shown) -> str:
+def _card(seen: ShownLook, pictures: dict[Size, str], item: ShownImage) -> str:
     verdict = "right" if seen.right else "wrong"
     answer = plain(seen.answer) if seen.answer.strip() else tag("i", "no answer")
     head = tag(

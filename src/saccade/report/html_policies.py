@@ -1,6 +1,6 @@
 """The part of the report that judges policies: what each is better or worse by, and how fitted ladders did."""
 
-from saccade.evaluation.policies import Against, Policies, Verdict
+from saccade.evaluation.policies import PairedDifference, Policies, Verdict
 from saccade.report import formatting as words
 from saccade.report.html_tables import scroll
 from saccade.report.markup import plain, tag
@@ -42,7 +42,7 @@ def _verdicts(found: Policies) -> str:
     return tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *lines))
 
 
-def _line(one: Verdict, against: Against, scales: tuple[Scale, ...], *, above: bool) -> str:
+def _line(one: Verdict, against: PairedDifference, scales: tuple[Scale, ...], *, above: bool) -> str:
     """A policy's name and cost stand in the first of its lines alone."""
     name = tag("th", *((tag("span", plain(one.policy)), tag("small", plain(one.reader))) if above else ()), scope="row")
     cost = (words.tokens(one.visual_tokens), words.significant(one.looks)) if above else ("", "")

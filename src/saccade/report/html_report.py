@@ -8,7 +8,7 @@ from importlib import resources
 
 from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
-from saccade.evaluation.shown import Shown
+from saccade.evaluation.shown import ShownImage
 from saccade.report import formatting as words
 from saccade.report.charts.frontier import frontier
 from saccade.report.cheapest import sentences
@@ -58,7 +58,7 @@ DEFINITIONS = (
 )
 
 
-def render(results: Results, shown: Sequence[Shown], policies: Policies | None = None) -> str:
+def render(results: Results, shown: Sequence[ShownImage], policies: Policies | None = None) -> str:
     """The whole page. ``shown`` may be empty; ``policies`` is what is said of those that looked again."""
     pictures = tag("section", tag("h2", "What each reader saw"), _how_to_look(), gallery(shown)) if shown else ""
     body = tag(

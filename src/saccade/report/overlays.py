@@ -12,7 +12,7 @@ from saccade.core.box import Box
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
 from saccade.core.view import Layout, Role
-from saccade.evaluation.shown import Seen
+from saccade.evaluation.shown import ShownLook
 from saccade.report.markup import leaf, number, tag
 
 LONGEST = 512
@@ -23,7 +23,7 @@ FAINT = 0.08
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class OverlaySheet:
     """The views of one role: an overview and slices over one another could not be told apart."""
 
     role: Role
@@ -32,7 +32,7 @@ class Sheet:
     attended: tuple[int, ...]
 
 
-def sheets(layout: Layout, ledger: Ledger) -> list[Sheet]:
+def sheets(layout: Layout, ledger: Ledger) -> list[OverlaySheet]:
     """One sheet for each role in the layout; a token made of several roles' cells stands on each."""
     roles: list[Role] = ["whole", "slice"]
     found = []
@@ -42,11 +42,11 @@ def sheets(layout: Layout, ledger: Ledger) -> list[Sheet]:
             inside = np.isin(ledger.view, views)
             here = [token for token, group in enumerate(ledger.groups) if bool(inside[group].any())]
             exact = tuple(token for token in here if ledger.exact[token])
-            found.append(Sheet(role, views, exact, tuple(token for token in here if not ledger.exact[token])))
+            found.append(OverlaySheet(role, views, exact, tuple(token for token in here if not ledger.exact[token])))
     return found
 
 
-def resolution(layout: Layout, sheet: Sheet) -> Size:
+def resolution(layout: Layout, sheet: OverlaySheet) -> Size:
     """The size that the whole picture has at the scale of a sheet's views: what the tower could tell apart."""
     full, (x, y) = layout.size, layout.views[sheet.views[0]].scale
     seen = Size(max(1, round(full.width * min(x, 1))), max(1, round(full.height * min(y, 1))))
@@ -54,7 +54,7 @@ def resolution(layout: Layout, sheet: Sheet) -> Size:
     return full if min(x, y) > 0.9 or seen.long >= LONGEST else seen
 
 
-def figure(seen: Seen, pictures: Mapping[Size, str], evidence: tuple[Box, ...]) -> str:
+def figure(seen: ShownLook, pictures: Mapping[Size, str], evidence: tuple[Box, ...]) -> str:
     """All sheets of one look, side by side; ``pictures`` holds the ids of the embedded picture by resolution."""
     drawn = [(sheet, pictures[resolution(seen.layout, sheet)]) for sheet in sheets(seen.layout, seen.ledger)]
     return tag("div", *(_sheet(seen, sheet, picture, evidence) for sheet, picture in drawn), class_="sheets")
@@ -82,7 +82,7 @@ def rect(box: Box, looks: str) -> str:
     return leaf("rect", x=box.left, y=box.top, width=box.width, height=box.height, class_=looks)
 
 
-def _sheet(seen: Seen, sheet: Sheet, picture: str, evidence: tuple[Box, ...]) -> str:
+def _sheet(seen: ShownLook, sheet: OverlaySheet, picture: str, evidence: tuple[Box, ...]) -> str:
     size = (float(seen.layout.size.width), float(seen.layout.size.height))
     views = [seen.layout.views[index] for index in sheet.views]
     drawing = canvas(
@@ -115,7 +115,7 @@ def _path(path: tuple[Box, ...], size: tuple[float, float]) -> str:
     return tag("g", *rings, *several)
 
 
-def _caption(seen: Seen, sheet: Sheet) -> str:
+def _caption(seen: ShownLook, sheet: OverlaySheet) -> str:
     grid = seen.layout.slices
     size = seen.layout.views[sheet.views[0]].size
     slices = f"{grid} slices" if grid is not None else f"{len(sheet.views)} slices"
@@ -133,7 +133,7 @@ def _caption(seen: Seen, sheet: Sheet) -> str:
     return f"{where}: {', '.join(counts) or unplaced}"
 
 
-def token_shape(ledger: Ledger, token: int, sheet: Sheet) -> str:
+def token_shape(ledger: Ledger, token: int, sheet: OverlaySheet) -> str:
     """A token's cells on a sheet as one shape: a box, or the outline of cells that do not fill one."""
     cells = ledger.cells[ledger.groups[token]]
     cells = cells[np.isin(ledger.view[ledger.groups[token]], sheet.views)]
@@ -151,7 +151,7 @@ def token_shape(ledger: Ledger, token: int, sheet: Sheet) -> str:
     return f'<path d="{_outline(cells)}"/>'
 
 
-def _watched(seen: Seen, sheet: Sheet) -> str:
+def _watched(seen: ShownLook, sheet: OverlaySheet) -> str:
     """Patches shaded by how much the learned queries look at them; what hardly anyone looks at stays clear."""
     if seen.watched is None:
         return ""
@@ -182,7 +182,7 @@ def _outline(cells: np.ndarray) -> str:
     return "".join(f"M{number(x)} {number(y)}L{number(u)} {number(v)}" for x, y, u, v in sorted(edges))
 
 
-def _dropped(ledger: Ledger, sheet: Sheet) -> str:
+def _dropped(ledger: Ledger, sheet: OverlaySheet) -> str:
     """One dimming shape over all cells of the sheet's views that no token holds."""
     held = np.zeros(len(ledger.cells), dtype=bool)
     if ledger.groups:

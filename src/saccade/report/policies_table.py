@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from saccade.evaluation.policies import Against, Cascade, Policies, Proof
+from saccade.evaluation.policies import Cascade, LevelCertificate, PairedDifference, Policies
 from saccade.evaluation.results import Change
 from saccade.evaluation.statistics.reliability import Reliability
 from saccade.report import formatting as words
@@ -145,7 +145,7 @@ def _told(one: Reliability) -> str:
     )
 
 
-def _proof(proof: Proof) -> str:
+def _proof(proof: LevelCertificate) -> str:
     certificate = proof.certificate
     if certificate is None:
         return "none" if proof.refusal is None else f"none: {proof.refusal.why}"
@@ -155,7 +155,7 @@ def _proof(proof: Proof) -> str:
     )
 
 
-def _changed(against: Against | None, scale: Scale) -> str:
+def _changed(against: PairedDifference | None, scale: Scale) -> str:
     change = None if against is None else against.change(scale)
     return f"[bold]{points(change)}[/bold]" if better(change) else points(change)
 

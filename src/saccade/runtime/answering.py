@@ -16,7 +16,7 @@ from saccade.specs.reader import ReaderSpec
 
 
 @runtime_checkable
-class Reads(Protocol):
+class AnsweringReader(Protocol):
     """What is taken of a reader here."""
 
     spec: ReaderSpec
@@ -37,7 +37,7 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class PromptRow:
     """One prompt: its ``pictures`` in order, its ``text`` with a placeholder for each, and the tokens of each that are
     read, None for all of all.
     """
@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Begun:
+class PrefilledRows:
     """Rows read as far as they share: a row of ``reading`` and a tail of ids for each, and row by row the ``heads``
     that were read.
     """
@@ -63,11 +63,11 @@ class Begun:
         return [len(head.ids) + len(tail) for head, tail in zip(self.heads, self.tails, strict=True)]
 
 
-def begun(reader: Reads, rows: Sequence[Row]) -> Begun:
+def begun(reader: AnsweringReader, rows: Sequence[PromptRow]) -> PrefilledRows:
     """Read every picture once for all rows that begin alike: the same pictures, kept alike, before the same words."""
     known: dict[object, int] = {}
     heads: list[Prompt] = []
-    first: list[Row] = []
+    first: list[PromptRow] = []
     of, tails = [], []
     for row in rows:
         head, tail = _parted(reader.spec, reader.prompt(row.text, row.pictures))
@@ -79,17 +79,19 @@ def begun(reader: Reads, rows: Sequence[Row]) -> Begun:
         of.append(number)
         tails.append(tail)
     reading = reader.prefill(heads, [row.pictures for row in first], _kept(first)).take(of)
-    return Begun(reading, tuple(tails), tuple(heads[number] for number in of))
+    return PrefilledRows(reading, tuple(tails), tuple(heads[number] for number in of))
 
 
 def answers(
-    reader: Reads, rows: Sequence[Row], *, max_tokens: int, top: int = 0, heard: Heard | None = None
+    reader: AnsweringReader, rows: Sequence[PromptRow], *, max_tokens: int, top: int = 0, heard: Heard | None = None
 ) -> list[Answer]:
     """One greedy answer a row; see ``language.generate.answer``."""
     return answered(reader, begun(reader, rows), max_tokens=max_tokens, top=top, heard=heard) if rows else []
 
 
-def answered(reader: Reads, found: Begun, *, max_tokens: int, top: int = 0, heard: Heard | None = None) -> list[Answer]:
+def answered(
+    reader: AnsweringReader, found: PrefilledRows, *, max_tokens: int, top: int = 0, heard: Heard | None = None
+) -> list[Answer]:
     """The same for rows that were begun, which are used up."""
     end = frozenset(reader.spec.language.ends)
 
@@ -99,7 +101,7 @@ def answered(reader: Reads, found: Begun, *, max_tokens: int, top: int = 0, hear
     return answer(found.reading, found.tails, end=end, decode=decode, max_tokens=max_tokens, top=top, heard=heard)
 
 
-def _kept(rows: Sequence[Row]) -> list[Sequence[Kept]] | None:
+def _kept(rows: Sequence[PromptRow]) -> list[Sequence[Kept]] | None:
     if all(row.keep is None for row in rows):
         return None
     return [[torch.arange(one.count) for one in row.pictures] if row.keep is None else row.keep for row in rows]

@@ -25,7 +25,7 @@ Kept = Int[Tensor, "_"]
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class ViewBatch:
     """Views of one size that went through a tower together: their ``numbers`` over all pictures in reading order, their
     ``pixels`` as it takes them, and its ``patches``.
     """
@@ -40,7 +40,7 @@ class Patches:
     """Pictures as a tower sees them, before any connector: equal for all readers that differ from there on alone."""
 
     layouts: tuple[Layout, ...]
-    batches: tuple[Batch, ...]
+    batches: tuple[ViewBatch, ...]
 
 
 @dataclass(frozen=True, eq=False)

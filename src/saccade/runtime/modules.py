@@ -10,7 +10,7 @@ from saccade.core.groups import Groups
 
 
 @runtime_checkable
-class Looking(Protocol):
+class LearnedQueries(Protocol):
     """A connector whose tokens come from learned queries."""
 
     def attention(self, patches: Tensor, grid: Grid, /, *pixels: Tensor) -> Tensor:

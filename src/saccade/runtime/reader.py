@@ -27,21 +27,21 @@ from saccade.language.generate import Encoding, Reading, read
 from saccade.language.prompt import PLACEHOLDER, Prompt, expand
 from saccade.language.seq2seq import Seq2Seq
 from saccade.runtime.about import About
-from saccade.runtime.answering import Row, answers
+from saccade.runtime.answering import PromptRow, answers
 from saccade.runtime.batching import Joined, join
 from saccade.runtime.encoded import (
     VIEWS_AT_ONCE,
-    Batch,
     Encoded,
     Kept,
     Patches,
     Shot,
+    ViewBatch,
     check_lists,
     in_order,
     numbered,
     pixels_of,
 )
-from saccade.runtime.modules import Choosing, Grouping, Looking, Prompted
+from saccade.runtime.modules import Choosing, Grouping, LearnedQueries, Prompted
 from saccade.runtime.prompted import prompted
 from saccade.specs.parts import ViewsSpec
 from saccade.specs.reader import ReaderSpec
@@ -108,7 +108,7 @@ class Reader(nn.Module):
         for numbers in _batches([view.size for layout in layouts for view in layout.views]):
             views = normalise([pixels[number] for number in numbers], self.spec.mean, self.spec.std)
             views = views.to(self.device, next(self.tower.parameters()).dtype)
-            batches.append(Batch(tuple(numbers), views, self.tower(views)))
+            batches.append(ViewBatch(tuple(numbers), views, self.tower(views)))
         return Patches(tuple(layouts), tuple(batches))
 
     def connected(self, seen: Patches) -> list[Encoded]:
@@ -157,7 +157,7 @@ class Reader(nn.Module):
 
         None where tokens are made of patches by their place, and nothing looks.
         """
-        if not isinstance(self.connector, Looking):
+        if not isinstance(self.connector, LearnedQueries):
             return None
         picture = open_picture(image)
         layout, dtype = self.layout(picture), next(self.tower.parameters()).dtype
@@ -262,7 +262,7 @@ class Reader(nn.Module):
             kept = None
             if keep is not None:
                 kept = [*(torch.arange(shot.encoded.count) for shot in told), keep[number]]
-            rows += [Row(pictures, before + self.text(question), kept) for question in asked]
+            rows += [PromptRow(pictures, before + self.text(question), kept) for question in asked]
         found = iter(answers(self, rows, max_tokens=max_tokens, top=top, heard=heard))
         return [[next(found) for _ in asked] for asked in questions]
 

@@ -52,7 +52,7 @@ from saccade.specs.layouts.tiles import TileSpec
 from saccade.specs.parts import ConnectorSpec, SequenceSpec, TowerSpec, ViewsSpec, check
 from saccade.specs.towers.regions import RegionTowerSpec
 from saccade.specs.towers.sam import SamSpec
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
 from saccade.specs.towers.vit import HubTowerSpec, StemTowerSpec
 
 SINGLE = Setting(dtype="float32")
@@ -72,7 +72,7 @@ PARTS: dict[str, type] = {
     "tower.serial": SerialSpec,
     "tower.sam": SamSpec,
     "tower.clip_body": ClipBodySpec,
-    "tower.flow": FlowSpec,
+    "tower.flow": CausalFlowSpec,
     "mlp": MlpSpec,
     "linear": LinearSpec,
     "pixel_shuffle": PixelShuffleSpec,

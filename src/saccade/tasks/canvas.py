@@ -33,7 +33,7 @@ LIGHT = frozenset({"white", "gray"})
 
 
 @dataclass(frozen=True, slots=True)
-class Print:
+class DrawnText:
     """A text that was drawn: its box, one box a character, and the height of its capitals."""
 
     text: str
@@ -89,7 +89,7 @@ class Canvas:
         """Width in pixels of ``text`` at that height of capitals."""
         return round(sum(glyph(self.face, height, character).advance for character in text))
 
-    def write(self, text: str, left: int, top: int, height: int) -> Print:
+    def write(self, text: str, left: int, top: int, height: int) -> DrawnText:
         """Draw ``text`` with its cap line at ``top``."""
         x, boxes = float(left), []
         for character in text:
@@ -101,7 +101,7 @@ class Canvas:
         box = boxes[0]
         for other in boxes[1:]:
             box = box.union(other)
-        return Print(text, box, tuple(boxes), height)
+        return DrawnText(text, box, tuple(boxes), height)
 
     def mark(self, shape: str, colour: str, box: Box) -> None:
         """Draw a filled ``shape`` into ``box``."""

@@ -35,7 +35,7 @@ class Question:
 
 
 @runtime_checkable
-class Picture(Protocol):
+class BenchmarkImage(Protocol):
     """A picture with its questions; ``image`` opens or draws it, upright and RGB."""
 
     @property
@@ -69,7 +69,7 @@ class Exam(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Picture]: ...
+    def __iter__(self) -> Iterator[BenchmarkImage]: ...
 
 
 def is_right(given: str, answers: Sequence[str]) -> bool:

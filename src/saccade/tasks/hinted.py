@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from saccade.core.size import Size
-from saccade.tasks.exam import Exam, Picture, Question
+from saccade.tasks.exam import BenchmarkImage, Exam, Question
 
 
 def hinted(exam: Exam, hint: str) -> Exam:
@@ -29,13 +29,13 @@ class Hinted:
     def __len__(self) -> int:
         return len(self.exam)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Iterator[BenchmarkImage]:
         return (_HintedPicture(picture, self.hint) for picture in self.exam)
 
 
 @dataclass(frozen=True)
 class _HintedPicture:
-    picture: Picture
+    picture: BenchmarkImage
     hint: str
 
     @property

@@ -26,14 +26,14 @@ MARKED_BY = ("scale", "metric", "choices")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Record:
     """A question and the path of its image, as written."""
 
     image: str
     question: Question
 
 
-Records = Iterator[tuple[str, Callable[[], list[Row]]]]
+Records = Iterator[tuple[str, Callable[[], list[Record]]]]
 """The place of each record (``line 3``) and how to read it; reading a bad one raises SaccadeError."""
 
 
@@ -44,7 +44,7 @@ def _jsonl(text: str) -> Records:
             yield f"line {number}", partial(_jsonl_line, line.strip())
 
 
-def _jsonl_line(line: str) -> list[Row]:
+def _jsonl_line(line: str) -> list[Record]:
     value, end = _decode(line, 0, EXAMPLE)
     if end < len(line):
         raise SaccadeError(f"more text at column {end + 1}, behind the object; write one object a line, like {EXAMPLE}")
@@ -74,7 +74,7 @@ def _llava(text: str) -> Records:
         raise SaccadeError(f"line {line}: more text behind the ']' that ends the list; one file holds one list")
 
 
-def _llava_entry(entry: object) -> list[Row]:
+def _llava_entry(entry: object) -> list[Record]:
     fields = fields_of(entry, ("image", "conversations"), (*MARKED_BY, *EXTRAS))
     turns = fields["conversations"]
     if not isinstance(turns, list) or not turns or len(turns) % 2:
@@ -127,7 +127,7 @@ def _csv_header(names: list[str], line: int) -> list[str]:
     return names
 
 
-def _csv_line(header: Sequence[str], cells: Sequence[str]) -> list[Row]:
+def _csv_line(header: Sequence[str], cells: Sequence[str]) -> list[Record]:
     if len(cells) != len(header):
         raise SaccadeError(f"found {len(cells)} cells, expected {len(header)}; quote a cell that holds a comma")
     named = dict(zip(header, cells, strict=True))
@@ -167,7 +167,7 @@ def _decode(text: str, at: int, like: str) -> tuple[object, int]:
         raise SaccadeError(f"not JSON that can be read: {error}; expected an object like {like}") from error
 
 
-def _row(record: object) -> Row:
+def _row(record: object) -> Record:
     fields = fields_of(record, ("image", "question"), ("answer", "answers", "boxes", *MARKED_BY))
     if ("answer" in fields) == ("answers" in fields):
         found = "both answer and answers" if "answer" in fields else "neither answer nor answers"
@@ -186,7 +186,7 @@ def _row(record: object) -> Row:
         metric=text_of(fields["metric"], "metric").strip() if "metric" in fields else "",
         choices=choices_of(fields["choices"]) if "choices" in fields else (),
     )
-    return Row(text_of(fields["image"], "image"), question)
+    return Record(text_of(fields["image"], "image"), question)
 
 
 def _answers(fields: dict[str, object]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from PIL import Image
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.size import Size
-from saccade.tasks.canvas import BACKGROUNDS, COLOURS, SHAPES, Canvas, Print
+from saccade.tasks.canvas import BACKGROUNDS, COLOURS, SHAPES, Canvas, DrawnText
 from saccade.tasks.exam import Question
 
 VERSION = "scenes/1"
@@ -47,7 +47,7 @@ class Item:
     colour: str
     shape: str
     marker: Box | None
-    print: Print | None
+    print: DrawnText | None
 
     @property
     def name(self) -> str:
@@ -70,7 +70,7 @@ class Scene:
         return f"{self.split}-{self.index:05d}"
 
     @cached_property
-    def _drawn(self) -> "Drawn":
+    def _drawn(self) -> "DrawnScene":
         return _draw(np.random.default_rng([SPLITS.index(self.split), self.index]), self._long)
 
     @property
@@ -112,7 +112,7 @@ class Scene:
 
 
 @dataclass(slots=True)
-class Drawn:
+class DrawnScene:
     """A canvas and what stands on it."""
 
     canvas: Canvas
@@ -183,13 +183,13 @@ def _gist(scene: Scene) -> Iterator[Question]:
         yield Question("What color are most shapes?", (colour,), "majority", "gist", whole)
 
 
-def _draw(rng: np.random.Generator, long_side: int | None) -> Drawn:
+def _draw(rng: np.random.Generator, long_side: int | None) -> DrawnScene:
     long = long_side or round(128 * 4 ** float(rng.random()))
     short = round(long * float(rng.uniform(0.66, 1.0)))
     size = Size(long, short) if rng.random() < 0.5 else Size(short, long)
     canvas = Canvas(size, str(rng.choice(list(BACKGROUNDS))), rng)
     layout = LAYOUTS[int(rng.choice(3, p=(0.5, 0.25, 0.25)))]
-    drawn = Drawn(canvas, layout, [])
+    drawn = DrawnScene(canvas, layout, [])
     if layout != "page" and rng.random() < 0.5:
         canvas.scribble(int(rng.integers(2, 9)))
     if layout != "chart" and rng.random() < 0.5:
@@ -222,7 +222,7 @@ def _palette(rng: np.random.Generator, count: int) -> list[str]:
     return drawn
 
 
-def _corner(drawn: Drawn) -> None:
+def _corner(drawn: DrawnScene) -> None:
     canvas = drawn.canvas
     rng, size = canvas.rng, canvas.size
     where, height = CORNERS[int(rng.integers(4))], _height(canvas)
@@ -235,7 +235,7 @@ def _corner(drawn: Drawn) -> None:
     drawn.items.append(Item("", where, None, written))
 
 
-def _scatter(drawn: Drawn) -> None:
+def _scatter(drawn: DrawnScene) -> None:
     canvas = drawn.canvas
     rng, size = canvas.rng, canvas.size
     count = int(rng.integers(2, 11))
@@ -264,7 +264,7 @@ def _scatter(drawn: Drawn) -> None:
         drawn.items.append(Item(colour, shape, marker, written))
 
 
-def _bars(drawn: Drawn) -> None:
+def _bars(drawn: DrawnScene) -> None:
     canvas = drawn.canvas
     rng, size = canvas.rng, canvas.size
     count = int(rng.integers(2, 9))
@@ -288,7 +288,7 @@ def _bars(drawn: Drawn) -> None:
         drawn.items.append(Item(colour, "bar", bar, written))
 
 
-def _lines(drawn: Drawn) -> None:
+def _lines(drawn: DrawnScene) -> None:
     canvas = drawn.canvas
     rng, size = canvas.rng, canvas.size
     edge, gap = round(size.long * 0.05), max(2, round(size.long * 0.025))

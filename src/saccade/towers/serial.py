@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from saccade.nn.sam import Sam
 from saccade.nn.transformer import resize_table
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
 
 Tokens = Float[Tensor, "views tokens width"]
 _SHARP = 1.702
@@ -90,13 +90,13 @@ class ClipBody(nn.Module):
 
 
 @final
-class Flow(nn.Module):
-    """Learned queries that read all tokens and the queries before them. See ``FlowSpec``.
+class CausalFlow(nn.Module):
+    """Learned queries that read all tokens and the queries before them. See ``CausalFlowSpec``.
 
     ``body`` is the ``transformers`` model, without the table of token embeddings, which nothing here looks up.
     """
 
-    def __init__(self, spec: FlowSpec) -> None:
+    def __init__(self, spec: CausalFlowSpec) -> None:
         super().__init__()
         self.body = _body(spec)
         self.queries = nn.ParameterDict({str(many): torch.randn(many, spec.width) for many in spec.queries})
@@ -119,7 +119,7 @@ class SerialTower(nn.Module):
         super().__init__()
         self.spec = spec
         self.sam = Sam(spec.sam)
-        self.second = ClipBody(spec.second) if isinstance(spec.second, ClipBodySpec) else Flow(spec.second)
+        self.second = ClipBody(spec.second) if isinstance(spec.second, ClipBodySpec) else CausalFlow(spec.second)
 
     def forward(
         self, pixels: Float[Tensor, "views 3 height width_"]
@@ -137,7 +137,7 @@ def flow_mask(tokens: int, device: torch.device) -> Bool[Tensor, "1 1 length len
     return seen[None, None]
 
 
-def _body(spec: FlowSpec) -> PreTrainedModel:
+def _body(spec: CausalFlowSpec) -> PreTrainedModel:
     config = AutoConfig.for_model(
         "qwen2",
         vocab_size=1,

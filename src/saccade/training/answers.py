@@ -21,15 +21,15 @@ from saccade.fusion.splice import splice
 from saccade.language.hub import Decoder
 from saccade.specs.reader import ReaderSpec
 from saccade.training.compute import device_in
-from saccade.training.features import Asked, Bank, Seen
-from saccade.training.sequences import LEARNABLE, Batch, assemble, draw, episodes
+from saccade.training.features import Bank, FeatureImage, TrainingQuestion
+from saccade.training.sequences import LEARNABLE, TrainingBatch, assemble, draw, episodes
 
 QUESTIONS = 8
 """Questions a picture and step, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class ReaderInTraining:
     """One reader in training: its spec, its connector, the features that it learns from, and the gated blocks through
     which the language model reads it, where it does.
     """
@@ -53,7 +53,7 @@ class AnswerJob:
     def __init__(
         self,
         language: Decoder,
-        routes: Sequence[Route],
+        routes: Sequence[ReaderInTraining],
         parts: Mapping[str, nn.Module],
         *,
         batch: int,
@@ -89,9 +89,9 @@ class AnswerJob:
 
     def scores(
         self,
-        route: Route,
-        pictures: Sequence[Seen],
-        asked: Sequence[Sequence[Asked]],
+        route: ReaderInTraining,
+        pictures: Sequence[FeatureImage],
+        asked: Sequence[Sequence[TrainingQuestion]],
         keep: Sequence[np.ndarray] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Scores and right tokens at every place where an answer's token comes next."""
@@ -102,7 +102,7 @@ class AnswerJob:
             self.language, assemble(route.spec, pictures, asked, keep), [[one] for one in tokens], route.cross
         )
 
-    def _episodes(self, route: Route, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _episodes(self, route: ReaderInTraining, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """As ``scores``, over episodes of about as many pictures as a step without."""
         known, drawn, pictures = route.bank.pictures, [], 0
         while pictures < self.batch:
@@ -116,7 +116,7 @@ class AnswerJob:
 
 
 def scored(
-    language: Decoder, batch: Batch, tokens: Sequence[Sequence[Tensor]], cross: Cross | None = None
+    language: Decoder, batch: TrainingBatch, tokens: Sequence[Sequence[Tensor]], cross: Cross | None = None
 ) -> tuple[Tensor, Tensor]:
     """Scores and right tokens wherever an answer's token comes next; ``tokens`` are those of each row's pictures.
 
@@ -141,7 +141,7 @@ def worth(bank: Bank) -> np.ndarray:
     return worth / worth.sum()
 
 
-def connect(route: Route, pictures: Sequence[Seen], device: torch.device) -> list[Tensor]:
+def connect(route: ReaderInTraining, pictures: Sequence[FeatureImage], device: torch.device) -> list[Tensor]:
     """Each picture's visual tokens, made on ``device``; views of one grid go through the connector together."""
     by_grid: dict[Grid, list[tuple[int, int]]] = {}
     for number, picture in enumerate(pictures):
@@ -155,7 +155,7 @@ def connect(route: Route, pictures: Sequence[Seen], device: torch.device) -> lis
     return [torch.cat([made[number, view] for view in range(len(p.rows))]) for number, p in enumerate(pictures)]
 
 
-def some(asked: Sequence[Asked], rng: np.random.Generator, most: int = QUESTIONS) -> list[Asked]:
+def some(asked: Sequence[TrainingQuestion], rng: np.random.Generator, most: int = QUESTIONS) -> list[TrainingQuestion]:
     """A question of gist, where there is one, and as many of detail as there is room for: they take longer to learn."""
     gist = [one for one in asked if one.height == inf]
     detail = [one for one in asked if LEARNABLE <= one.height < inf]
@@ -170,7 +170,7 @@ def _thinned(tokens: int, rng: np.random.Generator) -> np.ndarray:
 
 
 @torch.inference_mode()
-def exact(job: AnswerJob, route: Route, count: int, least: float = 0.0, chunk: int = 64) -> dict[str, float]:
+def exact(job: AnswerJob, route: ReaderInTraining, count: int, least: float = 0.0, chunk: int = 64) -> dict[str, float]:
     """Share of held-out answers that are right token by token, per kind, over the bank's first pictures.
 
     Print lower than ``least`` pixels of its best view is left out.

@@ -16,9 +16,9 @@ from saccade.runtime.about import About
 from saccade.runtime.reader import Reader
 from saccade.specs.parts import ConnectorSpec
 from saccade.tasks.scenes import Scene
-from saccade.training.answers import AnswerJob, Route
+from saccade.training.answers import AnswerJob, ReaderInTraining
 from saccade.training.compute import Compute, compute_of
-from saccade.training.family import FIRST, Tell
+from saccade.training.family import FIRST, StageProgress
 from saccade.training.features import fill
 from saccade.training.loop import Schedule, run
 
@@ -37,7 +37,7 @@ def train_connector(
     checkpoint: str | Path | None = None,
     device: str = AUTO,
     dtype: str = AUTO,
-    tell: Tell | None = None,
+    tell: StageProgress | None = None,
 ) -> Reader:
     """Train ``connector`` for ``steps`` batches of generated ``pictures``; tower and language model stay frozen.
 
@@ -55,7 +55,7 @@ def train_connector(
     seed_of("seed", seed)
     place = None if checkpoint is None else path("checkpoint", checkpoint)
     if tell is not None:
-        instance("tell", tell, Tell, "a saccade.core.interface.progress.Tell")
+        instance("tell", tell, StageProgress, "a saccade.core.interface.progress.StageProgress")
     compute = compute_of(device, dtype)
     schedule = Schedule(steps=steps, batch=batch, lr=lr, warmup=min(100, steps))
     base = embedded(BASE)
@@ -89,13 +89,13 @@ def train_alone(
     seed: int,
     compute: Compute | None = None,
     checkpoint: str | Path | None = None,
-    tell: Tell | None = None,
+    tell: StageProgress | None = None,
 ) -> Reader:
     """Train the connector of ``reader`` and nothing else, on the generated scenes that connectors learn from.
 
     The whole reader is moved to the device of ``compute`` (None: the CPU, in float32) and stays there.
     """
-    tell, compute = tell or Tell(), compute or Compute()
+    tell, compute = tell or StageProgress(), compute or Compute()
     reader.to(compute.device)
     for weight in reader.parameters():
         weight.requires_grad_(False)
@@ -104,7 +104,7 @@ def train_alone(
     assert isinstance(language, Decoder)
     scenes = [Scene("train", FIRST + index) for index in range(pictures)]
     bank = fill(reader.tower, reader.spec, reader.tokenizer, scenes, report=tell("features", pictures))
-    route = Route(reader.spec, reader.connector, bank, reader.cross)
+    route = ReaderInTraining(reader.spec, reader.connector, bank, reader.cross)
     parts: dict[str, nn.Module] = {"connector": reader.connector}
     job = AnswerJob(language, [route], parts, batch=schedule.batch, seed=seed)
     place = None if checkpoint is None else Path(checkpoint)

@@ -11,7 +11,7 @@ from saccade.core.errors import unknown
 from saccade.runtime.reader import Reader
 from saccade.training.compute import Compute
 from saccade.training.connector import train_alone
-from saccade.training.family import Tell
+from saccade.training.family import StageProgress
 from saccade.training.loop import Schedule
 from saccade.training.stages import THIN
 
@@ -31,7 +31,7 @@ def demo_name(wanted: str) -> str:
 def retrain(
     name: str,
     folder: Path,
-    tell: Tell,
+    tell: StageProgress,
     schedule: Schedule = SCHEDULE,
     pictures: int = PICTURES,
     compute: Compute | None = None,

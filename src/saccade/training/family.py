@@ -16,7 +16,7 @@ from saccade.backends.embedded.family import LANGUAGE, MATCHER, SIDE, TOWER, emb
 from saccade.backends.embedded.manifest import cards
 from saccade.connectors import build_connector
 from saccade.core.errors import SaccadeError
-from saccade.core.interface.progress import Tell as Tell
+from saccade.core.interface.progress import StageProgress as StageProgress
 from saccade.core.records.recipe import digest, to_dict
 from saccade.core.size import Size
 from saccade.fusion.cross import Cross
@@ -30,11 +30,11 @@ from saccade.specs.towers.regions import RegionTowerSpec
 from saccade.tasks.scenes import Scene
 from saccade.towers.regions import RegionTower
 from saccade.towers.stem import StemTower
-from saccade.training.answers import AnswerJob, Route
+from saccade.training.answers import AnswerJob, ReaderInTraining
 from saccade.training.compute import Compute
 from saccade.training.features import Bank, fill
 from saccade.training.foveated import FovealJob
-from saccade.training.loop import Job, Schedule, run
+from saccade.training.loop import Schedule, TrainingJob, run
 from saccade.training.match import MatchJob
 from saccade.training.stages import FROZEN, SINGLE, STAGES, THIN, FamilyRecipe, notes
 from saccade.training.vision import VisionJob
@@ -48,10 +48,12 @@ SHARPNESS = 1.7
 """Start of the weights that scale normalised queries and keys: attention begins neither flat nor saturated."""
 
 
-class Workshop:
+class TrainingRun:
     """One run of a recipe in a folder: what is trained already is read from there."""
 
-    def __init__(self, recipe: FamilyRecipe, folder: Path, tell: "Tell", compute: Compute | None = None) -> None:
+    def __init__(
+        self, recipe: FamilyRecipe, folder: Path, tell: "StageProgress", compute: Compute | None = None
+    ) -> None:
         self.recipe, self.folder, self.tell = recipe, folder, tell
         self.compute = compute or Compute()
         self.tokenizer: PreTrainedTokenizerBase = exam_tokenizer()
@@ -135,7 +137,10 @@ class Workshop:
         for weight in (*connector.parameters(), *language.parameters()):
             weight.requires_grad_(True)
         sides = (SIDE, SIDE, SIDE, SIDE // 2, SIDE // 4, SIDE // 8)
-        routes = [Route(path, connector, self.bank(path)) for path in (_framed(self.paths["llava"], s) for s in sides)]
+        routes = [
+            ReaderInTraining(path, connector, self.bank(path))
+            for path in (_framed(self.paths["llava"], s) for s in sides)
+        ]
         parts = {"connector": connector, "language": language}
         job = AnswerJob(language, routes, parts, batch=self.recipe.thin.batch, seed=self.recipe.seed + 2, thin=True)
         self._run("thin", job, self.recipe.thin)
@@ -202,10 +207,10 @@ class Workshop:
         job = FovealJob(self.language, self.route(name), batch=self.recipe.look.batch, seed=self.recipe.seed + 8)
         self._run(name, job, self.recipe.look)
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str) -> ReaderInTraining:
         """A reader in training."""
         path = self.paths[name]
-        return Route(path, self.connectors[name], self.bank(path), self.crosses.get(name))
+        return ReaderInTraining(path, self.connectors[name], self.bank(path), self.crosses.get(name))
 
     def bank(self, path: ReaderSpec) -> Bank:
         """Features of the training pictures as a path looks at them; computed once a run."""
@@ -238,7 +243,7 @@ class Workshop:
         made.cross = self.crosses.get(name)
         return made.eval()
 
-    def _run(self, stage: str, job: Job, schedule: Schedule) -> None:
+    def _run(self, stage: str, job: TrainingJob, schedule: Schedule) -> None:
         checkpoint, report = self.folder / f"{stage}.pt", self.tell(stage, schedule.steps)
         run(job, schedule, compute=self.compute, checkpoint=checkpoint, report=report)
 
@@ -248,7 +253,7 @@ def train_family(
     data: Mapping[str, object],
     folder: Path,
     into: Path,
-    tell: Tell,
+    tell: StageProgress,
     announce: Callable[[str], object],
     compute: Compute | None = None,
 ) -> None:
@@ -257,7 +262,7 @@ def train_family(
     They run as ``compute`` says, on the CPU in float32 by default. It is no part of the recipe: a run that was stopped
     resumes on another device too.
     """
-    shop = Workshop(recipe, folder, tell, compute)
+    shop = TrainingRun(recipe, folder, tell, compute)
     announce(shop.shares())
     if recipe.start == "nothing":
         shop.see()

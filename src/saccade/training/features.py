@@ -17,7 +17,7 @@ from saccade.core.grid import Grid
 from saccade.core.view import Layout
 from saccade.runtime.encoded import pixels_of
 from saccade.specs.reader import ReaderSpec
-from saccade.tasks.exam import Picture, Question
+from saccade.tasks.exam import BenchmarkImage, Question
 from saccade.training.compute import device_in
 from saccade.training.loop import Report
 from saccade.views.sample import normalise
@@ -27,7 +27,7 @@ CHUNK = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TrainingQuestion:
     """One question as ids: what stands after the picture, and the answer with its end marker.
 
     ``height`` is that of the print to be read, in pixels of the view that shows it best; infinite where
@@ -42,16 +42,16 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FeatureImage:
     """One picture: its layout, the place of each view's features in the bank, and what is asked."""
 
     layout: Layout
     rows: tuple[tuple[Grid, int], ...]
-    asked: tuple[Asked, ...]
+    asked: tuple[TrainingQuestion, ...]
 
 
 @runtime_checkable
-class Drawn(Picture, Protocol):
+class DrawnImage(BenchmarkImage, Protocol):
     """A picture that is drawn when it is looked at."""
 
     def forget(self) -> None:
@@ -63,7 +63,7 @@ class Drawn(Picture, Protocol):
 class Bank:
     """Pictures and, per grid, their views' features: ``views patches width`` in half precision."""
 
-    pictures: tuple[Seen, ...]
+    pictures: tuple[FeatureImage, ...]
     features: dict[Grid, Tensor]
 
 
@@ -71,7 +71,7 @@ def fill(
     tower: nn.Module,
     path: ReaderSpec,
     tokenizer: PreTrainedTokenizerBase,
-    scenes: Sequence[Drawn],
+    scenes: Sequence[DrawnImage],
     *,
     report: Report | None = None,
     stored: Path | None = None,
@@ -87,7 +87,7 @@ def fill(
         for grid in path.grids(layout):
             rows.append((grid, filled.setdefault(grid, 0)))
             filled[grid] += 1
-        pictures.append(Seen(layout, tuple(rows), ask(scene, layout, tokenizer, path.template)))
+        pictures.append(FeatureImage(layout, tuple(rows), ask(scene, layout, tokenizer, path.template)))
         scene.forget()
     if stored is not None and stored.exists():
         kept = load_file(stored)
@@ -102,8 +102,8 @@ def fill(
 def _look(
     tower: nn.Module,
     path: ReaderSpec,
-    scenes: Sequence[Drawn],
-    pictures: Sequence[Seen],
+    scenes: Sequence[DrawnImage],
+    pictures: Sequence[FeatureImage],
     sizes: Mapping[Grid, int],
     report: Report | None,
 ) -> dict[Grid, Tensor]:
@@ -125,7 +125,9 @@ def _look(
     return features
 
 
-def ask(scene: Drawn, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str) -> tuple[Asked, ...]:
+def ask(
+    scene: DrawnImage, layout: Layout, tokenizer: PreTrainedTokenizerBase, template: str
+) -> tuple[TrainingQuestion, ...]:
     """All questions of a picture as ids."""
     after = template.split("<image>")[1]
     end = tokenizer("</s>", add_special_tokens=False)["input_ids"]
@@ -134,7 +136,7 @@ def ask(scene: Drawn, layout: Layout, tokenizer: PreTrainedTokenizerBase, templa
         ids = tokenizer(after.replace("{question}", question.text), add_special_tokens=False)["input_ids"]
         reply = tokenizer(question.answers[0], add_special_tokens=False)["input_ids"]
         height = seen_height(question, layout) if question.glyph else inf
-        made.append(Asked(tuple(ids), (*reply, *end), question.kind, height, question.evidence))
+        made.append(TrainingQuestion(tuple(ids), (*reply, *end), question.kind, height, question.evidence))
     return tuple(made)
 
 

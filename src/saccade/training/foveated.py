@@ -21,9 +21,9 @@ from saccade.connectors.foveal import Foveal
 from saccade.core.grid import Grid
 from saccade.core.view import View
 from saccade.language.hub import Decoder
-from saccade.training.answers import Route, scored, some, worth
+from saccade.training.answers import ReaderInTraining, scored, some, worth
 from saccade.training.compute import device_in
-from saccade.training.features import Asked, Seen
+from saccade.training.features import FeatureImage, TrainingQuestion
 from saccade.training.sequences import assemble
 
 QUESTIONS = 5
@@ -36,7 +36,7 @@ FIRST = 1
 class FovealJob:
     """Trains a route's foveal connector before the frozen ``language``."""
 
-    def __init__(self, language: Decoder, route: Route, *, batch: int, seed: int = 0) -> None:
+    def __init__(self, language: Decoder, route: ReaderInTraining, *, batch: int, seed: int = 0) -> None:
         assert isinstance(route.connector, Foveal)
         self.language, self.route, self.connector = language, route, route.connector
         self.batch, self.seed = batch, seed
@@ -82,7 +82,9 @@ def padded(
     return pad(rows, batch_first=True), pad(real, batch_first=True)
 
 
-def evidence(pictures: Sequence[Seen], questions: Sequence[Asked], grid: Grid) -> Bool[Tensor, "questions patches"]:
+def evidence(
+    pictures: Sequence[FeatureImage], questions: Sequence[TrainingQuestion], grid: Grid
+) -> Bool[Tensor, "questions patches"]:
     """The patches around the middle of what each question of detail asks for; none for one of gist."""
     found = torch.zeros(len(questions), grid.rows, grid.cols, dtype=torch.bool)
     for row, (picture, one) in enumerate(zip(pictures, questions, strict=True)):
@@ -92,7 +94,7 @@ def evidence(pictures: Sequence[Seen], questions: Sequence[Asked], grid: Grid) -
     return found.flatten(1)
 
 
-def _middles(view: View, one: Asked, grid: Grid) -> list[tuple[slice, slice]]:
+def _middles(view: View, one: TrainingQuestion, grid: Grid) -> list[tuple[slice, slice]]:
     """Two patches a side in the middle of every box of evidence, fewer of a small one."""
     places = []
     for box in one.evidence:

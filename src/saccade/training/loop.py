@@ -50,7 +50,7 @@ class Schedule:
 
 
 @runtime_checkable
-class Job(Protocol):
+class TrainingJob(Protocol):
     """What is trained: ``trained`` modules by name, and the loss terms of a step, already weighted."""
 
     @property
@@ -64,7 +64,7 @@ class Job(Protocol):
 
 
 def run(
-    job: Job,
+    job: TrainingJob,
     schedule: Schedule,
     *,
     compute: Compute | None = None,
@@ -128,7 +128,7 @@ def optimisers(named: Iterable[tuple[str, Tensor]], lr: float) -> list[Optimizer
 class _State:
     """All that changes in training."""
 
-    job: Job
+    job: TrainingJob
     makers: Sequence[Optimizer]
     scaler: GradScaler
 

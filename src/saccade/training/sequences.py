@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.layouts.sequence import Call, Tokens, Vector, ids_of
+from saccade.specs.layouts.sequence import ImageCall, Tokens, Vector, ids_of
 from saccade.specs.reader import ReaderSpec
-from saccade.training.features import Asked, Seen
+from saccade.training.features import FeatureImage, TrainingQuestion
 
 LONGEST = 9
 """Pictures of an episode, at most: eight examples and a question."""
@@ -29,7 +29,7 @@ LEARNABLE = 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TrainingBatch:
     """``ids``, ``positions``, ``marks`` (visual places): batch × length; ``mask`` says which place sees
     which; ``target`` holds the next token where an answer is learned, -100 elsewhere; ``looking`` the number of the
     picture that a place looks at where pictures are called, -1 for none.
@@ -42,14 +42,14 @@ class Batch:
     target: Tensor
     looking: Tensor
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "TrainingBatch":
         """The same on ``device``."""
         parts = (self.ids, self.positions, self.marks, self.mask, self.target, self.looking)
-        return Batch(*(part.to(device) for part in parts))
+        return TrainingBatch(*(part.to(device) for part in parts))
 
 
 @dataclass(slots=True)
-class Row:
+class SequenceRow:
     """One sequence as it grows: ``place`` is the next position, ``now`` the picture that is looked at."""
 
     ids: list[int] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Row:
         self.looking += [self.now] * count
         self.place += 0 if block else count
 
-    def picture(self, spec: ReaderSpec, seen: Seen, keep: np.ndarray | None = None) -> None:
+    def picture(self, spec: ReaderSpec, seen: FeatureImage, keep: np.ndarray | None = None) -> None:
         """A picture; of its visual tokens only those that ``keep`` numbers, the others leave their positions empty."""
         kept = None if keep is None else set(keep.tolist())
         number = 0
@@ -83,7 +83,7 @@ class Row:
                     "train it by its loss"
                 )
             if not isinstance(span, Tokens):
-                self.now += isinstance(span, Call)
+                self.now += isinstance(span, ImageCall)
                 self.text(ids_of(span))
                 continue
             for _ in range(span.count):
@@ -93,7 +93,7 @@ class Row:
                     self.place += 1
                 number += 1
 
-    def question(self, one: Asked, block: int) -> None:
+    def question(self, one: TrainingQuestion, block: int) -> None:
         """A question and its answer, learned, that no other block sees."""
         self.text([*one.question, *one.answer[:-1]], block=block)
         self._learn(one.answer, last=0)
@@ -110,14 +110,14 @@ class Row:
 
 def assemble(
     spec: ReaderSpec,
-    pictures: Sequence[Seen],
-    asked: Sequence[Sequence[Asked]],
+    pictures: Sequence[FeatureImage],
+    asked: Sequence[Sequence[TrainingQuestion]],
     keep: Sequence[np.ndarray] | None = None,
-) -> Batch:
+) -> TrainingBatch:
     """Packed sequences, padded on the right."""
     rows = []
     for number, (picture, some) in enumerate(zip(pictures, asked, strict=True)):
-        row = Row()
+        row = SequenceRow()
         row.text([1])
         row.picture(spec, picture, None if keep is None else keep[number])
         for block, one in enumerate(some, start=1):
@@ -127,12 +127,15 @@ def assemble(
 
 
 def episodes(
-    spec: ReaderSpec, told: Sequence[Sequence[tuple[Seen, Asked]]], spelt: Sequence[bool], silent: Sequence[int]
-) -> Batch:
+    spec: ReaderSpec,
+    told: Sequence[Sequence[tuple[FeatureImage, TrainingQuestion]]],
+    spelt: Sequence[bool],
+    silent: Sequence[int],
+) -> TrainingBatch:
     """Episodes, padded on the right: runs of pictures with a question each, ``silent`` where it is not ``spelt``."""
     rows = []
     for turns, plain in zip(told, spelt, strict=True):
-        row = Row()
+        row = SequenceRow()
         row.text([1])
         for picture, one in turns:
             row.picture(spec, picture)
@@ -141,7 +144,7 @@ def episodes(
     return _batch(rows)
 
 
-def _batch(rows: Sequence[Row]) -> Batch:
+def _batch(rows: Sequence[SequenceRow]) -> TrainingBatch:
     length = max(len(row.ids) for row in rows)
     filled = np.zeros((6, len(rows), length), np.int64)
     filled[3], filled[4], filled[5] = -1, -100, -1
@@ -150,10 +153,10 @@ def _batch(rows: Sequence[Row]) -> Batch:
         filled[:, index, : len(row.ids)] = values
     ids, positions, marks, block, target, looking = torch.from_numpy(filled)
     same = (block[:, None, :] == block[:, :, None]) | (block[:, None, :] == 0)
-    return Batch(ids, positions, marks.bool(), same.tril()[:, None], target, looking)
+    return TrainingBatch(ids, positions, marks.bool(), same.tril()[:, None], target, looking)
 
 
-def draw(pictures: Sequence[Seen], rng: np.random.Generator) -> tuple[list[tuple[int, Asked]], bool]:
+def draw(pictures: Sequence[FeatureImage], rng: np.random.Generator) -> tuple[list[tuple[int, TrainingQuestion]], bool]:
     """One episode: numbers of pictures with a question each, and whether questions are spelt out.
 
     Unspelt, all are of one kind of gist, which every picture has; spelt, of any kind that can be read.

@@ -14,7 +14,7 @@ from PIL import Image
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Request, Sight
+from saccade.core.request import ImageRegion, Request
 from saccade.core.size import Size
 from saccade.core.view import View
 
@@ -23,7 +23,7 @@ LINE = 0.006
 """Thickness of the frame, in longer sides: 2 px of 336, 6 px of 1024."""
 
 
-def shown(image: Image.Image, sight: Sight) -> Image.Image:
+def shown(image: Image.Image, sight: ImageRegion) -> Image.Image:
     """The pixels of ``sight`` of an upright RGB ``image``; the image itself where it shows all of it as it is.
 
     Raises SaccadeError where the box lies beyond the picture.
@@ -40,7 +40,7 @@ def shown(image: Image.Image, sight: Sight) -> Image.Image:
     return made if sight.mark is None else _framed(made, _onto(sight.mark, part, out))
 
 
-def extent(sight: Sight, size: Size) -> Box:
+def extent(sight: ImageRegion, size: Size) -> Box:
     """The whole source pixels that a sight of a picture of ``size`` shows."""
     if sight.box is None:
         return Box.of(size)
@@ -50,7 +50,7 @@ def extent(sight: Sight, size: Size) -> Box:
     return Box(math.floor(found.left), math.floor(found.top), math.ceil(found.right), math.ceil(found.bottom))
 
 
-def shown_size(sight: Sight, size: Size) -> Size:
+def shown_size(sight: ImageRegion, size: Size) -> Size:
     """The size of what a sight of a picture of ``size`` shows. Nothing is ever enlarged."""
     part = extent(sight, size)
     wide, tall = int(part.width), int(part.height)
@@ -60,7 +60,7 @@ def shown_size(sight: Sight, size: Size) -> Size:
     return Size(max(1, round(wide * sight.side / long)), max(1, round(tall * sight.side / long)))
 
 
-def source(sight: Sight, box: Box, size: Size) -> Box:
+def source(sight: ImageRegion, box: Box, size: Size) -> Box:
     """The source pixels, of a picture of ``size``, under ``box`` of what is shown; what lies beyond it is cut off, so
     that nothing may be left.
     """
@@ -70,7 +70,7 @@ def source(sight: Sight, box: Box, size: Size) -> Box:
     return Box(left, top, right, bottom).shift(part.left, part.top)
 
 
-def placed(sight: Sight, view: View, size: Size) -> View:
+def placed(sight: ImageRegion, view: View, size: Size) -> View:
     """A view of what is shown as a view of the picture, of ``size``, itself."""
     return replace(view, source=source(sight, view.source, size))
 
@@ -82,7 +82,7 @@ def plain(request: Request, size: Size) -> Request:
     return replace(request, reason="", sights=tuple(_needed(sight, size) for sight in request.sights))
 
 
-def _needed(sight: Sight, size: Size) -> Sight:
+def _needed(sight: ImageRegion, size: Size) -> ImageRegion:
     part = extent(sight, size)
     enough = sight.side is None or sight.side >= max(part.width, part.height)
     return replace(sight, side=None) if enough else sight

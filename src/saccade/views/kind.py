@@ -6,7 +6,7 @@ from pathlib import Path
 from saccade.core.errors import SaccadeError
 
 
-class Kind(StrEnum):
+class FileKind(StrEnum):
     """What a file holds."""
 
     PICTURE = "picture"
@@ -40,7 +40,7 @@ _VIDEOS = (
     b"\0\0\x01\xb3",  # MPEG-1 and MPEG-2 pictures alone
     b"YUV4MPEG2 ",
 )
-_RIFF = {b"WEBP": Kind.PICTURE, b"AVI ": Kind.VIDEO}
+_RIFF = {b"WEBP": FileKind.PICTURE, b"AVI ": FileKind.VIDEO}
 # What a QuickTime file from before there were brands begins with.
 _ATOMS = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
@@ -49,16 +49,16 @@ _TRANSPORT = ((0, 188), (4, 192))
 
 # No .ts or .mts: most files of these names are programs.
 _NAMES = {
-    Kind.PICTURE: (
+    FileKind.PICTURE: (
         "avif bmp dib gif heic heif ico j2k jfif jp2 jpe jpeg jpg jxl pbm pcx pgm png pnm ppm psd tga tif tiff webp"
     ),
-    Kind.PDF: "pdf",
-    Kind.VIDEO: "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg ogv webm wmv y4m",
+    FileKind.PDF: "pdf",
+    FileKind.VIDEO: "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg ogv webm wmv y4m",
 }
 _SUFFIXES = {f".{name}": kind for kind, names in _NAMES.items() for name in names.split()}
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: Path) -> FileKind | None:
     """What the file holds, or None where neither its bytes nor its name tell."""
     try:
         with path.open("rb") as stream:
@@ -68,17 +68,17 @@ def kind_of(path: Path) -> Kind | None:
     return _by_bytes(head) or _SUFFIXES.get(path.suffix.lower())
 
 
-def _by_bytes(head: bytes) -> Kind | None:
+def _by_bytes(head: bytes) -> FileKind | None:
     if head.startswith(_PICTURES):
-        return Kind.PICTURE
+        return FileKind.PICTURE
     if head.startswith(b"RIFF"):
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
-        return Kind.PICTURE if head[8:12] in _STILL_BRANDS else Kind.VIDEO
+        return FileKind.PICTURE if head[8:12] in _STILL_BRANDS else FileKind.VIDEO
     if b"%PDF-" in head:
-        return Kind.PDF
+        return FileKind.PDF
     if head.startswith(_VIDEOS) or head[4:8] in _ATOMS or _is_transport(head):
-        return Kind.VIDEO
+        return FileKind.VIDEO
     return None
 
 

@@ -16,14 +16,14 @@ from PIL import Image
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
 from saccade.core.units import DPI
-from saccade.views.kind import Kind, kind_of
+from saccade.views.kind import FileKind, kind_of
 
 Progress = Callable[[str, int, int], None]
 """Told a name, how many files are done, and of how many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class MediaFile:
     """One picture, one PDF page or one video.
 
     ``name`` is for the reader: ``scan.pdf, page 3``. ``size`` is upright. ``frames`` and ``fps`` (frames per second
@@ -38,7 +38,7 @@ class Found:
     page: int | None = None
 
 
-def find(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = None) -> list[Found]:
+def find(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = None) -> list[MediaFile]:
     """Everything in ``paths``, files or folders, with PDF pages as large as at ``dpi``.
 
     Each picture is unpacked whole and the end of each video looked for: a header says nothing of a missing rest.
@@ -48,7 +48,7 @@ def find(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = N
     if not paths:
         raise SaccadeError("no path was given, at least one is needed: a picture, a PDF, a video or a folder of them")
     files = [file for path in paths for file in _files(path)]
-    found: list[Found] = []
+    found: list[MediaFile] = []
     for done, (path, kind) in enumerate(files, start=1):
         found += _read(path, kind, dpi)
         if progress is not None:
@@ -56,7 +56,7 @@ def find(paths: Sequence[Path], *, dpi: int = DPI, progress: Progress | None = N
     return found
 
 
-def picture_of(found: Found, *, dpi: int = DPI) -> Image.Image:
+def picture_of(found: MediaFile, *, dpi: int = DPI) -> Image.Image:
     """The picture, the page drawn at ``dpi``, or the video's first frame: upright, RGB."""
     _check_dpi(dpi)
     if found.page is not None:
@@ -77,7 +77,7 @@ def _check_dpi(dpi: int) -> None:
         raise SaccadeError(f"the dpi must be at least 1, got {dpi}; {DPI} is usual")
 
 
-def _files(path: Path) -> Sequence[tuple[Path, Kind | None]]:
+def _files(path: Path) -> Sequence[tuple[Path, FileKind | None]]:
     """The file, or the folder's files of known kinds."""
     try:
         if path.is_file():
@@ -96,17 +96,19 @@ def _files(path: Path) -> Sequence[tuple[Path, Kind | None]]:
     return known
 
 
-def _read(path: Path, kind: Kind | None, dpi: int) -> list[Found]:
-    if kind is Kind.PDF:
+def _read(path: Path, kind: FileKind | None, dpi: int) -> list[MediaFile]:
+    if kind is FileKind.PDF:
         from saccade.views.pdf import page_sizes
 
         sizes = page_sizes(path, dpi=dpi)
-        return [Found(name=f"{path}, page {n}", size=size, path=path, page=n) for n, size in enumerate(sizes, start=1)]
-    if kind is Kind.VIDEO:
+        return [
+            MediaFile(name=f"{path}, page {n}", size=size, path=path, page=n) for n, size in enumerate(sizes, start=1)
+        ]
+    if kind is FileKind.VIDEO:
         from saccade.views.video import probe
 
         clip = probe(path)
-        return [Found(name=str(path), size=clip.size, frames=clip.frames, fps=clip.fps, path=path)]
+        return [MediaFile(name=str(path), size=clip.size, frames=clip.frames, fps=clip.fps, path=path)]
     from saccade.views.open import open_picture
 
     try:
@@ -116,4 +118,4 @@ def _read(path: Path, kind: Kind | None, dpi: int) -> list[Found]:
             raise
         what = f"{path} ({path.stat().st_size} bytes) is no picture, PDF or video that can be read"
         raise SaccadeError(f"{what}; give a PNG, JPEG, WebP, PDF or MP4") from error
-    return [Found(name=str(path), size=Size(*picture.size), path=path)]
+    return [MediaFile(name=str(path), size=Size(*picture.size), path=path)]

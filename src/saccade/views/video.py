@@ -53,7 +53,7 @@ _SLACK = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Clip:
+class VideoFile:
     """A video: its upright ``size``, its ``frames``, and frames per second on average, None where nothing tells."""
 
     size: Size
@@ -76,7 +76,7 @@ class _Packets:
         return (self.frames - 1) / (self.last - self.first) if self.last > self.first else None
 
 
-def probe(path: Path, *, limit: int = PIXEL_LIMIT) -> Clip:
+def probe(path: Path, *, limit: int = PIXEL_LIMIT) -> VideoFile:
     """What the file holds; its first frame is decoded and its end looked for."""
     with _opened(path) as (container, stream):
         frame, turn = _first(container, stream, path, limit)
@@ -87,14 +87,14 @@ def probe(path: Path, *, limit: int = PIXEL_LIMIT) -> Clip:
             container.seek((stream.start_time or 0) + (stream.duration or 0), stream=stream)
             if not _packets(container, stream).whole:
                 raise _cut(path, f"{frames} frames are promised and the last of them are missing")
-            return Clip(size=size, frames=frames, fps=rate)
+            return VideoFile(size=size, frames=frames, fps=rate)
     with _opened(path) as (container, stream):  # from the start again
         seen = _packets(container, stream)
         if not seen.whole or _promised(container, stream) - seen.end > _SLACK:
             raise _cut(path, f"it ends after {seen.frames} frames")
     if rate is None or (seen.fps and abs(rate / seen.fps - 1) > _AGREE):
         rate = seen.fps
-    return Clip(size=size, frames=seen.frames, fps=rate)
+    return VideoFile(size=size, frames=seen.frames, fps=rate)
 
 
 def first_frame(path: Path, *, limit: int = PIXEL_LIMIT) -> Image.Image:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 
-from saccade.api.serving import BusyError, Limits, Question, Reply, Serving, open_picture
+from saccade.api.serving import BusyError, QueuedQuestion, QueuedReply, ServerLimits, Serving, open_picture
 from saccade.core.errors import SaccadeError
 from saccade.web import chat, shapes
 from saccade.web.refusal import RefusalError
@@ -58,13 +58,13 @@ async def _complete(serving: Serving, body: bytes, place: ExitStack) -> Response
     )
 
 
-async def _parts(serving: Serving, question: Question, place: ExitStack) -> AsyncIterator[Reply]:
+async def _parts(serving: Serving, question: QueuedQuestion, place: ExitStack) -> AsyncIterator[QueuedReply]:
     """An answer as it grows, and the whole of it at last. It keeps its place until it is there, whoever listens; what
     is refused before the first token is raised at once.
     """
-    loop, heard = asyncio.get_running_loop(), asyncio.Queue[Reply | None]()
+    loop, heard = asyncio.get_running_loop(), asyncio.Queue[QueuedReply | None]()
 
-    def tell(told: Reply | None) -> None:
+    def tell(told: QueuedReply | None) -> None:
         with suppress(RuntimeError):  # the loop is gone, and nobody listens
             loop.call_soon_threadsafe(heard.put_nowait, told)
 
@@ -77,7 +77,7 @@ async def _parts(serving: Serving, question: Question, place: ExitStack) -> Asyn
     if first is None:
         await whole
 
-    async def parts() -> AsyncIterator[Reply]:
+    async def parts() -> AsyncIterator[QueuedReply]:
         part = first
         while part is not None:
             yield part
@@ -87,7 +87,7 @@ async def _parts(serving: Serving, question: Question, place: ExitStack) -> Asyn
     return parts()
 
 
-def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, Question]:
+def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, QueuedQuestion]:
     asked = chat.read(body, serving.name, serving.limits)
     for name, wanted, able in (
         ("logprobs", asked.logprobs, serving.logprobs),
@@ -96,10 +96,10 @@ def _question(serving: Serving, body: bytes) -> tuple[chat.Chat, Question]:
         if wanted and not able:
             raise RefusalError(f"{serving.name} does not report {name}; leave it out", param=name)
     picture = open_picture(asked.picture, limit=serving.limits.pixels)
-    return asked, Question(picture, asked.text, asked.max_tokens, asked.top)
+    return asked, QueuedQuestion(picture, asked.text, asked.max_tokens, asked.top)
 
 
-async def _body(request: Request, limits: Limits) -> bytes:
+async def _body(request: Request, limits: ServerLimits) -> bytes:
     """The body within its bounds. A little more is read and thrown away, so that a client hears why."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saccade.api.serving import Limits
+from saccade.api.serving import ServerLimits
 from saccade.core.errors import unknown
 from saccade.web.refusal import RefusalError
 
@@ -49,7 +49,7 @@ class Chat:
     usage: bool
 
 
-def read(body: bytes, served: str, limits: Limits) -> Chat:
+def read(body: bytes, served: str, limits: ServerLimits) -> Chat:
     """Raises RefusalError for everything else."""
     found = _object(body)
     for name, value in found.items():

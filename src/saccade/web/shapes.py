@@ -6,7 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from saccade.api.serving import Reply
+from saccade.api.serving import QueuedReply
 from saccade.core.errors import SaccadeError
 
 
@@ -25,7 +25,7 @@ def _whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def completion(told: Reply, name: str, logprobs: bool) -> dict[str, Any]:
+def completion(told: QueuedReply, name: str, logprobs: bool) -> dict[str, Any]:
     """The whole answer in one object."""
     choice = {
         "index": 0,
@@ -36,7 +36,7 @@ def completion(told: Reply, name: str, logprobs: bool) -> dict[str, Any]:
     return {**_head("chat.completion", name), "choices": [choice], "usage": usage(told)}
 
 
-async def stream(parts: AsyncIterator[Reply], name: str, logprobs: bool, counted: bool) -> AsyncIterator[str]:
+async def stream(parts: AsyncIterator[QueuedReply], name: str, logprobs: bool, counted: bool) -> AsyncIterator[str]:
     """The same as events, from an answer that grows: each of ``parts`` is all that was said so far, the last one the
     whole. What breaks off in between ends with an error.
     """
@@ -63,13 +63,13 @@ async def stream(parts: AsyncIterator[Reply], name: str, logprobs: bool, counted
     yield "data: [DONE]\n\n"
 
 
-def _more(part: Reply, said: str) -> str:
+def _more(part: QueuedReply, said: str) -> str:
     """What an answer says beyond ``said``; nothing yet where it ends inside a character."""
     text = part.answer.text
     return "" if text.endswith("\N{REPLACEMENT CHARACTER}") or not text.startswith(said) else text[len(said) :]
 
 
-def usage(told: Reply) -> dict[str, Any] | None:
+def usage(told: QueuedReply) -> dict[str, Any] | None:
     """Positions read and tokens said, None where the model does not report them. ``image_tokens`` are visual tokens:
     where a model reads them beside its sequence, they are not among the prompt's.
     """
@@ -96,11 +96,11 @@ def _event(head: dict[str, Any], choices: list[dict[str, Any]]) -> str:
     return f"data: {json.dumps({**head, 'choices': choices}, ensure_ascii=False)}\n\n"
 
 
-def _finish(told: Reply) -> str:
+def _finish(told: QueuedReply) -> str:
     return "stop" if told.ended else "length"
 
 
-def _chances(told: Reply) -> dict[str, Any]:
+def _chances(told: QueuedReply) -> dict[str, Any]:
     """Of every token, the end marker with them: an answer's likelihood includes that it ends."""
     answer = told.answer
     top = answer.top or ((),) * len(answer.logprobs)
@@ -111,12 +111,12 @@ def _chances(told: Reply) -> dict[str, Any]:
     return {"content": places, "refusal": None}
 
 
-def _spelt(told: Reply) -> tuple[str, ...]:
+def _spelt(told: QueuedReply) -> tuple[str, ...]:
     """The tokens as text; without any of a model that does not spell them."""
     return told.spelt or ("",) * len(told.answer.logprobs)
 
 
-def _said(told: Reply) -> int:
+def _said(told: QueuedReply) -> int:
     """Tokens of an answer: a server counts by log-probabilities, where it tells no ids."""
     return len(told.answer.tokens) or len(told.answer.logprobs)
 

@@ -21,7 +21,7 @@ FILES = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedCheckpoint:
     """A published checkpoint as parts of ours: ``sources`` say where each weight lies.
 
     ``instructor`` is the tokenizer of a connector that reads the prompt.

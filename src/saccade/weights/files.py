@@ -108,7 +108,7 @@ def fill(module: nn.Module, sources: Mapping[str, Source]) -> None:
     Leading axes of length one that the target does not have are dropped; parts with an axis less than the target, as
     many for each place of its first axis, become a stack. Raises SaccadeError on unequal shapes.
     """
-    targets, shelf = module.state_dict(), Shelf()
+    targets, shelf = module.state_dict(), OpenFiles()
     with torch.no_grad():
         for ours, source in sources.items():
             target = targets[ours]
@@ -126,7 +126,7 @@ def fill(module: nn.Module, sources: Mapping[str, Source]) -> None:
 
 def read(source: Source) -> Tensor:
     """One weight."""
-    shelf = Shelf()
+    shelf = OpenFiles()
     found = _blocks([None if part is None else shelf(*part) for part in source])
     return found[0] if len(found) == 1 else torch.cat(found)
 
@@ -139,7 +139,7 @@ def require(found: set[str], wanted: set[str], folder: Path) -> None:
             raise SaccadeError(f"{folder} {what} {len(names)} of {len(wanted)} weights: {shown}")
 
 
-class Shelf:
+class OpenFiles:
     """Files that stay open while their tensors are taken; nothing is in memory before it is asked for."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import PerceiverImageProcessorPil, PerceiverTokenizer
 
 from saccade.architectures.perceiver.autoencode import Autoencoder
-from saccade.architectures.perceiver.flow import Flow
+from saccade.architectures.perceiver.flow import OpticalFlow
 from saccade.architectures.perceiver.io import Masked, PictureClassifier, TextClassifier
 from saccade.architectures.perceiver.spelling import read_back, spelt
 from saccade.backends.store import load
@@ -24,7 +24,7 @@ from tests.parts import close, picture
 WIDE = 1e-4
 """What the house allows whole Fourier models."""
 KINDS = {
-    "MaskedLM": Masked, "SequenceClassification": TextClassifier, "OpticalFlow": Flow,
+    "MaskedLM": Masked, "SequenceClassification": TextClassifier, "OpticalFlow": OpticalFlow,
     "MultimodalAutoencoding": Autoencoder, **dict.fromkeys((f"ImageClassification{one}" for one in PICTURES),
                                                           PictureClassifier),
 }  # fmt: skip

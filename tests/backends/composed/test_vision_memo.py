@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import torch
 
-from saccade.backends.composed.backend import Composed, share_towers
+from saccade.backends.composed.backend import ComposedBackend, share_towers
 from saccade.backends.composed.encodings import Encodings
 from saccade.backends.composed.vision_memo import VisionMemo, rejoined
 from saccade.backends.embedded.family import embedded
 from saccade.core.backend import Backend, Job
-from saccade.core.request import Ask, Sight
+from saccade.core.request import Ask, ImageRegion
 from saccade.core.selection import TokenSelection
 from saccade.runtime.reader import Reader
 from tests.parts import picture
@@ -95,12 +95,12 @@ def test_models_that_share_a_tower_answer_as_alone() -> None:
     keep = TokenSelection(rule="uniform", tokens=5)
     asks = [
         Ask(question="What?", max_tokens=2, keep=keep),
-        Ask(question="What?", max_tokens=2, sights=(Sight(tokens=6),)),
+        Ask(question="What?", max_tokens=2, sights=(ImageRegion(tokens=6),)),
     ]
     jobs = [Job("a", IMAGES[0], ask) for ask in asks]
     names = ("llava", "merge-16")
-    alone = [Composed(name, reader(name)) for name in names]
-    together: list[Backend] = [Composed(name, reader(name)) for name in names]
+    alone = [ComposedBackend(name, reader(name)) for name in names]
+    together: list[Backend] = [ComposedBackend(name, reader(name)) for name in names]
     share_towers(together)
     for one, other in zip(alone, together, strict=True):
         for job in jobs:
@@ -110,7 +110,7 @@ def test_models_that_share_a_tower_answer_as_alone() -> None:
 
 
 def test_a_run_is_charged_for_what_another_model_saw() -> None:
-    first, second = Composed("one", reader()), Composed("two", reader())
+    first, second = ComposedBackend("one", reader()), ComposedBackend("two", reader())
     share_towers([first, second])
     job = Job("a", picture(300, 200), Ask(question="What?", max_tokens=1))
     first.run([job])

@@ -19,7 +19,19 @@ from saccade.core.backend import Backend, Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import WHOLE, Ask, Call, Request, Said, Sight, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.request import (
+    WHOLE,
+    Ask,
+    Conversation,
+    ImageRegion,
+    Request,
+    Tool,
+    ToolCall,
+    Turn,
+    TurnResult,
+    Watch,
+    YesNo,
+)
 from saccade.core.size import Size
 from saccade.core.view import View
 from saccade.views.image_region import shown
@@ -45,7 +57,7 @@ def open_model(uri: str) -> np.ndarray:
 
 
 def test_asks_greedily_with_pictures_as_the_sights_show_them(fake: Fake, endpoint: Make):
-    sights = (Sight(side=30), Sight(Box(10, 5, 50, 45), mark=Box(20, 10, 30, 20)))
+    sights = (ImageRegion(side=30), ImageRegion(Box(10, 5, 50, 45), mark=Box(20, 10, 30, 20)))
     made = endpoint(caps=ALL)
     seen = one(made, Ask(question="which colour?", sights=sights, max_tokens=7, top=2))
     (body,) = fake.seen
@@ -171,19 +183,19 @@ def test_yes_in_words_where_probabilities_were_promised_and_are_missing(fake: Fa
 
 
 def test_a_conversation_with_calls(fake: Fake, endpoint: Make):
-    call = Call("look", '{"box": [0, 0, 9, 9]}', "c1")
+    call = ToolCall("look", '{"box": [0, 0, 9, 9]}', "c1")
     turns = (
         Turn("system", "You look closely."),
         Turn("user", "what is it?", (WHOLE,)),
         Turn("assistant", "", call=call),
-        Turn("tool", "here", (Sight(side=20),), call=call),
-        Turn("assistant", "", call=Call("look", "{}")),
-        Turn("tool", "again", (Sight(side=10),)),
+        Turn("tool", "here", (ImageRegion(side=20),), call=call),
+        Turn("assistant", "", call=ToolCall("look", "{}")),
+        Turn("tool", "again", (ImageRegion(side=10),)),
     )
     asking = [{"id": "c2", "type": "function", "function": {"name": "look", "arguments": '{"box": [1, 2, 3, 4]}'}}]
     message = {"role": "assistant", "content": None, "tool_calls": asking}
     fake.behave = lambda body: reply("", body, message=message, finish_reason="tool_calls")
-    seen = one(endpoint(caps=ALL, tools=True), Talk(turns=turns, tools=(LOOK,), max_tokens=99))
+    seen = one(endpoint(caps=ALL, tools=True), Conversation(turns=turns, tools=(LOOK,), max_tokens=99))
     (body,) = fake.seen
     assert [message["role"] for message in body["messages"]] == [
         "system", "user", "assistant", "tool", "user", "assistant", "tool", "user",
@@ -196,27 +208,27 @@ def test_a_conversation_with_calls(fake: Fake, endpoint: Make):
     assert function["type"] == "function"
     assert (function["function"]["name"], function["function"]["description"]) == ("look", "Shows a part.")
     assert function["function"]["parameters"]["properties"] == {"box": {"type": "array"}}
-    assert isinstance(seen.observation, Said)
-    assert seen.observation.call == Call("look", '{"box": [1, 2, 3, 4]}', "c2")
+    assert isinstance(seen.observation, TurnResult)
+    assert seen.observation.call == ToolCall("look", '{"box": [1, 2, 3, 4]}', "c2")
     assert seen.observation.answer.text == ""
     assert len(seen.views) == 3
 
 
 def test_pictures_of_tools_wait_for_the_other_answers(fake: Fake, endpoint: Make):
-    call = Call("look", "{}", "c1")
+    call = ToolCall("look", "{}", "c1")
     turns = (
         Turn("user", "?"),
         Turn("assistant", "", call=call),
         Turn("tool", "a", (WHOLE,), call=call),
         Turn("tool", "b", (WHOLE,), call=call),
     )
-    one(endpoint(caps=ALL, tools=True), Talk(turns=turns))
+    one(endpoint(caps=ALL, tools=True), Conversation(turns=turns))
     assert [message["role"] for message in fake.seen[0]["messages"]] == ["user", "assistant", "tool", "tool", "user"]
     assert len(pictures(fake.seen[0])) == 2
 
 
 def test_answers_go_to_their_own_calls(fake: Fake, endpoint: Make):
-    first, second = Call("look", "{}", "c1"), Call("look", "{}", "c2")
+    first, second = ToolCall("look", "{}", "c1"), ToolCall("look", "{}", "c2")
     turns = (
         Turn("user", "?"),
         Turn("assistant", "", call=first),
@@ -224,15 +236,15 @@ def test_answers_go_to_their_own_calls(fake: Fake, endpoint: Make):
         Turn("tool", "a", call=first),
         Turn("tool", "b", call=second),
     )
-    one(endpoint(caps=ALL, tools=True), Talk(turns=turns))
+    one(endpoint(caps=ALL, tools=True), Conversation(turns=turns))
     answered = [(message["tool_call_id"], message["content"]) for message in fake.seen[0]["messages"][3:]]
     assert answered == [("c1", "a"), ("c2", "b")]
 
 
 def test_calls_without_ids_are_told_apart_and_words_beside_them_kept(fake: Fake, endpoint: Make):
-    call = Call("look", "{}")
+    call = ToolCall("look", "{}")
     said = [turn for word in "ab" for turn in (Turn("assistant", word, call=call), Turn("tool", "here"))]
-    one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"), *said)))
+    one(endpoint(caps=ALL, tools=True), Conversation(turns=(Turn("user", "?"), *said)))
     messages = fake.seen[0]["messages"]
     assert [messages[place]["content"] for place in (1, 3)] == ["a", "b"]
     called = [messages[place]["tool_calls"][0]["id"] for place in (1, 3)]
@@ -243,14 +255,14 @@ def test_calls_without_ids_are_told_apart_and_words_beside_them_kept(fake: Fake,
 def test_a_call_without_arguments_has_none(fake: Fake, endpoint: Make):
     message = {"content": None, "tool_calls": [{"id": "c", "function": {"name": "look"}}]}
     fake.behave = lambda body: reply(None, body, message=message)
-    found = one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"),), tools=(LOOK,))).observation
-    assert isinstance(found, Said)
-    assert found.call == Call("look", "{}", "c")
+    found = one(endpoint(caps=ALL, tools=True), Conversation(turns=(Turn("user", "?"),), tools=(LOOK,))).observation
+    assert isinstance(found, TurnResult)
+    assert found.call == ToolCall("look", "{}", "c")
 
 
 def test_a_conversation_ends_in_words(fake: Fake, endpoint: Make):
-    found = one(endpoint(caps=ALL), Talk(turns=(Turn("user", "?", (WHOLE,)),))).observation
-    assert isinstance(found, Said)
+    found = one(endpoint(caps=ALL), Conversation(turns=(Turn("user", "?", (WHOLE,)),))).observation
+    assert isinstance(found, TurnResult)
     assert (found.answer.text, found.call) == ("red", None)
     assert "tools" not in fake.seen[0]
 
@@ -258,9 +270,9 @@ def test_a_conversation_ends_in_words(fake: Fake, endpoint: Make):
 def test_arguments_that_come_as_an_object_are_spelt_out(fake: Fake, endpoint: Make):
     calls = [{"function": {"name": "look", "arguments": {"box": [1]}}}, {"function": {"name": "other"}}]
     fake.behave = lambda body: reply("", body, message={"content": "so", "tool_calls": calls})
-    found = one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"),), tools=(LOOK,))).observation
-    assert isinstance(found, Said)
-    assert (found.answer.text, found.call) == ("so", Call("look", '{"box": [1]}', ""))
+    found = one(endpoint(caps=ALL, tools=True), Conversation(turns=(Turn("user", "?"),), tools=(LOOK,))).observation
+    assert isinstance(found, TurnResult)
+    assert (found.answer.text, found.call) == ("so", ToolCall("look", '{"box": [1]}', ""))
 
 
 @pytest.mark.parametrize(
@@ -272,13 +284,16 @@ def test_arguments_that_come_as_an_object_are_spelt_out(fake: Fake, endpoint: Ma
 )
 def test_a_conversation_that_the_api_has_no_place_for(endpoint: Make, turns: tuple[Turn, ...], message: str):
     with pytest.raises(SaccadeError, match=message):
-        one(endpoint(caps=ALL, tools=True), Talk(turns=turns))
+        one(endpoint(caps=ALL, tools=True), Conversation(turns=turns))
 
 
 @pytest.mark.parametrize(("parameters", "message"), [("{", "are no JSON"), ("[1]", "give a JSON schema's object")])
 def test_a_tool_whose_parameters_are_no_schema(endpoint: Make, parameters: str, message: str):
     with pytest.raises(SaccadeError, match=f"'look' .*{message}"):
-        one(endpoint(caps=ALL, tools=True), Talk(turns=(Turn("user", "?"),), tools=(Tool("look", "", parameters),)))
+        one(
+            endpoint(caps=ALL, tools=True),
+            Conversation(turns=(Turn("user", "?"),), tools=(Tool("look", "", parameters),)),
+        )
 
 
 def test_what_a_server_cannot_do_is_refused_before_anything_is_sent(fake: Fake, endpoint: Make):
@@ -290,7 +305,7 @@ def test_what_a_server_cannot_do_is_refused_before_anything_is_sent(fake: Fake, 
     with pytest.raises(SaccadeError, match="needs MULTI_IMAGE"):
         one(made, Ask(question="?", sights=(WHOLE, WHOLE)))
     with pytest.raises(SaccadeError, match="needs TOOLS"):
-        one(made, Talk(turns=(Turn("user", "?"),), tools=(LOOK,)))
+        one(made, Conversation(turns=(Turn("user", "?"),), tools=(LOOK,)))
     assert fake.seen == []
 
 
@@ -310,7 +325,7 @@ def test_tokens_are_what_the_server_counted(fake: Fake, endpoint: Make):
     price = made.price(Size(90, 60), Ask(question="another?"))
     assert (price.visual_tokens, price.tokens, price.flops, price.bytes) == (25, None, None, None)
     assert made.price(Size(90, 61), request).visual_tokens is None
-    assert made.price(Size(90, 60), Ask(question="a?", sights=(Sight(side=9),))).visual_tokens is None
+    assert made.price(Size(90, 60), Ask(question="a?", sights=(ImageRegion(side=9),))).visual_tokens is None
 
 
 def test_the_only_model_is_taken(fake: Fake, endpoint: Make):
@@ -377,7 +392,7 @@ def test_no_part_of_the_key_is_shown_where_words_are_cut_off(fake: Fake, endpoin
 
 
 def test_a_box_around_everything_is_the_whole(endpoint: Make):
-    (view,) = one(endpoint(caps=ALL), Ask(question="?", sights=(Sight(Box(0, 0, 90, 60)),))).views
+    (view,) = one(endpoint(caps=ALL), Ask(question="?", sights=(ImageRegion(Box(0, 0, 90, 60)),))).views
     assert view == View(Box(0, 0, 90, 60), Size(90, 60), "whole")
 
 

@@ -11,7 +11,7 @@ from saccade.core.backend import Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import WHOLE, Ask, Sight, Talk, Turn
+from saccade.core.request import WHOLE, Ask, Conversation, ImageRegion, Turn
 from saccade.core.size import Size
 from tests.backends.endpoint.fake import Fake
 from tests.parts import picture
@@ -21,7 +21,7 @@ SIZE = Size(640, 480)
 
 
 def ask(tokens: int | None = None, box: Box | None = None) -> Ask:
-    return Ask(question="What?", sights=(Sight(tokens=tokens, box=box),))
+    return Ask(question="What?", sights=(ImageRegion(tokens=tokens, box=box),))
 
 
 def test_a_server_reads_what_its_twin_priced(fake: Fake, endpoint: Callable[..., Endpoint]) -> None:
@@ -54,7 +54,7 @@ def test_a_whole_picture_takes_what_the_plan_counts(endpoint: Callable[..., Endp
     model.plan_as(system(QWEN))
     path = system(QWEN).path()
     assert model.price(SIZE, ask()).visual_tokens == path.plan([SIZE], 0).visual_tokens
-    two = Ask(question="What?", sights=(WHOLE, Sight(box=Box(0, 0, 320, 240))))
+    two = Ask(question="What?", sights=(WHOLE, ImageRegion(box=Box(0, 0, 320, 240))))
     assert model.price(SIZE, two).visual_tokens == path.plan([SIZE, Size(320, 240)], 0).visual_tokens
 
 
@@ -70,7 +70,7 @@ def test_parts_of_a_picture_have_budgets_of_their_own(endpoint: Callable[..., En
 def test_conversations_are_resized_too(endpoint: Callable[..., Endpoint]) -> None:
     model = endpoint(caps=Cap.GENERATE | Cap.INSTRUCT)
     model.plan_as(system(QWEN))
-    talk = Talk(turns=(Turn("user", "What?", (Sight(tokens=30),)),))
+    talk = Conversation(turns=(Turn("user", "What?", (ImageRegion(tokens=30),)),))
     (sight,) = model._resolved(talk, SIZE).turns[0].sights
     assert sight.tokens is None
     assert sight.side is not None
@@ -80,20 +80,20 @@ def test_conversations_are_resized_too(endpoint: Callable[..., Endpoint]) -> Non
 def test_what_was_read_of_whole_pictures_tells_sizes_without_a_twin() -> None:
     budget = Budget()
     budget.learn(SIZE, 400)
-    assert budget.resolved(Sight(tokens=100), SIZE) == Sight(side=320)
-    assert budget.resolved(Sight(tokens=900), SIZE) == Sight(side=640)
-    assert budget.resolved(Sight(tokens=1), SIZE) == Sight(side=32)
+    assert budget.resolved(ImageRegion(tokens=100), SIZE) == ImageRegion(side=320)
+    assert budget.resolved(ImageRegion(tokens=900), SIZE) == ImageRegion(side=640)
+    assert budget.resolved(ImageRegion(tokens=1), SIZE) == ImageRegion(side=32)
     assert budget.resolved(WHOLE, SIZE) == WHOLE
     with pytest.raises(SaccadeError, match=r"how many visual tokens a picture of 30×40 takes there.*\(--twin\)"):
-        budget.resolved(Sight(tokens=9), Size(30, 40))
+        budget.resolved(ImageRegion(tokens=9), Size(30, 40))
 
 
 def test_a_twin_tells_better_than_what_was_read() -> None:
     budget = Budget()
     budget.learn(SIZE, 400)
-    before = budget.resolved(Sight(tokens=100), SIZE)
+    before = budget.resolved(ImageRegion(tokens=100), SIZE)
     budget.plan_as(system(QWEN))
-    after = budget.resolved(Sight(tokens=100), SIZE)
+    after = budget.resolved(ImageRegion(tokens=100), SIZE)
     assert budget.planned
     assert before != after
     assert budget.twin == QWEN
@@ -105,9 +105,9 @@ def test_only_whole_pictures_are_learned(endpoint: Callable[..., Endpoint]) -> N
     model.learn(SIZE, ask(60), 60)
     model.learn(SIZE, ask(box=Box(0, 0, 10, 10)), 4)
     with pytest.raises(SaccadeError, match="nobody knows yet"):
-        model._budget.resolved(Sight(tokens=60), SIZE)
+        model._budget.resolved(ImageRegion(tokens=60), SIZE)
     model.learn(SIZE, ask(), 400)
-    assert model._budget.resolved(Sight(tokens=100), SIZE) == Sight(side=320)
+    assert model._budget.resolved(ImageRegion(tokens=100), SIZE) == ImageRegion(side=320)
 
 
 def test_a_budget_below_the_smallest_size_is_refused(endpoint: Callable[..., Endpoint]) -> None:

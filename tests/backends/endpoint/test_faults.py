@@ -14,10 +14,10 @@ import pytest
 from saccade.backends.endpoint import Endpoint
 from saccade.backends.endpoint import transport as line
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Job, JobResult
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Request, Said, Talk, Tool, Turn, YesNo
+from saccade.core.request import Ask, Conversation, Request, Tool, Turn, TurnResult, YesNo
 from tests.backends.endpoint import fake as faking
 from tests.backends.endpoint.fake import Fake, completion, pictures, reply, said
 from tests.parts import picture
@@ -28,7 +28,7 @@ ASK = Ask(question="?", max_tokens=4)
 IMAGE = picture(40, 30)
 
 
-def one(endpoint: Endpoint, request: Request = ASK) -> Seen:
+def one(endpoint: Endpoint, request: Request = ASK) -> JobResult:
     (seen,) = endpoint.run([Job("a", IMAGE, request)])
     return seen
 
@@ -347,12 +347,12 @@ def test_a_call_that_was_cut_off(fake: Fake, endpoint: Make):
     calls = [{"id": "c", "function": {"name": "look", "arguments": '{"box": [1'}}]
     message = {"content": None, "tool_calls": calls}
     fake.behave = lambda body: reply(None, body, message=message, finish_reason="length")
-    talk = Talk(turns=(Turn("user", "?"),), tools=(Tool("look", "", "{}"),), max_tokens=16)
+    talk = Conversation(turns=(Turn("user", "?"),), tools=(Tool("look", "", "{}"),), max_tokens=16)
     with pytest.raises(SaccadeError, match="cut off after max_tokens=16 while it called look; raise max_tokens"):
         one(endpoint(caps=ALL, tools=True), talk)
     fake.behave = lambda body: reply(None, body, message=message)
     found = one(endpoint(caps=ALL, tools=True), talk).observation
-    assert isinstance(found, Said)
+    assert isinstance(found, TurnResult)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ from saccade.core.size import Size
 from saccade.policies.base import Policy, Result, Sample
 from saccade.policies.ladder import sides
 from saccade.policies.scheduler import Scheduler
-from saccade.policies.zoom_tree import Tree
+from saccade.policies.zoom_tree import ZoomTree
 from tests.backends.endpoint.fake import Behaviour, Fake, Said, completion, pictures, reply, said
 from tests.policies.fake import Blank
 
 Make = Callable[..., Endpoint]
-POLICIES = {"ladder": sides(32, None, agree=True), "zoom-tree": Tree(visits=2)}
+POLICIES = {"ladder": sides(32, None, agree=True), "zoom-tree": ZoomTree(visits=2)}
 SAMPLES = [Sample(Blank(Size(120, 90)), f"What is number {number}?", number) for number in range(3)]
 
 

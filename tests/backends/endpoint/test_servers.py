@@ -10,21 +10,21 @@ from transformers import LlavaForConditionalGeneration, LlavaProcessor
 from saccade.backends.embedded.family import embedded
 from saccade.backends.endpoint import Endpoint
 from saccade.core.answer import Answer
-from saccade.core.backend import Job, Seen
+from saccade.core.backend import Job, JobResult
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Request, Sight, YesNo
+from saccade.core.request import Ask, ImageRegion, Request, YesNo
 from saccade.core.size import Size
 from saccade.tasks.scenes import Scene
 from saccade.views.image_region import shown
 from tests.parts import picture
 from tests.servers import Running
 
-SIGHTS = [Sight(), Sight(side=64), Sight(Box(20, 20, 100, 90)), Sight(mark=Box(40, 40, 60, 60))]
+SIGHTS = [ImageRegion(), ImageRegion(side=64), ImageRegion(Box(20, 20, 100, 90)), ImageRegion(mark=Box(40, 40, 60, 60))]
 
 
-def one(endpoint: Endpoint, image: Image.Image, request: Request) -> Seen:
+def one(endpoint: Endpoint, image: Image.Image, request: Request) -> JobResult:
     (seen,) = endpoint.run([Job("a", image, request)])
     return seen
 
@@ -48,7 +48,7 @@ def test_what_ours_can_do_is_found_out(here: Endpoint):
 
 
 @pytest.mark.parametrize("sight", SIGHTS, ids=str)
-def test_ours_answers_as_the_reader_does(here: Endpoint, sight: Sight):
+def test_ours_answers_as_the_reader_does(here: Endpoint, sight: ImageRegion):
     reader = embedded("llava")
     image = Scene("test", 0).image()
     question = "What color is the background?"
@@ -78,8 +78,8 @@ def test_their_list_of_models_is_empty(theirs: Running):
         _ = made.caps
 
 
-@pytest.mark.parametrize("sights", [(Sight(),), (Sight(side=30), Sight(Box(5, 5, 25, 35)))], ids=len)
-def test_theirs_answers_as_transformers_does(there: Endpoint, theirs: Running, sights: tuple[Sight, ...]):
+@pytest.mark.parametrize("sights", [(ImageRegion(),), (ImageRegion(side=30), ImageRegion(Box(5, 5, 25, 35)))], ids=len)
+def test_theirs_answers_as_transformers_does(there: Endpoint, theirs: Running, sights: tuple[ImageRegion, ...]):
     image = picture(60, 40)
     seen = one(there, image, Ask(question="what is it?", sights=sights, max_tokens=6))
     assert theirs.folder is not None

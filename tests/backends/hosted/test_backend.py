@@ -10,23 +10,23 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade.backends.hosted import Hosted
+from saccade.backends.hosted import HostedBackend
 from saccade.backends.hosted.backend import _said
 from saccade.backends.hosted.families import PROVED
-from saccade.backends.hosted.token_selection import Row
+from saccade.backends.hosted.token_selection import HostedPrompt
 from saccade.core.backend import Backend, Job
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.request import WHOLE, Ask, Call, Sight, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.request import WHOLE, Ask, Conversation, ImageRegion, Tool, ToolCall, Turn, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from tests.backends.hosted.families import FAMILIES, made
 from tests.backends.hosted.test_inside import hosted, inputs
 from tests.parts import picture
 
-CROP = Sight(box=Box(10, 5, 60, 47))
-SMALL = Sight(side=30)
+CROP = ImageRegion(box=Box(10, 5, 60, 47))
+SMALL = ImageRegion(side=30)
 
 
 def job(request, seed=0, size=(70, 52)):
@@ -50,7 +50,7 @@ def test_some_tokens_are_read_where_they_stood(kind, rule):
     (image,) = host.eyes.encode([picture(70, 52)])
     kept = torch.from_numpy(keep.choose(image.cells, (0, (70, 52))))
     for seen, ask in zip(found, asks, strict=True):
-        row = Row(host.prompts.prompt(host.prompts.texts(ask)[0], [image.spelt]), (image,), (kept,))
+        row = HostedPrompt(host.prompts.prompt(host.prompts.texts(ask)[0], [image.spelt]), (image,), (kept,))
         with torch.inference_mode():
             prefix, of, tails, _ = host.begun([row])
             (alone,) = host._answers(prefix.take(of), tails, 4, 5)
@@ -63,7 +63,7 @@ def test_some_tokens_are_read_where_they_stood(kind, rule):
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_answers_are_those_of_generate(kind):
     host: Backend = hosted(kind)
-    assert isinstance(host, Hosted)
+    assert isinstance(host, HostedBackend)
     (seen,) = host.run([job(Ask(question="What is it?", max_tokens=6, top=3))])
     theirs = inputs(host, [picture(70, 52)], "What is it?")
     out = host.model.generate(
@@ -149,7 +149,7 @@ def test_yes_or_no(kind):
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_places_are_where_the_tokens_look(kind):
     """What is painted into a token's box changes that token more than any other of its view."""
-    host, size = Hosted(*made(kind)), Size(192, 128)
+    host, size = HostedBackend(*made(kind)), Size(192, 128)
     with torch.no_grad():  # a tower that mixes its patches less, so that each token is mostly its own
         for name, weight in host.model.named_parameters():
             if "attn" in name or "attention" in name:
@@ -179,7 +179,7 @@ def test_places_are_where_the_tokens_look(kind):
 
 def test_places_of_a_part_lie_in_it():
     host = hosted("smolvlm")
-    sight = Sight(box=Box(40, 20, 140, 100), side=60)
+    sight = ImageRegion(box=Box(40, 20, 140, 100), side=60)
     (seen,) = host.run([Job("a", picture(192, 128), Watch(questions=("?", "!"), sights=(sight,)))])
     for heat in seen.observation:
         assert heat.boxes[:, :2].min(axis=0).tolist() == pytest.approx([40, 20])
@@ -197,7 +197,7 @@ def test_predicts_what_is_read(kind):
         Ask(question="Why?", sights=()),
         YesNo(question="Is it?", sights=(SMALL,)),
         Watch(questions=("Where?", "Where is the fox?")),
-        Talk(turns=(Turn("system", "Be brief."), Turn("user", "Look.", (CROP,))), max_tokens=2),
+        Conversation(turns=(Turn("system", "Be brief."), Turn("user", "Look.", (CROP,))), max_tokens=2),
     ]
     for size, some in (((70, 52), requests), ((31, 90), requests[:2]), ((200, 60), requests[:1])):
         for request in some:
@@ -219,10 +219,10 @@ def test_conversations_are_written_by_the_template():
     host = hosted("qwen2_5_vl")
     turns = (
         Turn("user", "What is small?", (SMALL,)),
-        Turn("assistant", "I look.", call=Call("zoom", '{"box": [1, 2, 3, 4]}', "1")),
-        Turn("tool", "Here.", (CROP,), call=Call("zoom", "", "1")),
+        Turn("assistant", "I look.", call=ToolCall("zoom", '{"box": [1, 2, 3, 4]}', "1")),
+        Turn("tool", "Here.", (CROP,), call=ToolCall("zoom", "", "1")),
     )
-    asked = Talk(turns=turns, tools=(TOOL,), max_tokens=3)
+    asked = Conversation(turns=turns, tools=(TOOL,), max_tokens=3)
     (text,) = host.prompts.texts(asked)
     place = "<|vision_start|><|image_pad|><|vision_end|>"
     assert text == (
@@ -245,7 +245,7 @@ def test_calls_are_understood():
     said = seen.observation
     called = replace(said, text='I zoom.\n<tool_call>\n{"name": "zoom", "arguments": {"box": [1, 2]}}\n</tool_call>')
     found = _said(called, tools=True)
-    assert found.call == Call("zoom", '{"box": [1, 2]}')
+    assert found.call == ToolCall("zoom", '{"box": [1, 2]}')
     assert found.answer.text == "I zoom."
     assert _said(called, tools=False).call is None
     for text in (
@@ -259,7 +259,7 @@ def test_calls_are_understood():
 
 
 def test_pictures_are_remembered_by_their_key():
-    host = Hosted(*made("llava"))
+    host = HostedBackend(*made("llava"))
     assert host.eyes is not None
     calls = []
     encode = host.eyes.encode
@@ -273,7 +273,7 @@ def test_pictures_are_remembered_by_their_key():
 @pytest.mark.filterwarnings("ignore:__array__ implementation")  # its processor's own
 def test_a_family_that_nobody_proved_answers_and_no_more():
     model, processor = made("paligemma")
-    host = Hosted(model, processor)
+    host = HostedBackend(model, processor)
     assert host.caps == Cap.GENERATE | Cap.LOGPROBS | Cap.TOPK | Cap.MULTI_IMAGE | Cap.INSTRUCT | Cap.TOOLS
     (seen,) = host.run([job(Ask(question="What?", max_tokens=4, top=2, sights=(CROP,)))])
     assert len(seen.observation.tokens) == len(seen.observation.logprobs) == len(seen.observation.top) == 4
@@ -288,7 +288,7 @@ def test_a_family_that_nobody_proved_answers_and_no_more():
 
 
 def test_mechanisms_name_the_families_that_they_are_proved_for(monkeypatch):
-    host = Hosted(*made("llava"), caps=Cap.ATTN_LM | Cap.KV_READ)
+    host = HostedBackend(*made("llava"), caps=Cap.ATTN_LM | Cap.KV_READ)
     for mechanism, words, by in (
         ("attention", "watching attention", "attention"),
         ("cached values", "cached values", "values"),
@@ -296,11 +296,11 @@ def test_mechanisms_name_the_families_that_they_are_proved_for(monkeypatch):
         monkeypatch.setitem(cast(Any, PROVED), mechanism, ("gemma3",))
         with pytest.raises(SaccadeError, match=rf"{words} is not proved for models of type 'llava'; it is for gemma3"):
             host.run([job(Watch(questions=("?",), by=by))])
-    assert Hosted(host.model, host.processor).caps & (Cap.ATTN_LM | Cap.KV_READ) == Cap(0)
+    assert HostedBackend(host.model, host.processor).caps & (Cap.ATTN_LM | Cap.KV_READ) == Cap(0)
 
 
 def test_refuses():
-    host = Hosted(*made("llava"))
+    host = HostedBackend(*made("llava"))
     with pytest.raises(SaccadeError, match=r"2 places for 1 pictures; show as many .* keep <image> out"):
         host.run([job(Ask(question="What is <image>?"))])
     with pytest.raises(SaccadeError, match=r"the words 'cat' are not in the question 'Where\?'"):
@@ -313,8 +313,8 @@ def test_refuses():
     model, processor = made("qwen2_5_vl")
     processor.chat_template = None
     with pytest.raises(SaccadeError, match=r"Qwen2_5_VLProcessor has no chat template"):
-        Hosted(model, processor)
-    broken = Hosted(*made("llava"))
+        HostedBackend(model, processor)
+    broken = HostedBackend(*made("llava"))
     with torch.no_grad():
         broken.model.lm_head.weight[3] = float("nan")
     with pytest.raises(SaccadeError, match=r"scores that are no numbers; run it in float32 or bfloat16"):
@@ -322,7 +322,7 @@ def test_refuses():
 
 
 def test_refuses_a_law_that_the_checkpoint_does_not_follow(monkeypatch):
-    host = Hosted(*made("llava"))
+    host = HostedBackend(*made("llava"))
     cells = type(host.eyes).cells
     monkeypatch.setattr(type(host.eyes), "cells", lambda self, layout: cells(self, layout)[:-1])
     with pytest.raises(
@@ -334,7 +334,7 @@ def test_refuses_a_law_that_the_checkpoint_does_not_follow(monkeypatch):
 def test_frames_and_crops_reach_the_model():
     host = hosted("llava")
     asked = Ask(question="?", max_tokens=2)
-    marked = replace(asked, sights=(Sight(mark=Box(20, 10, 40, 30)),))
+    marked = replace(asked, sights=(ImageRegion(mark=Box(20, 10, 40, 30)),))
     one, two, three = host.run([job(asked), job(marked), job(replace(asked, sights=(CROP,)))])
     chances = [found.observation.logprobs for found in (one, two, three)]
     assert len({round(row[0], 5) for row in chances}) == 3

@@ -9,13 +9,13 @@ import torch
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
 
-from saccade.backends.hosted import Hosted
+from saccade.backends.hosted import HostedBackend
 from saccade.backends.hosted.families import KINDS
-from saccade.backends.hosted.images import Picture
-from saccade.backends.hosted.token_selection import Row, read
+from saccade.backends.hosted.images import HostedImage
+from saccade.backends.hosted.token_selection import HostedPrompt, read
 from saccade.core.backend import Job
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Sight, Watch
+from saccade.core.request import Ask, ImageRegion, Watch
 from saccade.language.hub import pad_left
 from tests.backends.hosted.families import FAMILIES, made
 from tests.parts import picture
@@ -25,32 +25,32 @@ SEEN = {"pixel_values", "pixel_attention_mask", "image_grid_thw", "mm_token_type
 
 
 @cache
-def hosted(kind: str, **text: Any) -> Hosted:
-    return Hosted(*made(kind, **text))
+def hosted(kind: str, **text: Any) -> HostedBackend:
+    return HostedBackend(*made(kind, **text))
 
 
-def inputs(host: Hosted, images: list[Any], question: str) -> dict[str, Tensor]:
+def inputs(host: HostedBackend, images: list[Any], question: str) -> dict[str, Tensor]:
     """What the library's own processor makes of a question about pictures."""
-    (text,) = host.prompts.texts(Ask(question=question, sights=(Sight(),) * len(images)))
+    (text,) = host.prompts.texts(Ask(question=question, sights=(ImageRegion(),) * len(images)))
     found = host.processor(text=[text], images=images or None, return_tensors="pt")
     return {name: found[name] for name in ("input_ids", "attention_mask", *SEEN) if name in found}
 
 
-def row(host: Hosted, images: list[Any], question: str, keep: list[list[int]] | None = None) -> Row:
+def row(host: HostedBackend, images: list[Any], question: str, keep: list[list[int]] | None = None) -> HostedPrompt:
     pictures = eyes(host, images)
-    (text,) = host.prompts.texts(Ask(question=question, sights=(Sight(),) * len(images)))
+    (text,) = host.prompts.texts(Ask(question=question, sights=(ImageRegion(),) * len(images)))
     kept = None if keep is None else tuple(torch.tensor(numbers, dtype=torch.long) for numbers in keep)
-    return Row(host.prompts.prompt(text, [one.spelt for one in pictures]), tuple(pictures), kept)
+    return HostedPrompt(host.prompts.prompt(text, [one.spelt for one in pictures]), tuple(pictures), kept)
 
 
-def eyes(host: Hosted, images: list[Any]) -> list[Picture]:
+def eyes(host: HostedBackend, images: list[Any]) -> list[HostedImage]:
     assert host.eyes is not None
     return host.eyes.encode(images)
 
 
-def split(one: Row) -> tuple[Row, tuple[int, ...]]:
+def split(one: HostedPrompt) -> tuple[HostedPrompt, tuple[int, ...]]:
     head, tail = one.prompt.split()
-    return Row(head, one.pictures, one.keep), tail
+    return HostedPrompt(head, one.pictures, one.keep), tail
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -86,12 +86,12 @@ def test_the_opening_stands_once():
     )
     for template in (processor.chat_template, "<s>" + processor.chat_template):
         processor.chat_template = template
-        host = Hosted(model, processor)
+        host = HostedBackend(model, processor)
         assert row(host, [picture(50, 34)], "What?").prompt.ids.count(opening) == 1
         assert row(host, [picture(50, 34)], "What?").prompt.ids[0] == opening
 
 
-def masked(host: Hosted, one: Row, theirs: dict[str, Tensor], written: list[int]) -> Tensor:
+def masked(host: HostedBackend, one: HostedPrompt, theirs: dict[str, Tensor], written: list[int]) -> Tensor:
     """Scores behind the whole prompt and what was written, with what is dropped hidden in every layer, from outside:
     everything is read anew.
     """
@@ -122,7 +122,7 @@ def masked(host: Hosted, one: Row, theirs: dict[str, Tensor], written: list[int]
     return host.model(input_ids=ids, attention_mask=mask, **told).logits[0, -1]
 
 
-def kind_of(host: Hosted) -> str:
+def kind_of(host: HostedBackend) -> str:
     return str(host.model.config.model_type)
 
 
@@ -204,7 +204,7 @@ def test_two_questions_over_one_prefill_equal_two_prefills(kind):
         torch.testing.assert_close(scores, read(host.model, heads[:1]).follow(*pad_left([tail]))[0], rtol=0, atol=1e-5)
 
 
-def words_in(host: Hosted, ids: list[int], words: str) -> list[int]:
+def words_in(host: HostedBackend, ids: list[int], words: str) -> list[int]:
     """The tokens that spell the last occurrence of ``words``; the last one where none are meant."""
     if not words:
         return [len(ids) - 1]
@@ -252,7 +252,7 @@ def test_values_are_those_that_the_layers_project(kind):
         np.testing.assert_allclose(heat.weights, likeness(host, image, question, words, (2, 3, 4)), atol=1e-4)
 
 
-def likeness(host: Hosted, image: Any, question: str, words: str, layers: tuple[int, ...]) -> np.ndarray:
+def likeness(host: HostedBackend, image: Any, question: str, words: str, layers: tuple[int, ...]) -> np.ndarray:
     """The law, slowly, from what the layers' own projections put out."""
     held: list[Tensor] = []
     hooks = [

@@ -5,7 +5,7 @@ import json
 import pytest
 from safetensors.torch import load_file, save_file
 
-from saccade.backends.hosted import Hosted, load_hosted
+from saccade.backends.hosted import HostedBackend, load_hosted
 from saccade.core.backend import Job
 from saccade.core.errors import SaccadeError
 from saccade.core.request import Ask
@@ -24,7 +24,7 @@ def saved(kind, folder):
     names = ("image_seq_len", "image_seq_length", "patch_size", "vision_feature_select_strategy")
     held = {name: vars(processor)[name] for name in (*names, "num_additional_image_tokens") if name in vars(processor)}
     (folder / "processor_config.json").write_text(json.dumps(held), encoding="utf-8")
-    return Hosted(model, processor)
+    return HostedBackend(model, processor)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Description, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Description, JobResult
 from saccade.core.box import Box
 from saccade.core.grid import Grid
 from saccade.core.ledger import Ledger
@@ -23,13 +23,13 @@ from saccade.core.records.trace_codec import (
     seen_json,
     seen_of,
 )
-from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.request import Ask, Conversation, ImageRegion, Request, Tool, ToolCall, Turn, TurnResult, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
-from saccade.core.trace import Look, Price
+from saccade.core.trace import CostEstimate, Look
 from saccade.core.view import Layout, View
 
-SIGHTS = (Sight(), Sight(box=Box(1.5, 2, 30, 40.25), side=64), Sight(tokens=16))
+SIGHTS = (ImageRegion(), ImageRegion(box=Box(1.5, 2, 30, 40.25), side=64), ImageRegion(tokens=16))
 REQUESTS: list[Request] = [
     Ask(sights=SIGHTS, question="¿Qué? 字", max_tokens=3, top=0, model="far", reason="why"),
     Ask(question="?", keep=TokenSelection(rule="random", share=0.25, seed=3)),
@@ -57,7 +57,9 @@ def test_texts_of_different_requests_differ() -> None:
 
 def test_conversations_come_back_equal() -> None:
     tool = Tool("zoom", "Look closer.", '{"type": "object"}')
-    talk = Talk(turns=(Turn("user", "?", SIGHTS), Turn("assistant", "", call=Call("zoom", "{}", "7"))), tools=(tool,))
+    talk = Conversation(
+        turns=(Turn("user", "?", SIGHTS), Turn("assistant", "", call=ToolCall("zoom", "{}", "7"))), tools=(tool,)
+    )
     assert request_of(request_json(talk)) == talk
 
 
@@ -69,7 +71,7 @@ def test_conversations_come_back_equal() -> None:
 )
 def test_looks_come_back_equal(text: str, logprobs: list[float], tokens: int | None, ms: float) -> None:
     said = Answer(text, tuple(range(len(logprobs))), tuple(logprobs), TOP)
-    look = Look(REQUESTS[0], "far", (VIEW,), Price(1, 2, 10**18, None, 4), tokens, tokens, ms, said, 0.1)
+    look = Look(REQUESTS[0], "far", (VIEW,), CostEstimate(1, 2, 10**18, None, 4), tokens, tokens, ms, said, 0.1)
     assert look_of(again(look_json(look))) == look
 
 
@@ -79,12 +81,12 @@ def test_looks_come_back_equal(text: str, logprobs: list[float], tokens: int | N
         Answer("red"),
         Answer("", (1,), (-0.5,), TOP[:1]),
         1 / 3,
-        Said(Answer("x")),
-        Said(Answer(""), Call("zoom", "{}", "7")),
+        TurnResult(Answer("x")),
+        TurnResult(Answer(""), ToolCall("zoom", "{}", "7")),
     ],
 )
 def test_observations_come_back_equal(observation) -> None:
-    seen = seen_of(again(seen_json(Seen(observation, (VIEW,), None, 7, 0.1))))
+    seen = seen_of(again(seen_json(JobResult(observation, (VIEW,), None, 7, 0.1))))
     assert (seen.observation, seen.views, seen.visual_tokens, seen.tokens, seen.seconds) == (
         observation,
         (VIEW,),
@@ -96,8 +98,8 @@ def test_observations_come_back_equal(observation) -> None:
 
 def test_maps_come_back_to_the_bit() -> None:
     rng = np.random.default_rng(0)
-    heat = Heat(Size(9, 7), rng.random((5, 4)) * 9, rng.random(5))
-    found = seen_of(again(seen_json(Seen((heat, heat), (), 1, 1)))).observation
+    heat = AttentionMap(Size(9, 7), rng.random((5, 4)) * 9, rng.random(5))
+    found = seen_of(again(seen_json(JobResult((heat, heat), (), 1, 1)))).observation
     assert isinstance(found, tuple)
     for one in found:
         np.testing.assert_array_equal(one.boxes, heat.boxes)

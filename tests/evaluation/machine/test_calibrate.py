@@ -16,10 +16,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.machine import calibrate as measuring
 from saccade.evaluation.machine import engines
-from saccade.evaluation.machine.calibrate import Bench, calibrate
+from saccade.evaluation.machine.calibrate import MachineBenchmark, calibrate
 from saccade.evaluation.machine.engines import (
     BUFFER,
-    Block,
+    BenchmarkBlock,
     Engine,
     NumpyEngine,
     Run,
@@ -66,9 +66,13 @@ class Machine(Engine):
     def product(self, dtype: str, side: int) -> Run:
         return self._run(2 * side**3 / self.rates[dtype](side), f"product {dtype}", side)
 
-    def block(self, dtype: str) -> Block | None:
+    def block(self, dtype: str) -> BenchmarkBlock | None:
         flops = block_cost(self.width).flops
-        return Block(self._run(flops / self.blocks[dtype], f"block {dtype}", None), flops) if self.blocks else None
+        return (
+            BenchmarkBlock(self._run(flops / self.blocks[dtype], f"block {dtype}", None), flops)
+            if self.blocks
+            else None
+        )
 
     def copy(self) -> Run:
         return self._run(2 * BUFFER / self.copies, "copy", None)
@@ -190,7 +194,7 @@ def test_a_slow_round_lowers_the_usual_rate_and_not_the_best():
     def run() -> None:
         made.under_way += next(turns) / 5
 
-    rate = Bench(made, made.clock, 2.0).rate(run, 1.0)
+    rate = MachineBenchmark(made, made.clock, 2.0).rate(run, 1.0)
     assert rate.best == pytest.approx(5)
     assert rate.usual == pytest.approx(5 / 3)
 
@@ -258,7 +262,7 @@ def test_a_round_is_long_enough_for_waiting_to_weigh_little():
         made.now, made.under_way = made.now + made.under_way + 1e-3, 0.0
 
     made.wait = wait
-    rate = Bench(made, made.clock, 1.0).rate(made._run(1e-5, "short", None), 1.0)
+    rate = MachineBenchmark(made, made.clock, 1.0).rate(made._run(1e-5, "short", None), 1.0)
     # One run at a time would give 990 a second.
     assert rate.best > 0.95 * 1e5
     assert waits[-1] >= 1 / 16 - 1e-3

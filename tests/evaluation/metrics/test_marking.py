@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.metrics.extraction import extraction
-from saccade.evaluation.metrics.marking import Mark, Marking
+from saccade.evaluation.metrics.marking import MarkedReply, Marking
 from saccade.tasks.exam import Question, is_right
 
 ANIMAL = Question("Which?", ("B",), "own", "own", choices=("a cat", "a dog"))
@@ -19,19 +19,19 @@ COUNT = Question("How many?", ("1,000",), "own", "own")
 @given(st.text("abAB. ", max_size=6), st.text("abAB. ", min_size=1, max_size=6))
 def test_the_default_is_that_of_the_generated_benchmark(said: str, answer: str):
     question = Question("What?", (answer,), "digit", "detail")
-    assert Marking().mark(said, question) == Mark(float(is_right(said, (answer,))), said)
+    assert Marking().mark(said, question) == MarkedReply(float(is_right(said, (answer,))), said)
 
 
 @pytest.mark.parametrize(("marking", "said", "question", "mark"), [
-    (Marking("choice"), "The answer is (B).", ANIMAL, Mark(1.0, "B")),
-    (Marking("choice"), "A or B", ANIMAL, Mark(0.0, "", "ambiguous: A or B")),
-    (Marking("choice", "none"), "The answer is (B).", ANIMAL, Mark(0.0, "The answer is (B).")),
-    (Marking("exact", "choice"), "The answer is (B).", ANIMAL, Mark(1.0, "B")),
-    (Marking("relaxed"), "about $1,049 in all", COUNT, Mark(1.0, "1049")),
-    (Marking("relaxed", "none"), "about $1,049 in all", COUNT, Mark(0.0, "about $1,049 in all")),
-    (Marking("anls"), "1000", COUNT, Mark(0.8, "1000")),
+    (Marking("choice"), "The answer is (B).", ANIMAL, MarkedReply(1.0, "B")),
+    (Marking("choice"), "A or B", ANIMAL, MarkedReply(0.0, "", "ambiguous: A or B")),
+    (Marking("choice", "none"), "The answer is (B).", ANIMAL, MarkedReply(0.0, "The answer is (B).")),
+    (Marking("exact", "choice"), "The answer is (B).", ANIMAL, MarkedReply(1.0, "B")),
+    (Marking("relaxed"), "about $1,049 in all", COUNT, MarkedReply(1.0, "1049")),
+    (Marking("relaxed", "none"), "about $1,049 in all", COUNT, MarkedReply(0.0, "about $1,049 in all")),
+    (Marking("anls"), "1000", COUNT, MarkedReply(0.8, "1000")),
 ])  # fmt: skip
-def test_marks_by_hand(marking: Marking, said: str, question: Question, mark: Mark):
+def test_marks_by_hand(marking: Marking, said: str, question: Question, mark: MarkedReply):
     found = marking.mark(said, question)
     assert (found.read, found.note) == (mark.read, mark.note)
     assert found.score == pytest.approx(mark.score)
@@ -39,7 +39,7 @@ def test_marks_by_hand(marking: Marking, said: str, question: Question, mark: Ma
 
 def test_a_question_s_own_metric_wins():
     own = replace(ANIMAL, metric="choice")
-    assert Marking().mark("It is (b).", own) == Mark(1.0, "B")
+    assert Marking().mark("It is (b).", own) == MarkedReply(1.0, "B")
     assert Marking("anls").name_for(own) == "choice (choice)"
     assert Marking("anls").name_for(ANIMAL) == "anls"
 
@@ -57,7 +57,7 @@ def test_names_say_the_metric_and_the_extraction():
 
 
 def test_a_function_is_a_metric():
-    assert Marking(half).mark("x", COUNT) == Mark(0.5, "x")
+    assert Marking(half).mark("x", COUNT) == MarkedReply(0.5, "x")
 
 
 @pytest.mark.parametrize("score", [-0.1, 1.1, math.nan, math.inf, "1", None])

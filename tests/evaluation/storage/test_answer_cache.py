@@ -17,17 +17,17 @@ from PIL import Image
 from saccade.backends.embedded.family import embedded
 from saccade.backends.open import open_model
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Description, Job, Seen
+from saccade.core.backend import Backend, Description, Job, JobResult
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.ledger import Ledger
-from saccade.core.request import Ask, Request, Sight, Watch, YesNo
+from saccade.core.request import Ask, ImageRegion, Request, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.evaluation.storage import answer_cache as kept
-from saccade.evaluation.storage.answer_cache import NAME, KeptAnswers, Remembering, remembered
+from saccade.evaluation.storage.answer_cache import NAME, CachingBackend, KeptAnswers, remembered
 from tests.policies.fake import Fake, answer, peak
 
 RED, BLUE = Image.new("RGB", (40, 30), "red"), Image.new("RGB", (40, 30), "blue")
@@ -50,13 +50,13 @@ def store(tmp_path: Path) -> KeptAnswers:
 
 
 def ask(text: str = "What?", **more) -> Ask:
-    return Ask(sights=(Sight(),), question=text, **more)
+    return Ask(sights=(ImageRegion(),), question=text, **more)
 
 
 def test_a_job_is_run_once_and_answered_alike_ever_after(store: KeptAnswers) -> None:
     model = Printed(asked=lambda *_: answer("red", 0.7, (("red", 0.7), ("read", 0.1))))
-    first = Remembering(model, store).run([Job("a", RED, ask())])
-    again = Remembering(model, store).run([Job("b", RED.copy(), ask(reason="of another policy"))])
+    first = CachingBackend(model, store).run([Job("a", RED, ask())])
+    again = CachingBackend(model, store).run([Job("b", RED.copy(), ask(reason="of another policy"))])
     assert model.log == [ask()]
     (one,), (other,) = first, again
     assert one.seconds is not None
@@ -71,7 +71,7 @@ def test_a_job_is_run_once_and_answered_alike_ever_after(store: KeptAnswers) -> 
 
 def test_only_what_is_missing_is_run_and_in_order(store: KeptAnswers) -> None:
     model = Printed(asked=lambda request, _: answer(request.question))
-    known = Remembering(model, store)
+    known = CachingBackend(model, store)
     known.run([Job("a", RED, ask("2"))])
     found = known.run([Job("a", RED, ask(text)) for text in "1234"])
     assert [one.observation.text for one in found if isinstance(one.observation, Answer)] == list("1234")
@@ -87,14 +87,14 @@ def test_only_what_is_missing_is_run_and_in_order(store: KeptAnswers) -> None:
         Job("a", RED, ask(max_tokens=9)),
         Job("a", RED, ask(top=0)),
         Job("a", RED, ask(keep=TokenSelection(rule="uniform", tokens=4))),
-        Job("a", RED, Ask(sights=(Sight(side=20),), question="What?")),
-        Job("a", RED, YesNo(sights=(Sight(),), question="What?")),
+        Job("a", RED, Ask(sights=(ImageRegion(side=20),), question="What?")),
+        Job("a", RED, YesNo(sights=(ImageRegion(),), question="What?")),
     ],
     ids=["question", "picture", "size", "length", "alternatives", "selection", "sight", "kind"],
 )
 def test_another_question_is_asked(store: KeptAnswers, job: Job) -> None:
     model = Printed()
-    known = Remembering(model, store)
+    known = CachingBackend(model, store)
     known.run([Job("a", RED, ask())])
     known.run([job])
     assert len(model.log) == 2
@@ -103,14 +103,14 @@ def test_another_question_is_asked(store: KeptAnswers, job: Job) -> None:
 def test_another_model_is_asked(store: KeptAnswers) -> None:
     one, two = Printed(), Printed(print="two")
     for model in (one, two, one):
-        Remembering(model, store).run([Job("a", RED, ask())])
+        CachingBackend(model, store).run([Job("a", RED, ask())])
     assert (len(one.log), len(two.log)) == (1, 1)
 
 
 def test_tokens_drawn_at_random_depend_on_the_name_of_the_picture(store: KeptAnswers) -> None:
     drawn = ask(keep=TokenSelection(rule="random", tokens=4))
     model = Printed()
-    known = Remembering(model, store)
+    known = CachingBackend(model, store)
     for key in ("a", "b", "a"):
         known.run([Job(key, RED, drawn)])
     assert len(model.log) == 2
@@ -118,9 +118,9 @@ def test_tokens_drawn_at_random_depend_on_the_name_of_the_picture(store: KeptAns
 
 def test_an_edit_of_the_code_asks_anew(store: KeptAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Printed()
-    Remembering(model, store).run([Job("a", RED, ask())])
+    CachingBackend(model, store).run([Job("a", RED, ask())])
     monkeypatch.setattr(kept, "_code", lambda: "edited")
-    Remembering(model, store).run([Job("a", RED, ask())])
+    CachingBackend(model, store).run([Job("a", RED, ask())])
     assert len(model.log) == 2
 
 
@@ -152,17 +152,17 @@ def test_nothing_is_kept_of_a_model_without_a_fingerprint(store: KeptAnswers) ->
     model = Printed(print=None)
     assert remembered(model, store) is model
     assert remembered(Printed(), None).__class__ is Printed
-    assert isinstance(remembered(Printed(), store), Remembering)
+    assert isinstance(remembered(Printed(), store), CachingBackend)
 
 
 def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers) -> None:
     """What ``Backend`` gives a default for is passed on too, now and whenever it gains a member."""
     rewritten = {"stream"}  # whose default runs ``run``
     members = {name for name in vars(Backend) if not name.startswith("_")} - rewritten
-    assert members <= set(vars(Remembering)), members - set(vars(Remembering))
+    assert members <= set(vars(CachingBackend)), members - set(vars(CachingBackend))
     model, size = open_model("llava"), Size(40, 30)
     known = remembered(model, store)
-    assert isinstance(known, Remembering)
+    assert isinstance(known, CachingBackend)
     for name in sorted(members):
         if not callable(getattr(model, name)):
             assert getattr(known, name) == getattr(model, name), name
@@ -176,7 +176,7 @@ def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers) -> No
     assert described is not None
     assert own is not None
     assert described.layout == own.layout
-    assert inspect.signature(Remembering.counted) == inspect.signature(Backend.counted)
+    assert inspect.signature(CachingBackend.counted) == inspect.signature(Backend.counted)
 
 
 class Counting(Printed):
@@ -198,7 +198,7 @@ class Counting(Printed):
 
 def test_flops_are_counted_once_and_kept_with_the_answer(store: KeptAnswers) -> None:
     size, model = Size(*RED.size), Counting(asked=lambda *_: answer("red"))
-    first, again = Remembering(model, store), Remembering(model, store)
+    first, again = CachingBackend(model, store), CachingBackend(model, store)
     (seen,) = first.run([Job("a", RED, ask())])
     (known,) = again.run([Job("b", RED.copy(), ask())])
     told = [one.counted(size, ask(), seen.visual_tokens) for one in (first, again)]
@@ -212,18 +212,18 @@ def test_flops_are_counted_once_and_kept_with_the_answer(store: KeptAnswers) -> 
 def test_descriptions_are_made_once_a_picture_and_request(store: KeptAnswers) -> None:
     model = Counting()
     for job in (Job("a", RED, ask()), Job("b", RED.copy(), ask(reason="again"))):
-        found = Remembering(model, store).describe(job)
+        found = CachingBackend(model, store).describe(job)
         assert found is not None
         assert found.layout.size == Size(*RED.size)
     assert model.descriptions == 1
-    Remembering(model, store).describe(Job("a", BLUE, ask()))
-    Remembering(model, store).describe(Job("a", RED, ask("Why?")))
+    CachingBackend(model, store).describe(Job("a", BLUE, ask()))
+    CachingBackend(model, store).describe(Job("a", RED, ask("Why?")))
     assert model.descriptions == 3
 
 
 def test_a_description_is_no_answer(store: KeptAnswers) -> None:
     model = Counting(asked=lambda *_: answer("red"))
-    known = Remembering(model, store)
+    known = CachingBackend(model, store)
     known.describe(Job("a", RED, ask()))
     known.run([Job("a", RED, ask())])
     assert model.log == [ask()]
@@ -231,8 +231,8 @@ def test_a_description_is_no_answer(store: KeptAnswers) -> None:
 
 def test_maps_of_attention_are_kept_to_the_bit(store: KeptAnswers) -> None:
     model = Printed(look=lambda request, size: (peak(size, 0.3, 0.6), peak(size, 0.1, 0.1)))
-    job = Job("a", RED, Watch(sights=(Sight(),), questions=("?", "!")))
-    (one,), (other,) = (Remembering(model, store).run([job]) for _ in range(2))
+    job = Job("a", RED, Watch(sights=(ImageRegion(),), questions=("?", "!")))
+    (one,), (other,) = (CachingBackend(model, store).run([job]) for _ in range(2))
     assert len(model.log) == 1
     assert isinstance(one.observation, tuple)
     assert isinstance(other.observation, tuple)
@@ -244,7 +244,7 @@ def test_maps_of_attention_are_kept_to_the_bit(store: KeptAnswers) -> None:
 def test_half_a_surrogate_in_a_question_is_kept_too(store: KeptAnswers) -> None:
     model = Printed(asked=lambda *_: answer("\ud83d"))
     for _ in range(2):
-        (seen,) = Remembering(model, store).run([Job("a", RED, ask("\udc00?"))])
+        (seen,) = CachingBackend(model, store).run([Job("a", RED, ask("\udc00?"))])
         assert isinstance(seen.observation, Answer)
         assert seen.observation.text == "\ud83d"
     assert len(model.log) == 1
@@ -252,7 +252,7 @@ def test_half_a_surrogate_in_a_question_is_kept_too(store: KeptAnswers) -> None:
 
 def test_many_threads_write_and_read(store: KeptAnswers) -> None:
     model = Printed(asked=lambda request, _: answer(request.question))
-    known = Remembering(model, store)
+    known = CachingBackend(model, store)
 
     def one(number: int) -> str:
         (seen,) = known.run([Job("a", RED, ask(str(number % 40)))])
@@ -271,14 +271,14 @@ def test_two_stores_share_a_file(tmp_path: Path) -> None:
     model = Printed()
     stores = [KeptAnswers(tmp_path / NAME) for _ in range(2)]
     for store in stores:
-        Remembering(model, store).run([Job("a", RED, ask())])
+        CachingBackend(model, store).run([Job("a", RED, ask())])
         store.close()
     assert len(model.log) == 1
 
 
 def test_the_oldest_answers_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "LIMIT", 3)
-    seen = Seen(Answer("x"), (), 1, 1, 1.0)
+    seen = JobResult(Answer("x"), (), 1, 1, 1.0)
     keys = [bytes([9 - number]) for number in range(5)]
     store = KeptAnswers(tmp_path / NAME)
     for key in keys:
@@ -308,7 +308,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
 def test_a_damaged_file_is_one_clear_error_when_it_is_read(tmp_path: Path) -> None:
     store = KeptAnswers(tmp_path / NAME)
     keys = [number.to_bytes(2, "big") for number in range(2000)]
-    store.put(keys, [Seen(Answer("x" * 50), (), 1, 1, 1.0)] * len(keys))
+    store.put(keys, [JobResult(Answer("x" * 50), (), 1, 1, 1.0)] * len(keys))
     store.close()
     raw = bytearray((tmp_path / NAME).read_bytes())
     raw[4096:] = b"\xff" * (len(raw) - 4096)
@@ -320,7 +320,7 @@ def test_a_damaged_file_is_one_clear_error_when_it_is_read(tmp_path: Path) -> No
 @pytest.mark.parametrize("value", ["no JSON", "{}", '{"observation": {"answer": 3}}'])
 def test_a_damaged_answer_is_one_clear_error(tmp_path: Path, value: str) -> None:
     store = KeptAnswers(tmp_path / NAME)
-    store.put([b"a"], [Seen(Answer("x"), (), 1, 1, 1.0)])
+    store.put([b"a"], [JobResult(Answer("x"), (), 1, 1, 1.0)])
     with sqlite3.connect(tmp_path / NAME) as other:
         other.execute("update kept set value = ?", (value,))
     other.close()
@@ -331,9 +331,9 @@ def test_a_damaged_answer_is_one_clear_error(tmp_path: Path, value: str) -> None
 def test_a_file_that_turns_unwritable_is_one_clear_error(store: KeptAnswers) -> None:
     store._base.execute("pragma query_only = on")
     with pytest.raises(SaccadeError, match=CURE):
-        store.put([b"a"], [Seen(Answer("x"), (), 1, 1, 1.0)])
+        store.put([b"a"], [JobResult(Answer("x"), (), 1, 1, 1.0)])
     store._base.execute("pragma query_only = off")
-    store.put([b"a"], [Seen(Answer("x"), (), 1, 1, 1.0)])
+    store.put([b"a"], [JobResult(Answer("x"), (), 1, 1, 1.0)])
     assert store.get([b"a"])[0] is not None
 
 

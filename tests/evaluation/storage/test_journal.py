@@ -11,7 +11,7 @@ import pytest
 from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.answered import Answered
-from saccade.evaluation.storage.journal import NAME, FileJournal, Unwritten
+from saccade.evaluation.storage.journal import NAME, FileJournal, MemoryJournal
 from saccade.policies.ladder import sides
 from tests.evaluation.small import Server, asked, candidate, numbered
 from tests.policies.fake import Fake, answer
@@ -204,7 +204,7 @@ def test_no_number_that_json_lacks_is_written(tmp_path: Path, value: float) -> N
 
 
 def test_without_a_folder_answers_last_as_long_as_the_journal() -> None:
-    journal = Unwritten()
+    journal = MemoryJournal()
     journal.add("far", [one()], detailed=True)
     assert list(journal.known("far")) == [("a", 0)]
     assert not journal.known("near")

@@ -12,7 +12,7 @@ from saccade.core.answer import Answer
 from saccade.core.errors import SaccadeError
 from saccade.policies.calibration.calibrate import (
     Platt,
-    Raw,
+    UncalibratedScores,
     fit_isotonic,
     fit_logistic,
     fit_platt,
@@ -86,7 +86,7 @@ def test_calibration_leaves_no_gap_in_the_mean() -> None:
     for fit in (fit_platt, fit_isotonic):
         assert fit(scores, right)(np.asarray(scores)).mean() == pytest.approx(np.mean(right), abs=0.01)
     assert abs(np.mean(scores) - np.mean(right)) > 0.1
-    assert (Raw()(np.asarray(scores)) == scores).all()
+    assert (UncalibratedScores()(np.asarray(scores)) == scores).all()
 
 
 def test_answers_that_are_all_right_stay_finite() -> None:

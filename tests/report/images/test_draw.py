@@ -13,7 +13,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import View
-from saccade.report.images.draw import EDGE, MAIN, WHOLE, WIDE, Drawn, colour, draw
+from saccade.report.images.draw import EDGE, MAIN, WHOLE, WIDE, DrawnView, colour, draw
 from saccade.report.images.sheet import GAP
 
 GREY = (128, 128, 128)
@@ -26,7 +26,7 @@ def grey(width: int, height: int) -> Image.Image:
 
 def one(view: View, tokens: Grid | None, width: int = MAIN, height: int = 600) -> Image.Image:
     """A grey picture under one view, drawn pixel for pixel."""
-    return draw(grey(width, height), [Drawn(view=view, tokens=tokens)], title="t")
+    return draw(grey(width, height), [DrawnView(view=view, tokens=tokens)], title="t")
 
 
 def at(made: Image.Image, x: float, y: float) -> tuple[int, ...]:
@@ -38,7 +38,7 @@ def at(made: Image.Image, x: float, y: float) -> tuple[int, ...]:
 
 def drawn(name: str, width: int, height: int, **options: object) -> Image.Image:
     path = system(name).path(options)
-    views = [Drawn(view=view, tokens=path.token_grid(view)) for view in path.layout(Size(width, height)).views]
+    views = [DrawnView(view=view, tokens=path.token_grid(view)) for view in path.layout(Size(width, height)).views]
     return draw(grey(width, height), views, title=f"{name} {width}×{height}", lines=("why " * 90, "a note"))
 
 
@@ -129,7 +129,7 @@ def test_slices_have_their_own_colours():
     assert len({colour(number) for number in range(1, 65)}) == 64
     views = [View(Box(500 * col, 0, 500 * col + 500, 600), Size(28, 28), "slice", 0, col) for col in range(2)]
     whole = View(Box(0, 0, 1000, 600), Size(28, 28))
-    made = draw(grey(1000, 600), [Drawn(view=view, tokens=None) for view in (*views, whole)], title="t")
+    made = draw(grey(1000, 600), [DrawnView(view=view, tokens=None) for view in (*views, whole)], title="t")
     assert at(made, 2, 300) == at(made, 497, 300) == colour(1)
     assert at(made, 502, 300) == at(made, 997, 300) == colour(2)
     assert at(made, 3, 3) == colour(1)  # the number's ground
@@ -141,7 +141,7 @@ def test_each_view_shows_its_own_pixels():
     picture.paste((250, 0, 0), (500, 0, 1000, 600))
     views = [View(Box(500 * col, 0, 500 * col + 500, 600), Size(28, 28), "slice", 0, col) for col in range(2)]
     whole = View(Box(0, 0, 1000, 600), Size(56, 28))
-    made = draw(picture, [Drawn(view=view, tokens=None) for view in (whole, *views)], title="t")
+    made = draw(picture, [DrawnView(view=view, tokens=None) for view in (whole, *views)], title="t")
     assert at(made, MAIN + GAP + 40, 90) == GREY
     assert at(made, MAIN + GAP + WHOLE - 40, 90) == (250, 0, 0)
     below = made.crop((EDGE, TOP + 600, EDGE + WIDE, made.height)).getcolors(1 << 20)
@@ -152,14 +152,14 @@ def test_each_view_shows_its_own_pixels():
 
 
 def test_signs_that_the_font_lacks_are_spelt():
-    view = Drawn(view=View(Box(0, 0, 9, 9), Size(28, 28)), tokens=None)
+    view = DrawnView(view=View(Box(0, 0, 9, 9), Size(28, 28)), tokens=None)
     made = draw(grey(9, 9), [view], title="café 2×3 – 日", lines=("a → b",))
     spelt = draw(grey(9, 9), [view], title="cafe 2x3 - ?", lines=("a -> b",))
     assert ImageChops.difference(made, spelt).getbbox() is None
 
 
 def test_long_words_are_broken():
-    view = Drawn(view=View(Box(0, 0, 9, 9), Size(28, 28)), tokens=None)
+    view = DrawnView(view=View(Box(0, 0, 9, 9), Size(28, 28)), tokens=None)
     made = draw(grey(9, 9), [view], title="m" * 300)
     assert made.width == WIDE + 2 * EDGE
     assert made.height > draw(grey(9, 9), [view], title="m").height + 60
@@ -168,7 +168,7 @@ def test_long_words_are_broken():
 @pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK"])
 def test_pictures_of_other_modes_are_drawn(mode: str):
     red = Image.new("RGB", (1000, 600), (255, 0, 0)).convert(mode)
-    made = draw(red, [Drawn(view=View(Box(0, 0, 1000, 600), Size(28, 28)), tokens=None)], title="t")
+    made = draw(red, [DrawnView(view=View(Box(0, 0, 1000, 600), Size(28, 28)), tokens=None)], title="t")
     assert made.mode == "RGB"
     assert at(made, 500, 300) == at(made, MAIN + GAP + 90, 90) == (255, 0, 0)
 
@@ -181,7 +181,7 @@ def test_nothing_to_draw_is_refused():
 @pytest.mark.parametrize("box", [Box(0, 0, 10, 9), Box(-1, 0, 9, 9), Box(0, 0, 9, 9.5), Box(0, -0.1, 9, 9)], ids=str)
 def test_views_of_another_picture_are_refused(box: Box):
     with pytest.raises(SaccadeError, match=r"a picture of 9×9 px; plan for this picture's size"):
-        draw(grey(9, 9), [Drawn(view=View(box, Size(28, 28)), tokens=None)], title="t")
+        draw(grey(9, 9), [DrawnView(view=View(box, Size(28, 28)), tokens=None)], title="t")
 
 
 def test_drawing_needs_no_torch():

@@ -15,7 +15,7 @@ from research.exits import training as training
 from research.exits.model import ExitClassifier, confidence, order
 from research.exits.run import STUDY
 from research.exits.spec import ExitsSpec, budgeted, left
-from research.exits.study import ExitStudy, Spared, shares, study, table
+from research.exits.study import ExitSavings, ExitStudy, shares, study, table
 from research.exits.table import exits_curve, exits_markdown, exits_table
 from research.exits.training import (
     WAYS,
@@ -333,10 +333,10 @@ def test_what_is_spared_is_that_of_the_budget(monkeypatch: pytest.MonkeyPatch):
     models = {(way, seed): begun(SMALL.spec, tower(), seed).eval() for way in WAYS for seed in SMALL.seeds}
     taken: list[tuple[float, ...]] = []
 
-    def spared(model: ExitClassifier, pixels: torch.Tensor, limits: tuple[float, ...]) -> Spared:
+    def spared(model: ExitClassifier, pixels: torch.Tensor, limits: tuple[float, ...]) -> ExitSavings:
         del model, pixels
         taken.append(limits)
-        return Spared(batch=1, flops=0.0, time=0.0)
+        return ExitSavings(batch=1, flops=0.0, time=0.0)
 
     monkeypatch.setattr(module, "budgeted", lambda sure, right, costs, budget: (budget / 1e9, 2.0))
     monkeypatch.setattr(module, "_spared", spared)

@@ -25,7 +25,7 @@ from research.fixations.training import (
     WAYS,
     FixationsJob,
     FixationsRecipe,
-    Scenes,
+    SceneMaps,
     map_cost,
     paths,
     scenes_of,
@@ -47,11 +47,11 @@ SMALL = FixationsRecipe(
 )  # fmt: skip
 
 
-def scenes(count: int, seed: int = 0) -> Scenes:
+def scenes(count: int, seed: int = 0) -> SceneMaps:
     draw = torch.Generator().manual_seed(seed)
     quarters = torch.randn(count, 4, GRID.tokens // 4, 8, generator=draw)
     digits, shown = torch.randint(10, (count,), generator=draw), torch.randint(4, (count,), generator=draw)
-    return Scenes(quarters, digits, shown)
+    return SceneMaps(quarters, digits, shown)
 
 
 def quiet(name: str, steps: int):
@@ -99,7 +99,7 @@ def test_a_step_puts_one_ring_among_quarters_without_one():
     marked[torch.arange(20), data.shown, :, 0] = 1
     marked[..., 1] = data.digits[:, None, None]
     job = FixationsJob(
-        Foveater(SMALL.spec("learned")), Scenes(marked, data.digits, data.shown), way="learned", batch=8, seed=3
+        Foveater(SMALL.spec("learned")), SceneMaps(marked, data.digits, data.shown), way="learned", batch=8, seed=3
     )
     places = set()
     for step in range(12):

@@ -24,14 +24,14 @@ from saccade.architectures.perceiver.inputs_spec import (
     SoundInputSpec,
     StemInputSpec,
 )
-from saccade.architectures.perceiver.io_spec import FlowSpec, MaskedSpec, PerceiverIOSpec
+from saccade.architectures.perceiver.io_spec import MaskedSpec, OpticalFlowSpec, PerceiverIOSpec
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.plan import Cost
 from saccade.core.records.recipe import from_dict, to_dict
 from saccade.core.size import Size
 from saccade.specs.laws.perceiver import AttendSpec, DecodeSpec, PerceiverSpec
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 from tests.parts import counted
 
 BIG = {
@@ -248,16 +248,16 @@ def test_refuses_what_cannot_be(fault):
 
 def test_tasks_refuse_other_inputs():
     flow, masked = published("OpticalFlow").spec, published("MaskedLM").spec
-    assert isinstance(flow, FlowSpec)
+    assert isinstance(flow, OpticalFlowSpec)
     assert isinstance(masked, MaskedSpec)
     with pytest.raises(SaccadeError, match="masked language reads ids, got PatchInputSpec"):
         MaskedSpec(io=flow.io)
     with pytest.raises(SaccadeError, match="autoencoding reads a MixedInputSpec, got ByteInputSpec"):
         AutoencodeSpec(io=masked.io, image=CLIP, sound=SOUND.places)
     with pytest.raises(SaccadeError, match="flow reads patches whose channels are 3² pixels"):
-        FlowSpec(io=masked.io)
+        OpticalFlowSpec(io=masked.io)
     with pytest.raises(SaccadeError, match="asks with its inputs of 322 channels, got 1 learned queries of 322"):
-        FlowSpec(io=replace(flow.io, decoder=replace(flow.io.decoder, queries=1)))
+        OpticalFlowSpec(io=replace(flow.io, decoder=replace(flow.io.decoder, queries=1)))
 
 
 def test_cost_of_masked_bytes_flow_and_clips_is_what_torch_counts():
@@ -286,11 +286,11 @@ def test_specs_are_plain_data():
     assert from_dict(to_dict(spec, kinds), kinds) == spec
 
 
-def planned(kind: str, **changes: object) -> System:
+def planned(kind: str, **changes: object) -> ModelSpec:
     """A published model that reads pictures, as the planner sees its folder."""
     preset = system("perceiver-fourier")
     config = {**preset.config, **CONFIGS[kind], "architectures": [f"PerceiverFor{kind}"], **changes}
-    return System(name=kind, family=FAMILIES["perceiver"], config=config, processor=preset.processor)
+    return ModelSpec(name=kind, family=FAMILIES["perceiver"], config=config, processor=preset.processor)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind.startswith("Image")])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saccade.core.errors import SaccadeError
-from saccade.specs.laws.roofline import Band, Work, time_of, times
+from saccade.specs.laws.roofline import StageWork, TimeRange, time_of, times
 from saccade.specs.planner.device import Device, device, devices
 
 ROUND = Device(
@@ -19,27 +19,27 @@ ROUND = Device(
     source="made up",
     provenance="measured",
 )
-NOTHING = Work(flops=0, weight_bytes=0)
+NOTHING = StageWork(flops=0, weight_bytes=0)
 
 
 def test_arithmetic_alone():
     # 100 FLOPs at half of 100 FLOP/s, and at a quarter.
-    assert time_of(100, 0, ROUND, "float32") == Band(2.0, 4.0)
-    assert time_of(100, 0, ROUND, "float16") == Band(1.0, 2.0)
+    assert time_of(100, 0, ROUND, "float32") == TimeRange(2.0, 4.0)
+    assert time_of(100, 0, ROUND, "float16") == TimeRange(1.0, 2.0)
 
 
 def test_traffic_alone():
-    assert time_of(0, 1600, ROUND, "float32") == Band(2.0, 4.0)
-    assert time_of(0, 1600, ROUND, "float16") == Band(2.0, 4.0)
+    assert time_of(0, 1600, ROUND, "float32") == TimeRange(2.0, 4.0)
+    assert time_of(0, 1600, ROUND, "float16") == TimeRange(2.0, 4.0)
 
 
 def test_the_longer_of_the_two_counts_at_each_end():
     # Arithmetic 2 to 4 s; traffic 1 to 2 s, then 3 to 6 s.
-    assert time_of(100, 800, ROUND, "float32") == Band(2.0, 4.0)
-    assert time_of(100, 2400, ROUND, "float32") == Band(3.0, 6.0)
+    assert time_of(100, 800, ROUND, "float32") == TimeRange(2.0, 4.0)
+    assert time_of(100, 2400, ROUND, "float32") == TimeRange(3.0, 6.0)
     # Each end has its own bottleneck: traffic leads when everything is fast, arithmetic when little of it is reached.
     lopsided = dataclasses.replace(ROUND, efficiency=(0.1, 1.0))
-    assert time_of(100, 1600, lopsided, "float32") == Band(2.0, 10.0)
+    assert time_of(100, 1600, lopsided, "float32") == TimeRange(2.0, 10.0)
 
 
 def test_the_ridge_of_a_real_device():
@@ -76,32 +76,32 @@ def test_a_type_that_the_device_lacks_is_refused():
 
 
 def test_a_batch_multiplies_arithmetic_and_caches_and_not_weights():
-    one = Work(flops=10, weight_bytes=30, other_bytes=7)
+    one = StageWork(flops=10, weight_bytes=30, other_bytes=7)
     assert one.bytes_moved == 37
-    assert one.batched(4) == Work(flops=40, weight_bytes=30, other_bytes=28)
+    assert one.batched(4) == StageWork(flops=40, weight_bytes=30, other_bytes=28)
     assert one.batched(1) == one
 
 
 def test_stages_add_and_every_field_is_its_own_stage():
     made = times(
-        vision=Work(flops=100, weight_bytes=0),
-        connector=Work(flops=0, weight_bytes=800),
-        language=Work(flops=300, weight_bytes=100, other_bytes=60),
-        token=Work(flops=1, weight_bytes=800, other_bytes=800),
+        vision=StageWork(flops=100, weight_bytes=0),
+        connector=StageWork(flops=0, weight_bytes=800),
+        language=StageWork(flops=300, weight_bytes=100, other_bytes=60),
+        token=StageWork(flops=1, weight_bytes=800, other_bytes=800),
         device=ROUND,
         dtype="float32",
         batch=6,
     )
-    assert made.encode == Band(2.0 + 1.0, 4.0 + 2.0)
-    assert made.first_token == Band(3.0 + 6.0, 6.0 + 12.0)
-    assert made.per_token == Band(2.0, 4.0)
+    assert made.encode == TimeRange(2.0 + 1.0, 4.0 + 2.0)
+    assert made.first_token == TimeRange(3.0 + 6.0, 6.0 + 12.0)
+    assert made.per_token == TimeRange(2.0, 4.0)
     # The slowest token gives the fewest a second, of all six requests together.
-    assert made.tokens_per_second == Band(1.5, 3.0)
+    assert made.tokens_per_second == TimeRange(1.5, 3.0)
 
 
 def test_decoding_several_requests_costs_little_more_than_one():
     # 13 GB of weights, 0.25 GB of cache a request.
-    one = Work(flops=13 * 10**9, weight_bytes=13 * 10**9, other_bytes=25 * 10**7)
+    one = StageWork(flops=13 * 10**9, weight_bytes=13 * 10**9, other_bytes=25 * 10**7)
 
     def speed(batch: int) -> float:
         made = times(
@@ -120,7 +120,7 @@ def test_decoding_several_requests_costs_little_more_than_one():
 
 
 def test_what_generates_nothing_has_no_tokens():
-    some = Work(flops=5, weight_bytes=5)
+    some = StageWork(flops=5, weight_bytes=5)
     made = times(vision=some, connector=NOTHING, language=NOTHING, token=NOTHING, device=ROUND, dtype="float32")
     assert made.per_token is None
     assert made.tokens_per_second is None
@@ -129,13 +129,13 @@ def test_what_generates_nothing_has_no_tokens():
 
 def test_refusals():
     with pytest.raises(SaccadeError, match="a band is 0 ≤ low ≤ high, got 2 to 1"):
-        Band(2, 1)
+        TimeRange(2, 1)
     with pytest.raises(SaccadeError, match="got -1 to 1"):
-        Band(-1, 1)
+        TimeRange(-1, 1)
     with pytest.raises(SaccadeError, match="got -1 FLOPs, 0 and 0 bytes"):
-        Work(flops=-1, weight_bytes=0)
+        StageWork(flops=-1, weight_bytes=0)
     with pytest.raises(SaccadeError, match="got 0 FLOPs, 0 and -2 bytes"):
-        Work(flops=0, weight_bytes=0, other_bytes=-2)
+        StageWork(flops=0, weight_bytes=0, other_bytes=-2)
     with pytest.raises(SaccadeError, match="at least 1 request, got 0"):
         NOTHING.batched(0)
     with pytest.raises(SaccadeError, match="at least 1 request, got 0"):

@@ -9,13 +9,13 @@ from saccade.core.plan import Setting
 from saccade.core.size import Size
 from saccade.specs.laws.path import Media, Video
 from saccade.specs.planner.device import device
-from saccade.specs.planner.fit import Fit, Judge, Limits, fit, knobs, times_of
+from saccade.specs.planner.fit import Fit, FitLimits, Judge, fit, knobs, times_of
 
 PAGE = Size(1700, 2200)
 
 
 def found(
-    name: str, limits: Limits, media: Media = PAGE, batch: int = 1, on: str | None = None, **options: object
+    name: str, limits: FitLimits, media: Media = PAGE, batch: int = 1, on: str | None = None, **options: object
 ) -> Fit:
     machine = None if on is None else device(on)
     return fit(system(name), [media], limits, text=64, setting=Setting(batch), device=machine, options=options)
@@ -23,7 +23,7 @@ def found(
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_what_is_found_fits_and_the_next_value_does_not(name: str):
-    one, limits = system(name), Limits(tokens=500)
+    one, limits = system(name), FitLimits(tokens=500)
     made = found(name, limits)
     judge = Judge(system=one, limits=limits, device=None)
     if made.options:
@@ -43,7 +43,7 @@ def test_what_is_found_fits_and_the_next_value_does_not(name: str):
 
 @pytest.mark.parametrize("memory", [17.5e9, 18e9, 20e9, 40e9])
 def test_memory_is_kept_within_and_used(memory: float):
-    made = found("qwen2.5-vl-7b", Limits(memory=int(memory), context=32_768), media=Size(8000, 6000), batch=1)
+    made = found("qwen2.5-vl-7b", FitLimits(memory=int(memory), context=32_768), media=Size(8000, 6000), batch=1)
     if made.memory is None:
         assert memory < system("qwen2.5-vl-7b").plan([PAGE]).param_bytes + 32_768 * 28 * 2 * 4 * 128 * 2 + 10**8
         assert "over 1" in made.short[0]
@@ -53,38 +53,38 @@ def test_memory_is_kept_within_and_used(memory: float):
 
 
 def test_a_context_is_room_in_the_cache():
-    tight, roomy = (found("qwen2.5-vl-7b", Limits(memory=80 * 10**9, context=n), batch=4) for n in (8192, 131_072))
+    tight, roomy = (found("qwen2.5-vl-7b", FitLimits(memory=80 * 10**9, context=n), batch=4) for n in (8192, 131_072))
     per = 2 * 28 * 4 * 128 * 2
     assert tight.memory is not None
     assert roomy.options is None  # the model was made for 128,000
     assert "made for 128,000" in roomy.short[0]
-    long = found("qwen2.5-vl-7b", Limits(memory=80 * 10**9, context=65_536), batch=4)
+    long = found("qwen2.5-vl-7b", FitLimits(memory=80 * 10**9, context=65_536), batch=4)
     assert long.memory is not None
     assert long.memory - tight.memory == pytest.approx(4 * per * (65_536 - 8192), rel=0.02)
 
 
 def test_time_needs_a_machine_and_is_kept_by_the_slow_end_of_the_band():
     with pytest.raises(SaccadeError, match="--calibrate"):
-        found("qwen2.5-vl-7b", Limits(seconds=0.1))
-    made = found("qwen2.5-vl-7b", Limits(seconds=0.1), on="h100")
+        found("qwen2.5-vl-7b", FitLimits(seconds=0.1))
+    made = found("qwen2.5-vl-7b", FitLimits(seconds=0.1), on="h100")
     assert made.plan is not None
     assert times_of(made.plan, device("h100")).first_token.high <= 0.1
     assert made.options
     assert made.keep is None  # the tower alone takes longer than that at the picture's own size
-    fixed = found("llava-1.5-7b", Limits(seconds=0.02), on="h100")
+    fixed = found("llava-1.5-7b", FitLimits(seconds=0.02), on="h100")
     assert fixed.options is None
     assert 0 < (fixed.keep or 0) < 1
 
 
 def test_what_cannot_fit_says_by_how_much_even_at_the_smallest_setting():
-    made = found("qwen2.5-vl-7b", Limits(memory=2 * 10**9, tokens=1))
+    made = found("qwen2.5-vl-7b", FitLimits(memory=2 * 10**9, tokens=1))
     assert (made.options, made.keep) == (None, None)
     assert any("over 2.00 GB" in line for line in made.short)
     assert any("visual tokens over 1" in line for line in made.short)
 
 
 def test_videos_turn_their_frames():
-    made = found("qwen2.5-vl-7b", Limits(tokens=4000), media=Video(Size(1280, 720), 3000, 30.0))
+    made = found("qwen2.5-vl-7b", FitLimits(tokens=4000), media=Video(Size(1280, 720), 3000, 30.0))
     assert made.options is not None
     assert list(made.options) == ["max_frames"]
     assert made.plan is not None
@@ -92,9 +92,9 @@ def test_videos_turn_their_frames():
 
 
 def test_an_option_that_is_given_is_not_turned():
-    made = found("idefics3-8b", Limits(tokens=400), split=True)
+    made = found("idefics3-8b", FitLimits(tokens=400), split=True)
     assert made.options == {"longest_edge": 364}
-    fixed = found("idefics3-8b", Limits(tokens=400), longest_edge=1456)
+    fixed = found("idefics3-8b", FitLimits(tokens=400), longest_edge=1456)
     assert fixed.options is None
     assert fixed.keep == pytest.approx(400 / fixed_tokens())
 
@@ -106,7 +106,7 @@ def fixed_tokens() -> int:
 @pytest.mark.parametrize("name", ["memory", "seconds", "tokens", "context"])
 def test_limits_are_above_zero(name: str):
     with pytest.raises(SaccadeError, match=f"a limit on {name} is above 0, got 0"):
-        Limits(**{name: 0})
+        FitLimits(**{name: 0})
 
 
 def test_a_decoded_token_reads_the_experts_it_meets():

@@ -23,7 +23,7 @@ from saccade.specs.matcher import MatcherSpec
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.retriever import RetrieverSpec
 from saccade.specs.towers.vit import HubTowerSpec
-from saccade.weights.checkpoint import Composed, ends_of, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, ends_of, tokenizer_of
 from saccade.weights.files import listing, traced
 from saccade.weights.images import processor_of, views_of
 
@@ -40,7 +40,7 @@ INSTRUCTION = 32
 """Positions of instruction that InstructBLIP is counted with; what is read is as long as it is."""
 
 
-def composed(folder: Path, config: dict[str, Any]) -> Composed:
+def composed(folder: Path, config: dict[str, Any]) -> ComposedCheckpoint:
     """The folder's parts and where their weights lie."""
     if RETRIEVAL in (config.get("architectures") or ()):
         return _retriever(folder, Blip2Config.from_dict(config))
@@ -65,10 +65,10 @@ def composed(folder: Path, config: dict[str, Any]) -> Composed:
     )
     instructor = instructor_of(folder) if instructed else None
     names = blip2.rename(files, connector, language)
-    return Composed(spec, tokenizer, traced(names, files), instructor)
+    return ComposedCheckpoint(spec, tokenizer, traced(names, files), instructor)
 
 
-def _retriever(folder: Path, config: Blip2Config) -> Composed:
+def _retriever(folder: Path, config: Blip2Config) -> ComposedCheckpoint:
     tokenizer, files = tokenizer_of(folder), listing(folder)
     tower = tower_of(cast(PreTrainedConfig, config.vision_config))
     matcher = MatcherSpec(
@@ -77,7 +77,7 @@ def _retriever(folder: Path, config: Blip2Config) -> Composed:
     )  # fmt: skip
     views = views_of(processor_of(folder), IMAGES, tower.side)
     spec = RetrieverSpec(tower=tower, matcher=matcher, **views)
-    return Composed(spec, tokenizer, traced(blip2.retriever(files, matcher.qformer), files))
+    return ComposedCheckpoint(spec, tokenizer, traced(blip2.retriever(files, matcher.qformer), files))
 
 
 def special(tokenizer: PreTrainedTokenizerBase, name: str) -> int:

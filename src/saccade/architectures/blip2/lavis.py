@@ -46,7 +46,7 @@ from saccade.specs.reader import ReaderSpec
 from saccade.specs.retriever import RetrieverSpec
 from saccade.specs.towers.vit import HubTowerSpec
 from saccade.weights import causal, pieces, qformer
-from saccade.weights.checkpoint import Composed, config_of, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, config_of, tokenizer_of
 from saccade.weights.files import Source, listing, shapes, traced
 
 DEC = "[DEC]"
@@ -63,7 +63,7 @@ _FIELDS: dict[str, tuple[type, object]] = {
 _LAYER = re.compile(r"Qformer\.bert\.encoder\.layer\.(\d+)\.(crossattention)?")
 
 
-def composed(folder: Path, settings: dict[str, Any]) -> Composed:
+def composed(folder: Path, settings: dict[str, Any]) -> ComposedCheckpoint:
     """The pieces that ``settings``, the folder's ``saccade.json``, names, put together."""
     given = pieces.given(settings, _FIELDS, SAMPLE)
     checkpoint = pieces.weights_file(folder, given["checkpoint"], "checkpoint")
@@ -84,7 +84,7 @@ def composed(folder: Path, settings: dict[str, Any]) -> Composed:
 def _first_stage(
     checkpoint: Path, held: lavis.Shapes, tower: HubTowerSpec, inner: QFormerSpec, words: PreTrainedTokenizerBase,
     sources: dict[str, Source],
-) -> Composed:  # fmt: skip
+) -> ComposedCheckpoint:  # fmt: skip
     dec = words.convert_tokens_to_ids(DEC) if "temp" in held else None
     assert not isinstance(dec, list)
     matcher = MatcherSpec(
@@ -93,13 +93,13 @@ def _first_stage(
     )  # fmt: skip
     names = {f"matcher.{ours}": theirs for ours, theirs in qformer.rename_matcher(held, inner).items()}
     spec = RetrieverSpec(tower=tower, matcher=matcher, **_views(tower))
-    return Composed(spec, words, sources | traced(names, dict.fromkeys(held, checkpoint)))
+    return ComposedCheckpoint(spec, words, sources | traced(names, dict.fromkeys(held, checkpoint)))
 
 
 def _second_stage(
     folder: Path, given: Mapping[str, Any], checkpoint: Path, tower: HubTowerSpec, inner: QFormerSpec,
     words: PreTrainedTokenizerBase | None, sources: dict[str, Source],
-) -> Composed:  # fmt: skip
+) -> ComposedCheckpoint:  # fmt: skip
     if not given["language"]:
         raise SaccadeError(
             f"{checkpoint.name} was trained around a language model and holds none; name it in saccade.json, for "
@@ -126,7 +126,7 @@ def _second_stage(
         template=template_of(language, instructed=words is not None),
         image_id=image_id_of(None, tokenizer, language), **_views(tower),
     )  # fmt: skip
-    return Composed(spec, tokenizer, sources | traced(names, held) | traced(spoken, files), words)
+    return ComposedCheckpoint(spec, tokenizer, sources | traced(names, held) | traced(spoken, files), words)
 
 
 def _tower(

@@ -43,7 +43,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes:
+class EvaSizes:
     """The sizes of an EVA-CLIP, of which ``depth`` blocks are run."""
 
     width: int
@@ -53,7 +53,7 @@ class Eyes:
     side: int
 
 
-def eyes(shapes: Shapes, *, alone: bool) -> Eyes:
+def eyes(shapes: Shapes, *, alone: bool) -> EvaSizes:
     """The tower's sizes, from the ``shapes`` of its own file if it is ``alone``, else from those of the whole model.
 
     BLIP-2 leaves out the last block of an EVA-CLIP; in a whole model's file it is gone already. Raises SaccadeError
@@ -74,7 +74,7 @@ def eyes(shapes: Shapes, *, alone: bool) -> Eyes:
         raise SaccadeError(
             f"the tower's {places[1]} positions are no class token and a square map; take EVA-CLIP's own weights"
         )
-    return Eyes(kernel[0], wide[0], len(blocks) - alone, kernel[-1], side * kernel[-1])
+    return EvaSizes(kernel[0], wide[0], len(blocks) - alone, kernel[-1], side * kernel[-1])
 
 
 def rename_tower(published: Iterable[str], depth: int, *, alone: bool) -> dict[str, Published]:

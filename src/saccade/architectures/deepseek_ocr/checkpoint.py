@@ -20,8 +20,8 @@ from saccade.specs.connectors.linear import LinearSpec
 from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.layouts.canvas import PagesSpec
 from saccade.specs.towers.sam import SamSpec
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
-from saccade.weights.checkpoint import Composed, ends_of, id_of, tokenizer_of
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
+from saccade.weights.checkpoint import ComposedCheckpoint, ends_of, id_of, tokenizer_of
 from saccade.weights.files import listing, shapes, traced
 from saccade.weights.images import processor_of
 
@@ -42,7 +42,7 @@ _TEXT = (
 )  # fmt: skip
 
 
-def composed(folder: Path, config: dict[str, Any]) -> Composed:
+def composed(folder: Path, config: dict[str, Any]) -> ComposedCheckpoint:
     """The folder's parts and where their weights lie. Raises SaccadeError with the cure for what no part here has."""
     tokenizer, files = tokenizer_of(folder), listing(folder)
     if config["model_type"] == "deepseek_ocr2":
@@ -58,7 +58,7 @@ def composed(folder: Path, config: dict[str, Any]) -> Composed:
     image = id_of(tokenizer, PLACEHOLDER, language.vocabulary)
     spec = deepseek_ocr(tower=tower, language=language, image_id=image, views=views, opening=opening)
     assert isinstance(spec.connector, LinearSpec)
-    return Composed(spec, tokenizer, traced(deepseek.rename(files, spec.connector.vectors, language), files))
+    return ComposedCheckpoint(spec, tokenizer, traced(deepseek.rename(files, spec.connector.vectors, language), files))
 
 
 class _Published:
@@ -125,9 +125,9 @@ class _Published:
             places=isqrt(self.shape(f"{at}embeddings.position_embedding.weight")[0] - 1),
         )
 
-    def _flow(self) -> FlowSpec:
+    def _flow(self) -> CausalFlowSpec:
         at, width = f"{deepseek.FLOW}model.model.layers.", self.widths[_FLOW]["dim"]
-        return FlowSpec(
+        return CausalFlowSpec(
             width=width,
             depth=self.depth(at),
             heads=width // HEAD,
@@ -201,7 +201,7 @@ def _parsed_tower(config: DeepseekOcr2Config) -> SerialSpec:
             channels=tuple(sam.downsample_channels),
             eps=sam.layer_norm_eps,
         ),
-        second=FlowSpec(
+        second=CausalFlowSpec(
             width=flow.hidden_size,
             depth=flow.num_hidden_layers,
             heads=flow.num_attention_heads,

@@ -22,7 +22,7 @@ from saccade.specs.layouts.canvas import PagesSpec
 from saccade.specs.layouts.sequence import WovenSequence
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.towers.sam import SamSpec
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
 
 TEMPLATE = "<image>\n{question}"
 """The question is the whole prompt: one of those that the authors trained with, or one's own."""
@@ -128,7 +128,7 @@ def tiny_2() -> ReaderSpec:
     """Tiles of 4 queries and a whole of 9."""
     made = tiny()
     assert isinstance(made.tower, SerialSpec)
-    second = FlowSpec(width=16, depth=2, heads=2, pairs=1, middle=24, queries=(4, 9))
+    second = CausalFlowSpec(width=16, depth=2, heads=2, pairs=1, middle=24, queries=(4, 9))
     tower = replace(made.tower, second=second)
     return deepseek_ocr(tower=tower, language=_tiny_words(), image_id=257, views=PagesSpec(base=48, tile=32, most=6))
 
@@ -149,7 +149,7 @@ def deepseek_ocr_3b() -> ReaderSpec:
 
 def deepseek_ocr2_3b() -> ReaderSpec:
     """DeepSeek-OCR-2 as released."""
-    second = FlowSpec(width=896, depth=24, heads=14, pairs=2, middle=4864, queries=(144, 256))
+    second = CausalFlowSpec(width=896, depth=24, heads=14, pairs=2, middle=4864, queries=(144, 256))
     return deepseek_ocr(
         tower=SerialSpec(sam=sam_base((512, 896)), second=second), language=words(), image_id=128_815
     )  # fmt: skip

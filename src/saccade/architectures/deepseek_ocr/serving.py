@@ -5,8 +5,8 @@ from saccade.architectures.settings.lines import (
     AUTHORS,
     CONVERTED,
     Advice,
-    Asked,
     Serve,
+    SettingsRequest,
     foreign,
     loaded,
 )
@@ -16,7 +16,7 @@ TILES_OF_VLLM = 6
 """Tiles at most for DeepSeek-OCR and DeepSeek-OCR-2: a constant of vLLM's."""
 
 
-def _ocr_transformers(asked: Asked) -> str:
+def _ocr_transformers(asked: SettingsRequest) -> str:
     base, tile, _ = MODES[str(asked.options.get("mode", "gundam"))]
     if tile and "max_tiles" in asked.options:
         return f"the most tiles of {asked.system.name} are a constant in the authors' code, max_num of its tiling"
@@ -24,7 +24,7 @@ def _ocr_transformers(asked: Asked) -> str:
     return f"model.infer(tokenizer, prompt=prompt, image_file=image_file, {sizes})  # {AUTHORS}"
 
 
-def _ocr_vllm(asked: Asked, tile: int = 640) -> Serve | str:
+def _ocr_vllm(asked: SettingsRequest, tile: int = 640) -> Serve | str:
     views = asked.path.views
     assert isinstance(views, PagesSpec)
     if (views.base, views.tile, views.most) == (1024, tile, TILES_OF_VLLM):
@@ -35,7 +35,7 @@ def _ocr_vllm(asked: Asked, tile: int = 640) -> Serve | str:
     )
 
 
-def _ocr2_transformers(asked: Asked) -> str:
+def _ocr2_transformers(asked: SettingsRequest) -> str:
     if asked.options.get("crop") is False:
         return (
             f"transformers 5.23 writes more placeholders than {asked.system.name} makes vectors without tiles; leave "

@@ -15,7 +15,7 @@ from saccade.specs.layouts.canvas import PagesSpec
 from saccade.specs.layouts.sequence import WovenSequence
 from saccade.specs.planner.system import Checkpoint, Family, Knob, Option
 from saccade.specs.towers.sam import SamSpec
-from saccade.specs.towers.serial import ClipBodySpec, FlowSpec, SerialSpec
+from saccade.specs.towers.serial import CausalFlowSpec, ClipBodySpec, SerialSpec
 
 MODES: dict[str, tuple[int, int, bool]] = {
     "tiny": (512, 0, True),
@@ -103,7 +103,7 @@ def deepseek_ocr2(made: Checkpoint) -> PathSpec:
     assert isinstance(layer.feed, FeedForwardSpec)
     tile = made.processor.positive("tile_size", default=768)
     base = made.processor.sub("size", {"height": 1024}).positive("height")
-    second = FlowSpec(
+    second = CausalFlowSpec(
         width=inner.width,
         depth=depth,
         heads=layer.attention.heads,

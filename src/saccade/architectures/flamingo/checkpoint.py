@@ -36,7 +36,7 @@ from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.towers.vit import HubTowerSpec
 from saccade.weights import causal, clip, pieces
-from saccade.weights.checkpoint import Composed, config_of, ends_of, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, config_of, ends_of, tokenizer_of
 from saccade.weights.files import Source, listing, shapes, traced
 
 IMAGE, PAD = "<image>", "<PAD>"
@@ -71,7 +71,7 @@ class _Pieces:
         return listing(folder, pickled=self.given["pickled"])
 
 
-def composed(folder: Path, settings: dict[str, Any]) -> Composed:
+def composed(folder: Path, settings: dict[str, Any]) -> ComposedCheckpoint:
     """The pieces that ``settings``, the folder's ``saccade.json``, names, put together."""
     parts = _pieces(folder, settings)
     config = config_of(parts.language)
@@ -81,7 +81,7 @@ def composed(folder: Path, settings: dict[str, Any]) -> Composed:
     tokenizer = _tokenizer(parts, held)
     tower, language = _tower(parts), _language(parts, config, held, tokenizer)
     spec = _spec(parts, held, tower, language, tokenizer)
-    return Composed(spec, tokenizer, _sources(parts, held, spec))
+    return ComposedCheckpoint(spec, tokenizer, _sources(parts, held, spec))
 
 
 def _pieces(folder: Path, settings: dict[str, Any]) -> _Pieces:
@@ -94,7 +94,7 @@ def _pieces(folder: Path, settings: dict[str, Any]) -> _Pieces:
     return _Pieces(checkpoint, tower, language, given)
 
 
-def _tokenizer(parts: _Pieces, held: names.Held) -> PreTrainedTokenizerBase:
+def _tokenizer(parts: _Pieces, held: names.HeldWeights) -> PreTrainedTokenizerBase:
     """The language model's, with the tokens that OpenFlamingo adds, in its order."""
     tokenizer = tokenizer_of(parts.language)
     tokenizer.add_tokens([CLOSING, IMAGE], special_tokens=True)
@@ -122,7 +122,7 @@ def _tower(parts: _Pieces) -> HubTowerSpec:
 
 
 def _language(
-    parts: _Pieces, config: dict[str, Any], held: names.Held, tokenizer: PreTrainedTokenizerBase
+    parts: _Pieces, config: dict[str, Any], held: names.HeldWeights, tokenizer: PreTrainedTokenizerBase
 ) -> DecoderSpec:
     """The language model with the checkpoint's number of tokens, whose answers end at a chunk's end too."""
     ends = ends_of(parts.language, config.get("eos_token_id"))
@@ -146,7 +146,7 @@ def _language(
 
 def _spec(
     parts: _Pieces,
-    held: names.Held,
+    held: names.HeldWeights,
     tower: HubTowerSpec,
     language: DecoderSpec,
     tokenizer: PreTrainedTokenizerBase,
@@ -174,7 +174,7 @@ def _spec(
     return flamingo(tower=tower, language=language, latents=resampler, cross=cross, image_id=image)
 
 
-def _sources(parts: _Pieces, held: names.Held, spec: ReaderSpec) -> dict[str, Source]:
+def _sources(parts: _Pieces, held: names.HeldWeights, spec: ReaderSpec) -> dict[str, Source]:
     """Where each weight lies. The checkpoint's go before those of the other pieces."""
     towers, language = parts.weights(parts.tower), parts.weights(parts.language)
     kind, table = held.model_type, held.table

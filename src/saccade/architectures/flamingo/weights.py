@@ -35,7 +35,7 @@ _BLOCK = {
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldWeights:
     """The weights of a checkpoint by what they are of; ``shapes`` by their names in the file."""
 
     model_type: str
@@ -82,7 +82,7 @@ class Held:
         return self.shapes[names[name]]
 
 
-def held(shapes: Mapping[str, tuple[int, ...]], model_type: str) -> Held:
+def held(shapes: Mapping[str, tuple[int, ...]], model_type: str) -> HeldWeights:
     """Sorts the names in a checkpoint around a language model of ``model_type``.
 
     Dropped by name, and nothing else: the second copies and the tower. Raises SaccadeError for other names.
@@ -112,10 +112,10 @@ def held(shapes: Mapping[str, tuple[int, ...]], model_type: str) -> Held:
             f"{len(strange)} weights have names that no OpenFlamingo around a language model of type {model_type!r} "
             f"has: {', '.join(sorted(strange)[:8])}; check the checkpoint and the language model"
         )
-    return Held(model_type, shapes, resampler, blocks, language)
+    return HeldWeights(model_type, shapes, resampler, blocks, language)
 
 
-def rename(found: Held, spec: LatentsSpec) -> dict[str, Published]:
+def rename(found: HeldWeights, spec: LatentsSpec) -> dict[str, Published]:
     """Our name → name in the checkpoint. Raises SaccadeError for weights of blocks that are missing or left over."""
     names = {LATENTS + inner: name for inner, name in found.latents.items()}
     made: dict[str, Published] = {}

@@ -1,6 +1,6 @@
 """Gemma 3 and PaliGemma."""
 
-from saccade.architectures.architecture import Architecture, Hosted
+from saccade.architectures.architecture import Architecture, HostedKind
 from saccade.architectures.gemma.serving import GEMMA3 as GEMMA3_ADVICE
 from saccade.architectures.gemma.spec import GEMMA3, PALIGEMMA
 from saccade.architectures.settings.lines import ALONE, FIXED, Advice
@@ -12,7 +12,7 @@ ARCHITECTURES = (
         advice=GEMMA3_ADVICE,
         presets=("gemma-3-4b",),
         # Its number of tokens is fixed, so no resizing can lower it.
-        hosted=Hosted(
+        hosted=HostedKind(
             processor="Gemma3Processor",
             listed=False,
             blocks=True,

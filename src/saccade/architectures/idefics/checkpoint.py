@@ -29,7 +29,7 @@ from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.layouts.sequence import CalledSequence
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.towers.vit import HubTowerSpec
-from saccade.weights.checkpoint import Composed, ends_of, id_of, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, ends_of, id_of, tokenizer_of
 from saccade.weights.files import listing, traced
 from saccade.weights.images import processor_of, views_of
 
@@ -47,11 +47,11 @@ _DEFAULTS: dict[str, Any] = {
 """What IDEFICS' image processor does where the folder does not say."""
 
 
-def composed(folder: Path, config: dict[str, Any]) -> Composed:
+def composed(folder: Path, config: dict[str, Any]) -> ComposedCheckpoint:
     """The folder's parts and where their weights lie."""
     tokenizer = tokenizer_of(folder)
     spec, files = spec_of_folder(folder, config, tokenizer), listing(folder)
-    return Composed(spec, tokenizer, traced(idefics.rename(files, spec), files))
+    return ComposedCheckpoint(spec, tokenizer, traced(idefics.rename(files, spec), files))
 
 
 def spec_of_folder(folder: Path, config: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> ReaderSpec:

@@ -1,6 +1,6 @@
 """Idefics2: native shapes and 64 latents. Idefics3 and SmolVLM: square tiles, pixel shuffle."""
 
-from saccade.architectures.architecture import Architecture, Composition, Hosted
+from saccade.architectures.architecture import Architecture, Composition, HostedKind
 from saccade.architectures.idefics3 import reader, serving
 from saccade.architectures.idefics3.spec import IDEFICS2, IDEFICS3, SMOLVLM
 
@@ -20,7 +20,7 @@ ARCHITECTURES = (
             )
         },
         # Towers list their tokens per image from 5.21 on alone.
-        hosted=Hosted(processor="Idefics3Processor", axis=1, listed=False),
+        hosted=HostedKind(processor="Idefics3Processor", axis=1, listed=False),
     ),
     Architecture(
         name="smolvlm",
@@ -28,6 +28,6 @@ ARCHITECTURES = (
         advice=serving.SMOLVLM,
         presets=("smolvlm-256m", "smolvlm-2.2b"),
         # Its own class needs packages for videos; this one writes the same text.
-        hosted=Hosted(processor="Idefics3Processor", axis=1, listed=False),
+        hosted=HostedKind(processor="Idefics3Processor", axis=1, listed=False),
     ),
 )

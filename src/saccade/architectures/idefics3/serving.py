@@ -5,17 +5,17 @@ from typing import cast
 
 from saccade.architectures.settings.lines import (
     Advice,
-    Asked,
     Evaluate,
     Known,
     Serve,
+    SettingsRequest,
     assigned,
     loaded,
     says,
 )
 
 
-def _edges(asked: Asked) -> Known:
+def _edges(asked: SettingsRequest) -> Known:
     """Idefics and SmolVLM. Every edge of `size` that the checkpoint has must be written again."""
     given = asked.named({"split": "do_image_splitting"})
     if "longest_edge" in asked.options:
@@ -25,21 +25,21 @@ def _edges(asked: Asked) -> Known:
     return given
 
 
-def _idefics2_lmms_eval(asked: Asked) -> Evaluate:
+def _idefics2_lmms_eval(asked: SettingsRequest) -> Evaluate:
     # The adapter shows pictures once unless told otherwise; the checkpoint cuts them.
     split = asked.options.get("split", asked.system.processor.get("do_image_splitting", False))
     note = "longest_edge has no argument; the number of tokens is the same" if "longest_edge" in asked.options else ""
     return Evaluate(adapter="idefics2", given={"do_image_splitting": bool(split)}, note=note)
 
 
-def _smolvlm_transformers(asked: Asked) -> str:
+def _smolvlm_transformers(asked: SettingsRequest) -> str:
     if not asked.video:
         return loaded(asked, _edges(asked))
     rates = asked.named({"sample_fps": "fps", "max_frames": "num_frames"})
     return assigned(asked, "video_processor", {"do_sample_frames": True, **rates})
 
 
-def _smolvlm_vllm(asked: Asked) -> Serve | str:
+def _smolvlm_vllm(asked: SettingsRequest) -> Serve | str:
     if asked.video:
         return f"vLLM reads no videos with {asked.system.name}; send frames as pictures, do_image_splitting off"
     return Serve(processor=_edges(asked))

@@ -1,6 +1,6 @@
 """InternVL: square tiles on the canvas nearest in shape, and a thumbnail."""
 
-from saccade.architectures.architecture import Architecture, Hosted
+from saccade.architectures.architecture import Architecture, HostedKind
 from saccade.architectures.internvl.serving import INTERNVL as ADVICE
 from saccade.architectures.internvl.spec import INTERNVL
 
@@ -10,6 +10,6 @@ ARCHITECTURES = (
         family=INTERNVL,
         advice=ADVICE,
         presets=("internvl3-8b",),
-        hosted=Hosted(processor="InternVLProcessor", listed=False),
+        hosted=HostedKind(processor="InternVLProcessor", listed=False),
     ),
 )

@@ -1,23 +1,23 @@
 """How Kimi-VL and Kimi K2.5 are set: bounds on patches."""
 
-from saccade.architectures.settings.lines import AUTHORS, CONVERTED, Advice, Asked, Serve, loaded
+from saccade.architectures.settings.lines import AUTHORS, CONVERTED, Advice, Serve, SettingsRequest, loaded
 
 
-def _vl_transformers(asked: Asked) -> str:
+def _vl_transformers(asked: SettingsRequest) -> str:
     limit = asked.named({"max_patches": "in_token_limit"})
     return loaded(asked, {"trust_remote_code": True, **limit}, note=AUTHORS)
 
 
-def _vl_vllm(asked: Asked) -> Serve:
+def _vl_vllm(asked: SettingsRequest) -> Serve:
     return Serve(processor=asked.named({"max_patches": "in_token_limit"}), flags=("--trust-remote-code",))
 
 
-def _k25_transformers(asked: Asked) -> str:
+def _k25_transformers(asked: SettingsRequest) -> str:
     given = asked.named({"max_patches": "max_patches", "sample_fps": "fps"})
     return loaded(asked, given, note=f"{CONVERTED}; needs torchvision")
 
 
-def _k25_vllm(asked: Asked) -> Serve | str:
+def _k25_vllm(asked: SettingsRequest) -> Serve | str:
     if not asked.options:
         # A chunk is a picture, or up to four frames of a video of any length.
         limit = {} if asked.video else {"vision_chunk": asked.pictures}

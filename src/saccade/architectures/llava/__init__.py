@@ -1,6 +1,6 @@
 """LLaVA: one square view, every patch through an MLP."""
 
-from saccade.architectures.architecture import Architecture, Composition, Hosted, Loader
+from saccade.architectures.architecture import Architecture, Composition, HostedKind, Loader
 from saccade.architectures.llava import reader
 from saccade.architectures.llava.spec import LLAVA
 from saccade.architectures.settings.lines import FIXED, Advice, Serve, evaluates, serves
@@ -17,6 +17,6 @@ ARCHITECTURES = (
             )
         },
         loaders=(Loader(function="saccade.architectures.llava.checkpoint:composed", types=("llava",)),),
-        hosted=Hosted(processor="LlavaProcessor"),
+        hosted=HostedKind(processor="LlavaProcessor"),
     ),
 )

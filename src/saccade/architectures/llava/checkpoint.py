@@ -19,7 +19,7 @@ from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.layouts.sequence import PlainSequence
 from saccade.specs.reader import ReaderSpec
 from saccade.specs.towers.vit import HubTowerSpec
-from saccade.weights.checkpoint import Composed, ends_of, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, ends_of, tokenizer_of
 from saccade.weights.files import listing, traced
 from saccade.weights.images import processor_of, views_of
 
@@ -34,12 +34,12 @@ DECODERS = ("llama", "mistral", "qwen2", "qwen3")
 """Language models that composed LLaVAs are tested with."""
 
 
-def composed(folder: Path, config: dict[str, Any]) -> Composed:
+def composed(folder: Path, config: dict[str, Any]) -> ComposedCheckpoint:
     """The folder's parts and where their weights lie."""
     tokenizer = tokenizer_of(folder)
     spec, files = spec_of_folder(folder, config, tokenizer), listing(folder)
     assert isinstance(spec.tower, HubTowerSpec)
-    return Composed(spec, tokenizer, traced(llava.rename(files, spec.tower), files))
+    return ComposedCheckpoint(spec, tokenizer, traced(llava.rename(files, spec.tower), files))
 
 
 def spec_of_folder(folder: Path, config: dict[str, Any], tokenizer: PreTrainedTokenizerBase) -> ReaderSpec:

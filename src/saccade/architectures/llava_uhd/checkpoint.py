@@ -26,7 +26,7 @@ from saccade.specs.connectors.hiwin import HiwinSpec, levels_of
 from saccade.specs.connectors.windows import WindowsSpec
 from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.towers.vit import HubTowerSpec
-from saccade.weights.checkpoint import Composed, ends_of, settings, tokenizer_of
+from saccade.weights.checkpoint import ComposedCheckpoint, ends_of, settings, tokenizer_of
 from saccade.weights.files import listing, traced
 
 LANGUAGES = {"llava_llama": ("llama", TEMPLATE), "llava_qwen": ("qwen2", CHATML)}
@@ -44,7 +44,7 @@ HEAD = 128
 """Channels of the connector's heads."""
 
 
-def composed(folder: Path, config: dict[str, Any]) -> Composed:
+def composed(folder: Path, config: dict[str, Any]) -> ComposedCheckpoint:
     """The folder's parts and where their weights lie. Raises SaccadeError with the cure for what no part here has."""
     tokenizer, files = tokenizer_of(folder), listing(folder)
     kind, template = LANGUAGES[config["model_type"]]
@@ -57,7 +57,7 @@ def composed(folder: Path, config: dict[str, Any]) -> Composed:
         image_id=_placeholder(tokenizer),
         template=template,
     )
-    return Composed(spec, tokenizer, traced(uhd.rename(files, connector, tower, kind), files))
+    return ComposedCheckpoint(spec, tokenizer, traced(uhd.rename(files, connector, tower, kind), files))
 
 
 def _connector(config: Mapping[str, Any], width_in: int, width_out: int) -> WindowsSpec | HiwinSpec:

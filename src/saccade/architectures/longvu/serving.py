@@ -1,9 +1,9 @@
 """How LongVU is set: the rate of frames, in its authors' code."""
 
-from saccade.architectures.settings.lines import UNEVALUATED, UNSERVED, Advice, Asked
+from saccade.architectures.settings.lines import UNEVALUATED, UNSERVED, Advice, SettingsRequest
 
 
-def _transformers(asked: Asked) -> str:
+def _transformers(asked: SettingsRequest) -> str:
     told = f"transformers 5.23 has no class for {asked.system.name}"
     if not asked.video:
         return f"{told}, and a picture's number of tokens depends on its shape alone"

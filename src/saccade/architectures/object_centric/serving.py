@@ -1,9 +1,9 @@
 """How the object-centric path is set: points of SAM's mask generation, and masks at most."""
 
-from saccade.architectures.settings.lines import UNEVALUATED, UNSERVED, Advice, Asked
+from saccade.architectures.settings.lines import UNEVALUATED, UNSERVED, Advice, SettingsRequest
 
 
-def _transformers(asked: Asked) -> str:
+def _transformers(asked: SettingsRequest) -> str:
     given, processor = asked.options, asked.system.processor
     most, points = given.get("regions", processor.get("max_regions")), given.get("points", processor["points_per_side"])
     return (

@@ -6,18 +6,18 @@ from saccade.architectures.settings.lines import (
     CONVERTED,
     REMOTE,
     Advice,
-    Asked,
     Serve,
+    SettingsRequest,
     foreign,
     loaded,
 )
 
 
-def _ovis2_vllm(asked: Asked) -> Serve | str:
+def _ovis2_vllm(asked: SettingsRequest) -> Serve | str:
     return foreign(asked, "AIDC-AI") or Serve(processor=asked.named({"max_tiles": "max_partition"}), flags=REMOTE)
 
 
-def _ovis25_transformers(asked: Asked) -> str:
+def _ovis25_transformers(asked: SettingsRequest) -> str:
     spec = resize_of(asked)
     bounds = f"min_pixels={spec.low}, max_pixels={spec.high}"
     if not asked.video:
@@ -25,7 +25,7 @@ def _ovis25_transformers(asked: Asked) -> str:
     return f"model.chat(prompt=prompt, videos=[frames], {bounds})  # {sample_of(asked).count} frames; {AUTHORS}"
 
 
-def _ovis25_vllm(asked: Asked) -> Serve | str:
+def _ovis25_vllm(asked: SettingsRequest) -> Serve | str:
     spec = resize_of(asked)
     if (spec.low, spec.high) == (448**2, 1792**2):
         frames = {"num_frames": sample_of(asked).count} if asked.video else {}

@@ -14,7 +14,7 @@ from transformers import PerceiverConfig
 from saccade.architectures.perceiver import weights as weights
 from saccade.architectures.perceiver.autoencode import Autoencoder
 from saccade.architectures.perceiver.autoencode_spec import AutoencodeSpec
-from saccade.architectures.perceiver.flow import Flow
+from saccade.architectures.perceiver.flow import OpticalFlow
 from saccade.architectures.perceiver.inputs_spec import (
     ByteInputSpec,
     FourierSpec,
@@ -27,7 +27,7 @@ from saccade.architectures.perceiver.inputs_spec import (
     TableInputSpec,
 )
 from saccade.architectures.perceiver.io import MEAN, STD, Colour, Masked, PictureClassifier, TextClassifier
-from saccade.architectures.perceiver.io_spec import FlowSpec, MaskedSpec, PerceiverIOSpec
+from saccade.architectures.perceiver.io_spec import MaskedSpec, OpticalFlowSpec, PerceiverIOSpec
 from saccade.compat.hf import label_channels, without_random_init
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.size import Size
@@ -38,7 +38,7 @@ from saccade.weights.images import processor_of
 
 SEMANTICS = ("authors", "hf")
 """Whose function the weights are run with: DeepMind's, or transformers'."""
-PerceiverModel = PictureClassifier | TextClassifier | Masked | Flow | Autoencoder
+PerceiverModel = PictureClassifier | TextClassifier | Masked | OpticalFlow | Autoencoder
 ACTS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh"}
 """Their names of activations, and ours."""
 STEPS = ("do_resize", "do_center_crop", "do_rescale", "do_normalize")
@@ -207,8 +207,8 @@ def _flow(given: Published) -> _Made:
         places=FourierSpec(bands=64, resolution=(rows, cols)), frames=2, channels=27, features=64
     )  # fmt: skip
     block = given.cross(inputs.width, given.config.d_latents, residual=False)
-    spec = FlowSpec(io=given.io(inputs, block, queries=0, out=2), rows=rows, cols=cols)
-    return Flow(spec), weights.under("io.", "", weights.io_names(spec.io, _DECODER))
+    spec = OpticalFlowSpec(io=given.io(inputs, block, queries=0, out=2), rows=rows, cols=cols)
+    return OpticalFlow(spec), weights.under("io.", "", weights.io_names(spec.io, _DECODER))
 
 
 def _autoencoded(given: Published) -> _Made:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from saccade.architectures.perceiver.io import PerceiverIO
-from saccade.architectures.perceiver.io_spec import FlowSpec
+from saccade.architectures.perceiver.io_spec import OpticalFlowSpec
 from saccade.core.errors import SaccadeError
 
 OVERLAP = 20
@@ -22,10 +22,10 @@ OVERLAP = 20
 
 
 @final
-class Flow(nn.Module):
+class OpticalFlow(nn.Module):
     """``spec`` fixes every size."""
 
-    def __init__(self, spec: FlowSpec) -> None:
+    def __init__(self, spec: OpticalFlowSpec) -> None:
         super().__init__()
         self.spec = spec
         self.io = PerceiverIO(spec.io)

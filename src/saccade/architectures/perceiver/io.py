@@ -18,7 +18,7 @@ from saccade.architectures.perceiver.io_spec import MaskedSpec, PerceiverIOSpec
 from saccade.architectures.perceiver.spelling import real_of, spelt
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
-from saccade.nn.perceiver import Decoder, Perceiver
+from saccade.nn.perceiver import Perceiver, PerceiverDecoder
 from saccade.specs.layouts.resize import CropThenResizeSpec
 from saccade.views.open import open_picture
 from saccade.views.sample import normalise
@@ -37,7 +37,7 @@ class PerceiverIO(nn.Module):
         self.spec = spec
         self.inputs = build_input(spec.inputs)
         self.encoder = Perceiver(spec.encoder)
-        self.decoder = Decoder(spec.decoder)
+        self.decoder = PerceiverDecoder(spec.decoder)
 
     def encode(
         self, inputs: object, mask: Bool[Tensor, "views inputs"] | None = None
@@ -53,7 +53,7 @@ class PerceiverIO(nn.Module):
         *,
         chunk: int | None = None,
     ) -> Float[Tensor, "views queries out"]:
-        """One answer a query; see ``nn.perceiver.Decoder``."""
+        """One answer a query; see ``nn.perceiver.PerceiverDecoder``."""
         return self.decoder(z, queries, mask, chunk=chunk)
 
     @property

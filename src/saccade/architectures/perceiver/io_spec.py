@@ -110,7 +110,7 @@ class MaskedSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FlowSpec:
+class OpticalFlowSpec:
     """Optical flow: the inputs ask for themselves, one answer (across, down) a pixel of ``rows`` × ``cols``.
 
     Every pixel is told with its neighbours, ``side``² of them. Answers are divided by ``scale``, and come to pixels

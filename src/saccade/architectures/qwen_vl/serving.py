@@ -1,10 +1,10 @@
 """How Qwen2-VL, Qwen2.5-VL and Qwen3-VL are set: bounds on pixels, rates of frames."""
 
 from saccade.architectures.settings.bounds import pixels, resize_of, sample_of, size, whole_groups
-from saccade.architectures.settings.lines import Advice, Asked, Evaluate, Serve, assigned
+from saccade.architectures.settings.lines import Advice, Evaluate, Serve, SettingsRequest, assigned
 
 
-def in_transformers(asked: Asked) -> str:
+def in_transformers(asked: SettingsRequest) -> str:
     """The processor of transformers with the planned bounds."""
     # As an argument, `size` loses to min_pixels and max_pixels in a checkpoint's own JSON, and reaches videos too.
     if not asked.video:
@@ -19,7 +19,7 @@ def in_transformers(asked: Asked) -> str:
     return assigned(asked, "video_processor", told)
 
 
-def _vllm(asked: Asked) -> Serve:
+def _vllm(asked: SettingsRequest) -> Serve:
     told = {"size": size(asked)}
     if not asked.video:
         # The same bounds would hold for videos, where they mean something else.
@@ -31,7 +31,7 @@ def _vllm(asked: Asked) -> Serve:
     return Serve(processor=told, frames=frames, note=note)
 
 
-def _qwen25_lmms_eval(asked: Asked) -> Evaluate:
+def _qwen25_lmms_eval(asked: SettingsRequest) -> Evaluate:
     given = pixels(resize_of(asked))
     if not asked.video:
         return Evaluate(adapter="qwen2_5_vl", given=given)
@@ -45,7 +45,7 @@ def _qwen25_lmms_eval(asked: Asked) -> Evaluate:
     return Evaluate(adapter="qwen2_5_vl", given={**given, "max_num_frames": most}, note=note)
 
 
-def _qwen3_lmms_eval(asked: Asked) -> Evaluate:
+def _qwen3_lmms_eval(asked: SettingsRequest) -> Evaluate:
     spec = resize_of(asked)
     if not asked.video:
         return Evaluate(adapter="qwen3_vl", given=pixels(spec))

@@ -1,11 +1,11 @@
 """Bounds on pixels and rates of frames, read off the planned path: what is pasted is what was counted."""
 
-from saccade.architectures.settings.lines import Asked, Known
+from saccade.architectures.settings.lines import Known, SettingsRequest
 from saccade.specs.layouts.frames import ChunkedVideoSpec, QwenVideoSpec, SameFramesSpec, SampleSpec
 from saccade.specs.layouts.native import SmartResizeSpec
 
 
-def resize_of(asked: Asked) -> SmartResizeSpec:
+def resize_of(asked: SettingsRequest) -> SmartResizeSpec:
     """Bounds on a picture, or on a frame (on all frames together where they are shared)."""
     found = asked.path.views
     if asked.video and asked.path.video is not None:
@@ -16,7 +16,7 @@ def resize_of(asked: Asked) -> SmartResizeSpec:
     return found
 
 
-def sample_of(asked: Asked) -> SampleSpec:
+def sample_of(asked: SettingsRequest) -> SampleSpec:
     """How frames are sampled under the planned path."""
     assert asked.path.video is not None
     sampling = asked.path.video.sampling
@@ -24,7 +24,7 @@ def sample_of(asked: Asked) -> SampleSpec:
     return sampling.sample
 
 
-def size(asked: Asked) -> Known:
+def size(asked: SettingsRequest) -> Known:
     """Their two bounds, which count pixels although they are called edges; both must always be given."""
     spec = resize_of(asked)
     return {"shortest_edge": spec.low, "longest_edge": spec.high}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from saccade.specs.laws.path import PathSpec
-from saccade.specs.planner.system import System, Value
+from saccade.specs.planner.system import ModelSpec, Value
 
 AUTHORS = "the authors' code: transformers 5.23 has no class of its own"
 CONVERTED = "for a checkpoint in transformers' own format"
@@ -17,10 +17,10 @@ Known = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class SettingsRequest:
     """What is to be set: a system and its path under the options that the user gave."""
 
-    system: System
+    system: ModelSpec
     options: Mapping[str, Value]
     path: PathSpec
     context: int | None = None
@@ -66,33 +66,33 @@ class Evaluate:
 class Advice:
     """How one family is set. A text says why there is nothing to set; ``lmms_eval`` None: by way of vLLM."""
 
-    transformers: Callable[[Asked], str]
-    vllm: Callable[[Asked], Serve | str]
-    lmms_eval: Callable[[Asked], Evaluate | str] | None = None
+    transformers: Callable[[SettingsRequest], str]
+    vllm: Callable[[SettingsRequest], Serve | str]
+    lmms_eval: Callable[[SettingsRequest], Evaluate | str] | None = None
 
 
-def says(text: str) -> Callable[[Asked], str]:
+def says(text: str) -> Callable[[SettingsRequest], str]:
     """The same sentence, whatever is asked. ``{name}`` stands for the model."""
     return lambda asked: text.format(name=asked.system.name)
 
 
-def serves(serve: Serve) -> Callable[[Asked], Serve]:
+def serves(serve: Serve) -> Callable[[SettingsRequest], Serve]:
     """The same server, whatever is asked."""
     return lambda asked: serve
 
 
-def evaluates(adapter: str) -> Callable[[Asked], Evaluate]:
+def evaluates(adapter: str) -> Callable[[SettingsRequest], Evaluate]:
     """An adapter that has nothing to set."""
     return lambda asked: Evaluate(adapter=adapter)
 
 
-def loaded(asked: Asked, given: Known, note: str = "") -> str:
+def loaded(asked: SettingsRequest, given: Known, note: str = "") -> str:
     """A processor made with other settings."""
     words = [_python(asked.checkpoint), *(f"{name}={_python(value)}" for name, value in given.items())]
     return f"processor = AutoProcessor.from_pretrained({', '.join(words)}){_noted(note)}"
 
 
-def foreign(asked: Asked, owner: str) -> str:
+def foreign(asked: SettingsRequest, owner: str) -> str:
     """Why vLLM cannot read this checkpoint, where it reads only the format of ``owner``'s; empty where it can."""
     if asked.checkpoint.startswith(f"{owner}/"):
         return ""
@@ -101,13 +101,13 @@ def foreign(asked: Asked, owner: str) -> str:
     )
 
 
-def assigned(asked: Asked, part: str, given: Known) -> str:
+def assigned(asked: SettingsRequest, part: str, given: Known) -> str:
     """A processor whose ``part`` is told afterwards, so that its other parts keep their own settings."""
     told = [f"processor.{part}.{name} = {_python(value)}" for name, value in given.items()]
     return "; ".join([loaded(asked, {}), *told])
 
 
-def served(asked: Asked, serve: Serve | str) -> str:
+def served(asked: SettingsRequest, serve: Serve | str) -> str:
     """The line that starts vLLM."""
     if isinstance(serve, str):
         return serve
@@ -125,7 +125,7 @@ def served(asked: Asked, serve: Serve | str) -> str:
     return " ".join(words) + _noted(serve.note)
 
 
-def evaluated(asked: Asked, evaluate: Evaluate | str) -> str:
+def evaluated(asked: SettingsRequest, evaluate: Evaluate | str) -> str:
     """The line that starts lmms-eval."""
     if isinstance(evaluate, str):
         return evaluate
@@ -137,7 +137,7 @@ def evaluated(asked: Asked, evaluate: Evaluate | str) -> str:
     return f"{line} --batch_size 1{_noted(evaluate.note)}"
 
 
-def through_vllm(asked: Asked, serve: Serve | str) -> Evaluate | str:
+def through_vllm(asked: SettingsRequest, serve: Serve | str) -> Evaluate | str:
     """lmms-eval on top of vLLM, for families that it has no adapter for."""
     lacking = f"lmms-eval has no adapter for {asked.system.name}"
     if isinstance(serve, str):
@@ -153,7 +153,7 @@ def through_vllm(asked: Asked, serve: Serve | str) -> Evaluate | str:
     return Evaluate(adapter="vllm", given=given)
 
 
-def _crowded(asked: Asked, serve: Serve) -> str:
+def _crowded(asked: SettingsRequest, serve: Serve) -> str:
     if serve.most is None or asked.pictures <= serve.most:
         return ""
     return (
@@ -162,7 +162,7 @@ def _crowded(asked: Asked, serve: Serve) -> str:
     )
 
 
-def _limit(asked: Asked, serve: Serve) -> Mapping[str, int]:
+def _limit(asked: SettingsRequest, serve: Serve) -> Mapping[str, int]:
     if serve.limit is not None:
         return serve.limit
     return {"image": 0, "video": asked.pictures} if asked.video else {"image": asked.pictures}

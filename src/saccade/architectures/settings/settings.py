@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from saccade.architectures import ARCHITECTURES
-from saccade.architectures.settings.lines import Asked, evaluated, served, through_vllm
-from saccade.specs.planner.system import System, Value
+from saccade.architectures.settings.lines import SettingsRequest, evaluated, served, through_vllm
+from saccade.specs.planner.system import ModelSpec, Value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +23,12 @@ class Settings:
 
 
 def settings(
-    system: System, options: Mapping[str, Value], *, context: int | None = None, pictures: int = 1, video: bool = False
+    system: ModelSpec,
+    options: Mapping[str, Value],
+    *,
+    context: int | None = None,
+    pictures: int = 1,
+    video: bool = False,
 ) -> Settings:
     """How to get the counts that ``system`` has under ``options``; what is not given stays the checkpoint's.
 
@@ -34,7 +39,9 @@ def settings(
     if video and path.video is None:
         unread = f"{system.name} reads no videos; give it frames as pictures"
         return Settings(transformers=unread, vllm=unread, lmms_eval=unread)
-    asked = Asked(system=system, options=made.options, path=path, context=context, pictures=pictures, video=video)
+    asked = SettingsRequest(
+        system=system, options=made.options, path=path, context=context, pictures=pictures, video=video
+    )
     advice = next(one.advice for one in ARCHITECTURES.values() if one.family is system.family)
     assert advice is not None
     serve = advice.vllm(asked)

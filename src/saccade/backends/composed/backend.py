@@ -14,13 +14,13 @@ from torch import Tensor
 
 from saccade.backends.composed.encodings import Encodings
 from saccade.backends.composed.flops import Counter
-from saccade.backends.composed.views import Shape, Viewing
+from saccade.backends.composed.views import ImageShape, ReaderViews
 from saccade.backends.composed.vision_memo import VisionMemo
-from saccade.backends.identity import Local, Origin, of_reader, settings_of
+from saccade.backends.identity import LocalBackend, Origin, of_reader, settings_of
 from saccade.compat.hf import cached_values
 from saccade.core.answer import Answer, Heard
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Backend, Description, Job, Observation, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Backend, Description, Job, JobResult, Observation
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
@@ -28,7 +28,7 @@ from saccade.core.plan import Plan
 from saccade.core.request import Ask, Request, Watch, YesNo, kept, needs, shown
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import View
 from saccade.language.generate import Prefix
 from saccade.language.hub import Decoder, pad_left
@@ -36,7 +36,7 @@ from saccade.language.probe import probed
 from saccade.language.prompt import PLACEHOLDER
 from saccade.language.yes_no import chance_of_yes
 from saccade.nn.values import alike
-from saccade.runtime.answering import Begun, Row, answered, begun
+from saccade.runtime.answering import PrefilledRows, PromptRow, answered, begun
 from saccade.runtime.encoded import Encoded, Kept
 from saccade.runtime.reader import Reader
 from saccade.runtime.regions import regions_of
@@ -64,14 +64,14 @@ def caps_of(reader: Reader) -> Cap:
 
 
 @final
-class Composed(Local):
+class ComposedBackend(LocalBackend):
     """``reader`` under a ``name``; ``caps`` are all that its parts allow unless given. See ``core.backend.Backend``."""
 
     def __init__(self, name: str, reader: Reader, caps: Cap | None = None, origin: Origin | None = None) -> None:
         super().__init__(reader, partial(settings_of, reader), origin or of_reader(reader))
         self._name, self.reader = name, reader
         self._caps = caps_of(reader) if caps is None else caps
-        self._viewing = Viewing(name, reader)
+        self._viewing = ReaderViews(name, reader)
         self._encodings = Encodings(MEMO)
         self._plan, self._count = lru_cache(8192)(self._planned), lru_cache(8192)(self._torch_flops)
         self._positions, self._price = lru_cache(8192)(reader.positions), lru_cache(256)(self._priced)
@@ -91,7 +91,7 @@ class Composed(Local):
         """See ``Backend``."""
         return self._caps
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone.
 
         Where the patches of a token depend on the picture (``Reader.groups_vary``), which tokens stand on padding is
@@ -99,7 +99,7 @@ class Composed(Local):
         """
         return self._price(size, request)
 
-    def _priced(self, size: Size, request: Request) -> Price:
+    def _priced(self, size: Size, request: Request) -> CostEstimate:
         check("this request", needs(request), self.name, self.caps)
         pictures, texts = self._reads(size, request)
         views = self._viewing.seeing(size, request).spec.views
@@ -110,7 +110,7 @@ class Composed(Local):
         flops = sum(plan.language.flops for plan in plans) + seen.vision.flops + seen.connector.flops
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         slots = sum(plan.slots for plan in plans)
-        return Price(seen.visual_tokens, sum(plan.length for plan in plans), flops, held, slots)
+        return CostEstimate(seen.visual_tokens, sum(plan.length for plan in plans), flops, held, slots)
 
     def views(self, size: Size) -> tuple[View, ...]:
         """See ``Backend``."""
@@ -124,7 +124,7 @@ class Composed(Local):
         pictures, texts = self._reads(size, request)
         return self._count(tuple(self._viewing.shape(views, one) for one in pictures), texts, read)
 
-    def _torch_flops(self, shapes: tuple[Shape, ...], texts: tuple[int, ...], read: int) -> int:
+    def _torch_flops(self, shapes: tuple[ImageShape, ...], texts: tuple[int, ...], read: int) -> int:
         whole = sum(shape.tokens for shape in shapes)
         return self._counter.look([shape.layout for shape in shapes], texts, whole - read)
 
@@ -167,7 +167,7 @@ class Composed(Local):
         tokens = self.price(size, request).visual_tokens or 0
         return type(request).__name__, how, len(shown(request)), limits, tokens // STEP
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """See ``Backend``."""
         return self.stream(jobs)
 
@@ -176,7 +176,7 @@ class Composed(Local):
         return tuple(str(self.reader.tokenizer.decode([token])) for token in answer.tokens)
 
     @torch.inference_mode()
-    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[Seen]:
+    def stream(self, jobs: Sequence[Job], heard: Heard | None = None) -> list[JobResult]:
         """See ``Backend``. Answers to ``Ask`` grow token by token."""
         start = perf_counter()
         encoded, spared = self._encoded(jobs)
@@ -185,7 +185,7 @@ class Composed(Local):
         for number, (job, pictures, keep) in enumerate(zip(jobs, encoded, keeps, strict=True)):
             for text in _texts(job.request):
                 several = PLACEHOLDER * len(pictures)
-                rows.append(Row(pictures, self.reader.text(text).replace(PLACEHOLDER, several), keep))
+                rows.append(PromptRow(pictures, self.reader.text(text).replace(PLACEHOLDER, several), keep))
                 of.append(number)
         found = begun(self.reader, rows)
         lengths = found.lengths
@@ -204,11 +204,11 @@ class Composed(Local):
             whole = sum(picture.count for picture in pictures)
             tokens = whole if keep is None else sum(map(len, keep))
             gone = 0 if self.reader.spec.cross is not None else whole - tokens
-            made.append(Seen(observation, views, tokens, sum(lengths[row] - gone for row in mine), seconds))
+            made.append(JobResult(observation, views, tokens, sum(lengths[row] - gone for row in mine), seconds))
         return made
 
     def _observed(
-        self, jobs: Sequence[Job], rows: Sequence[Row], found: Begun, heard: Heard | None
+        self, jobs: Sequence[Job], rows: Sequence[PromptRow], found: PrefilledRows, heard: Heard | None
     ) -> list[Observation | Tensor]:
         """What came of each row: an answer, a number, or the weight of each visual token."""
         match jobs[0].request:
@@ -233,9 +233,9 @@ class Composed(Local):
         size = Size(*job.image.size)
         cut = self._viewing.cut(sight, size)
         boxes = np.asarray([sights.source(cut, Box(*cell), size).sides for cell in picture.cells.tolist()])
-        return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
+        return tuple(AttentionMap(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
-    def _attended(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
+    def _attended(self, found: PrefilledRows, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
         """How much each row's words, at ``places`` of its tail, attend to each visual token."""
         before = cast(Prefix, found.reading).real.shape[1]
         ids, real = pad_left(found.tails)
@@ -247,7 +247,7 @@ class Composed(Local):
             for row, (tail, at, head) in enumerate(zip(found.tails, places, found.heads, strict=True))
         ]
 
-    def _valued(self, found: Begun, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
+    def _valued(self, found: PrefilledRows, places: Sequence[range], layers: range) -> list[Float[Tensor, " tokens"]]:
         """How alike each visual token's cached values are to those of each row's words."""
         prefix = cast(Prefix, found.reading)
         before = prefix.real.shape[1]
@@ -287,7 +287,7 @@ class Composed(Local):
             spared += more
         return [[made[key] for key in keys] for keys in wanted], spared
 
-    def _planned(self, views: ViewsSpec, shapes: tuple[Shape, ...], text: int, read: int | None) -> Plan:
+    def _planned(self, views: ViewsSpec, shapes: tuple[ImageShape, ...], text: int, read: int | None) -> Plan:
         return self._path(views).plan([shape.layout.size for shape in shapes], text, self.setting, keep=read)
 
     def _seen_through(self, views: ViewsSpec) -> PathSpec:
@@ -311,7 +311,7 @@ def share_towers(models: Iterable[Backend]) -> None:
     """Let composed readers among ``models`` run equal towers over equal views once."""
     vision = VisionMemo()
     for model in models:
-        if isinstance(model, Composed):
+        if isinstance(model, ComposedBackend):
             model.share(vision)
 
 

@@ -22,7 +22,7 @@ from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
-from saccade.fusion.cross import Cross, Insert, Sight
+from saccade.fusion.cross import Cross, Insert, VisibleKeys
 from saccade.language.hub import Decoder
 from saccade.runtime.modules import Choosing, Prompted
 from saccade.runtime.reader import Reader
@@ -168,7 +168,7 @@ def _read(language: DecoderSpec, crossing: CrossSpec | None, length: int, crosse
 def _before(cross: Cross, tokens: int) -> Insert:
     """Blocks that see every token from every position: who is looked at costs nothing to know."""
     visual = torch.empty(1, tokens, cross.spec.source, device="meta")
-    return cross.before([block.project(visual) for block in cross.each], Sight(None, None, None))
+    return cross.before([block.project(visual) for block in cross.each], VisibleKeys(None, None, None))
 
 
 @final

@@ -10,7 +10,7 @@ import numpy as np
 
 from saccade.core.errors import SaccadeError
 from saccade.core.grid import Grid
-from saccade.core.request import Request, Sight, shown
+from saccade.core.request import ImageRegion, Request, shown
 from saccade.core.size import Size
 from saccade.core.view import Layout
 from saccade.runtime.reader import Reader
@@ -36,7 +36,7 @@ def framed(spec: ReaderSpec, side: int) -> ReaderSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ImageShape:
     """A picture as its cost sees it: the sizes of its views, their patches, and what comes of them. Pictures of one
     shape cost alike, however large they are; ``layout`` is one of theirs.
     """
@@ -49,7 +49,7 @@ class Shape:
 
 
 @final
-class Viewing:
+class ReaderViews:
     """The ways in which one reader is shown pictures; what was worked out for a size is remembered."""
 
     def __init__(self, name: str, reader: Reader) -> None:
@@ -72,7 +72,7 @@ class Viewing:
             raise SaccadeError(f"{self.name} sees all pictures of one prompt in one frame, got {told}; give one")
         return self._seeing(next(iter(frames), self.reader.spec.views))
 
-    def cut(self, sight: Sight, size: Size) -> Sight:
+    def cut(self, sight: ImageRegion, size: Size) -> ImageRegion:
         """What is cut out of a picture of ``size``: a frame is made smaller instead of the cut."""
         if sight.tokens is None and (sight.side is None or not self.framed):
             return sight
@@ -81,7 +81,7 @@ class Viewing:
         whole = shown_size(replace(sight, tokens=None), size)
         return replace(sight, tokens=None, side=self._side(whole, sight.tokens))
 
-    def _shown(self, sight: Sight, size: Size) -> Size:
+    def _shown(self, sight: ImageRegion, size: Size) -> Size:
         """The size of what is cut out."""
         return shown_size(self.cut(sight, size), size)
 
@@ -98,12 +98,12 @@ class Viewing:
         """Visual tokens of a picture seen through ``views``, those on padding too."""
         return sum(self.reader.spec.tokens(views.layout(picture)))
 
-    def _shape(self, views: ViewsSpec, picture: Size) -> Shape:
+    def _shape(self, views: ViewsSpec, picture: Size) -> ImageShape:
         """A picture of this size seen through ``views``."""
         spec = self._seeing(views).spec
         layout = spec.views.layout(picture)
         sizes = tuple(view.size for view in layout.views)
-        return Shape(sizes, tuple(spec.grids(layout)), spec.spans(layout), sum(spec.tokens(layout)), layout)
+        return ImageShape(sizes, tuple(spec.grids(layout)), spec.spans(layout), sum(spec.tokens(layout)), layout)
 
     def _content(self, views: ViewsSpec, picture: Size) -> int:
         """Visual tokens of a picture that stand on pixels, seen through ``views``; all where only the picture tells."""

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from saccade.core.view import Layout
-from saccade.runtime.encoded import Batch, Patches
+from saccade.runtime.encoded import Patches, ViewBatch
 from saccade.runtime.reader import Reader
 
 LIMIT = 512 * 2**20
@@ -25,7 +25,7 @@ LIMIT = 512 * 2**20
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Viewed:
+class TowerOutput:
     """One picture through a tower: its ``layout``, each view's ``pixels`` as the tower takes them and its ``patches``,
     and the ``seconds`` that this took, as a share of its batch.
     """
@@ -46,12 +46,12 @@ class VisionMemo:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit, self._held = limit, 0
-        self._known: OrderedDict[Hashable, Viewed] = OrderedDict()
+        self._known: OrderedDict[Hashable, TowerOutput] = OrderedDict()
         self._digests: dict[int, tuple[nn.Module, str]] = {}
 
     def viewed(
         self, reader: Reader, keys: Sequence[Hashable], images: Sequence[Image.Image]
-    ) -> tuple[list[Viewed], float]:
+    ) -> tuple[list[TowerOutput], float]:
         """Each of ``images`` through the reader's tower, and the seconds that were spent on them before this call.
 
         Equal ``keys`` name equal images.
@@ -81,7 +81,7 @@ class VisionMemo:
         return self._digests[id(module)][1]
 
 
-def rejoined(seen: Sequence[Viewed], at_once: int) -> Patches:
+def rejoined(seen: Sequence[TowerOutput], at_once: int) -> Patches:
     """Pictures as ``Reader.patches`` gives them: views of one size in batches of up to ``at_once``."""
     views = [(one, place) for one in seen for place in range(len(one.patches))]
     sizes: dict[Hashable, list[int]] = {}
@@ -93,11 +93,11 @@ def rejoined(seen: Sequence[Viewed], at_once: int) -> Patches:
             part = numbers[start : start + at_once]
             taken = [views[number] for number in part]
             pixels = torch.stack([one.pixels[place] for one, place in taken])
-            batches.append(Batch(tuple(part), pixels, torch.stack([one.patches[place] for one, place in taken])))
+            batches.append(ViewBatch(tuple(part), pixels, torch.stack([one.patches[place] for one, place in taken])))
     return Patches(tuple(one.layout for one in seen), tuple(batches))
 
 
-def _run(reader: Reader, images: Sequence[Image.Image]) -> list[Viewed]:
+def _run(reader: Reader, images: Sequence[Image.Image]) -> list[TowerOutput]:
     start = time.perf_counter()
     seen = reader.patches(images)
     seconds = (time.perf_counter() - start) / len(images)
@@ -110,5 +110,5 @@ def _run(reader: Reader, images: Sequence[Image.Image]) -> list[Viewed]:
         first += len(mine)
         # Copies, so that dropping one picture from the memory frees its bytes.
         pixels = tuple(pixel.clone() for pixel, _ in mine)
-        made.append(Viewed(layout, pixels, tuple(patch.clone() for _, patch in mine), seconds))
+        made.append(TowerOutput(layout, pixels, tuple(patch.clone() for _, patch in mine), seconds))
     return made

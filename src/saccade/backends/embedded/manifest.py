@@ -26,7 +26,7 @@ TYPES: Mapping[str, type] = {**PARTS, "reader": ReaderSpec}
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ManifestEntry:
     """What the manifest says of one reader; ``parts`` are file names, ``trained`` is one sentence."""
 
     spec: ReaderSpec
@@ -72,7 +72,7 @@ def checked(file: str) -> Path:
 
 
 @cache
-def cards(folder: Path | None = None) -> dict[str, Card]:
+def cards(folder: Path | None = None) -> dict[str, ManifestEntry]:
     """Every reader's card, in the manifest's order: of the embedded family, or of one that ``pack`` wrote."""
     place = shelf() if folder is None else folder
     if not (place / "manifest.json").is_file():
@@ -81,6 +81,8 @@ def cards(folder: Path | None = None) -> dict[str, Card]:
     if manifest["schema"] != SCHEMA:
         raise SaccadeError(f"the family is {manifest['schema']}, this version reads {SCHEMA}; train it again")
     return {
-        name: Card(from_dict(card["spec"], TYPES), card["parts"], card["fidelity"], card["trained"], card["seed"])
+        name: ManifestEntry(
+            from_dict(card["spec"], TYPES), card["parts"], card["fidelity"], card["trained"], card["seed"]
+        )
         for name, card in manifest["readers"].items()
     }

@@ -9,20 +9,20 @@ from typing import Any, final
 from saccade.backends.endpoint import messages as wire
 from saccade.backends.endpoint import yes_no as verdict
 from saccade.backends.endpoint.budget import Budget
-from saccade.backends.endpoint.reply import Reply, parsed, read
-from saccade.backends.endpoint.server_probe import LIMIT, Found, found
-from saccade.backends.endpoint.transport import Line, RefusedError
+from saccade.backends.endpoint.reply import ServerReply, parsed, read
+from saccade.backends.endpoint.server_probe import LIMIT, ServerProbe, found
+from saccade.backends.endpoint.transport import RefusedError, Transport
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError, unknown
 from saccade.core.interface.arguments import instance, text
-from saccade.core.request import WHOLE, Ask, Request, Said, Sight, Talk, YesNo, needs, shown
+from saccade.core.request import WHOLE, Ask, Conversation, ImageRegion, Request, TurnResult, YesNo, needs, shown
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import View
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 from saccade.views.image_region import extent, plain, shown_size
 
 WORDS = 8
@@ -59,10 +59,10 @@ class Endpoint(Backend):
         instance("tools", tools, bool, "True or False")
         if caps is not None:
             instance("caps", caps, Cap, "a saccade.core.caps.Cap")
-        self._line = Line(url, key or os.environ.get("OPENAI_API_KEY"), timeout, tries, pause, patience)
+        self._line = Transport(url, key or os.environ.get("OPENAI_API_KEY"), timeout, tries, pause, patience)
         self._name = name or model or self._line.shown
         self._model, self._tools = model, Cap.TOOLS if tools else Cap(0)
-        self._found = None if caps is None else Found(caps, LIMIT if Cap.TOPK in caps else 0)
+        self._found = None if caps is None else ServerProbe(caps, LIMIT if Cap.TOPK in caps else 0)
         self._limit = "max_tokens"
         self._lock = threading.Lock()
         self._visual: dict[Hashable, int] = {}
@@ -106,7 +106,7 @@ class Endpoint(Backend):
         """What it can do: asks the server the first time."""
         return self._known.caps | self._tools | (Cap.RESIZE if self._budget.planned else Cap(0))
 
-    def plan_as(self, twin: System) -> None:
+    def plan_as(self, twin: ModelSpec) -> None:
         """Take the plan of ``twin`` for how many visual tokens an image takes there, where the server does not say."""
         self._budget.plan_as(twin)
 
@@ -121,13 +121,13 @@ class Endpoint(Backend):
         with self._lock:
             return self._chosen()
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         """Nobody knows what a server computes; visual tokens are those of the twin's plan, or without one known once
         it has told them of equal sights.
         """
         self._check(request)
         planned = self._planned(size, request)
-        return Price(self._visual.get((size, shown(request))) if planned is None else planned, None, None, None)
+        return CostEstimate(self._visual.get((size, shown(request))) if planned is None else planned, None, None, None)
 
     def _planned(self, size: Size, request: Request) -> int | None:
         """Visual tokens by the twin's plan."""
@@ -144,16 +144,16 @@ class Endpoint(Backend):
         """All alike: each is a call of its own."""
         return ()
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """One call a job, one after the other."""
         return [self._one(job) for job in jobs]
 
-    def _one(self, job: Job) -> Seen:
+    def _one(self, job: Job) -> JobResult:
         asked, size = job.request, Size(*job.image.size)
         self._check(asked)
         request = self._resolved(asked, size)
         job = replace(job, request=request)
-        observation: Answer | float | Said
+        observation: Answer | float | TurnResult
         match request:
             case Ask():
                 messages = wire.asked(job.image, request.sights, request.question)
@@ -161,7 +161,7 @@ class Endpoint(Backend):
                 observation = self._answer(reply, request.max_tokens)
             case YesNo():
                 observation, reply = self._verdict(job, request)
-            case Talk():
+            case Conversation():
                 observation, reply = self._said(job, request)
             case _:
                 raise TypeError(f"no endpoint knows of {type(request).__name__}")
@@ -170,11 +170,11 @@ class Endpoint(Backend):
             self._visual[size, shown(asked)] = visual
             self.learn(size, asked, visual)
         views = tuple(_view(sight, size) for sight in shown(request))
-        return Seen(observation, views, visual, reply.tokens)
+        return JobResult(observation, views, visual, reply.tokens)
 
     def _resolved(self, request: Request, size: Size) -> Request:
         """A request whose pictures have the sizes that their budgets come to."""
-        if isinstance(request, Talk):
+        if isinstance(request, Conversation):
             turns = tuple(
                 replace(turn, sights=tuple(self._budget.resolved(sight, size) for sight in turn.sights))
                 for turn in request.turns
@@ -182,7 +182,7 @@ class Endpoint(Backend):
             return replace(request, turns=turns)
         return replace(request, sights=tuple(self._budget.resolved(sight, size) for sight in request.sights))
 
-    def _verdict(self, job: Job, request: YesNo) -> tuple[float, Reply]:
+    def _verdict(self, job: Job, request: YesNo) -> tuple[float, ServerReply]:
         messages = wire.asked(job.image, request.sights, request.question)
         if Cap.LOGPROBS in self._known.caps:
             reply = self._send(messages, 1, self._alternatives(LIMIT))
@@ -192,7 +192,7 @@ class Endpoint(Backend):
         reply = self._send(messages, WORDS, None)
         return verdict.of_text(self._answer(reply, WORDS).text), reply
 
-    def _said(self, job: Job, request: Talk) -> tuple[Said, Reply]:
+    def _said(self, job: Job, request: Conversation) -> tuple[TurnResult, ServerReply]:
         messages = wire.conversation(job.image, request.turns)
         told: dict[str, Any] = {"tools": wire.functions(request.tools)} if request.tools else {}
         reply = self._send(messages, request.max_tokens, self._alternatives(0), **told)
@@ -204,9 +204,9 @@ class Endpoint(Backend):
         answer = self._answer(
             reply if reply.call is None else replace(reply, text=reply.text or ""), request.max_tokens
         )
-        return Said(answer, reply.call), reply
+        return TurnResult(answer, reply.call), reply
 
-    def _answer(self, reply: Reply, max_tokens: int) -> Answer:
+    def _answer(self, reply: ServerReply, max_tokens: int) -> Answer:
         if reply.text is None and reply.finish == "length":
             raise SaccadeError(
                 f"{self._who} said nothing within max_tokens={max_tokens}, as models do that think first; raise "
@@ -226,7 +226,7 @@ class Endpoint(Backend):
         check(f"{type(request).__name__} as it is asked", needs(request), self.name, self.caps)
 
     @property
-    def _known(self) -> Found:
+    def _known(self) -> ServerProbe:
         with self._lock:
             if self._found is None:
                 self._found = found(lambda messages, most, top: self._sent(self._chosen(), messages, most, top))
@@ -252,12 +252,12 @@ class Endpoint(Backend):
             raise SaccadeError(f"{self._line.shown} lists no models; name one with model=")
         return sorted(str(one["id"]) for one in listed if isinstance(one, dict) and "id" in one)
 
-    def _send(self, messages: list[wire.Message], most: int, alternatives: int | None, **others: object) -> Reply:
+    def _send(self, messages: list[wire.Message], most: int, alternatives: int | None, **others: object) -> ServerReply:
         return self._sent(self.model, messages, most, alternatives, **others)
 
     def _sent(
         self, model: str, messages: list[wire.Message], most: int, alternatives: int | None, **others: object
-    ) -> Reply:
+    ) -> ServerReply:
         """One call: at most ``most`` tokens, ``alternatives`` as in ``found.Send``."""
         body = {"model": model, "messages": messages, "temperature": 0, **others}
         if alternatives is not None:
@@ -285,6 +285,6 @@ class Endpoint(Backend):
             raise unknown(f"model at {self._line.shown}", model, names) from error
 
 
-def _view(sight: Sight, size: Size) -> View:
+def _view(sight: ImageRegion, size: Size) -> View:
     part = extent(sight, size)
     return View(part, shown_size(sight, size), "whole" if part == Box.of(size) else "slice")

@@ -11,11 +11,11 @@ from math import sqrt
 from typing import final
 
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Sight
+from saccade.core.request import ImageRegion
 from saccade.core.size import Size
 from saccade.specs.laws.path import PathSpec
 from saccade.specs.layouts.resized import side_within
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 from saccade.views.image_region import shown_size
 
 
@@ -29,7 +29,7 @@ class Budget:
         self._whole: dict[Size, int] = {}
         self.twin = ""
 
-    def plan_as(self, twin: System) -> None:
+    def plan_as(self, twin: ModelSpec) -> None:
         """Count as the plan of a published model or a folder does."""
         self._path, self.twin = twin.path(), twin.name
         self._sides.clear()
@@ -47,7 +47,7 @@ class Budget:
         """Visual tokens of a picture that is sent at ``size``, None where nobody knows."""
         return None if self._path is None else self._path.plan([size], 0).visual_tokens
 
-    def resolved(self, sight: Sight, picture: Size) -> Sight:
+    def resolved(self, sight: ImageRegion, picture: Size) -> ImageRegion:
         """``sight`` with the longer side that its budget comes to. Raises SaccadeError where nobody knows that."""
         if sight.tokens is None:
             return sight

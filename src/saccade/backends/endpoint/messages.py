@@ -14,13 +14,13 @@ from typing import Any
 from PIL import Image
 
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Call, Sight, Tool, Turn
+from saccade.core.request import ImageRegion, Tool, ToolCall, Turn
 from saccade.views.image_region import shown
 
 Message = dict[str, Any]
 
 
-def asked(image: Image.Image, sights: Sequence[Sight], question: str) -> list[Message]:
+def asked(image: Image.Image, sights: Sequence[ImageRegion], question: str) -> list[Message]:
     """A question about some sights, in one turn."""
     return [{"role": "user", "content": _content(question, [shown(image, sight) for sight in sights])}]
 
@@ -91,5 +91,5 @@ def _content(text: str, pictures: Sequence[Image.Image]) -> str | list[dict[str,
     return [*parts, {"type": "text", "text": text}] if text else parts
 
 
-def _called(call: Call, number: str) -> dict[str, Any]:
+def _called(call: ToolCall, number: str) -> dict[str, Any]:
     return {"id": number, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -7,7 +7,7 @@ from typing import Any
 
 from saccade.core.answer import Alternatives
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Call
+from saccade.core.request import ToolCall
 
 LEAST = -9999.0
 """What stands for a log-probability of minus infinity: JSON has none."""
@@ -15,11 +15,11 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ServerReply:
     """One choice: ``text`` is None where nothing was said. Tokens that the server did not count are None."""
 
     text: str | None
-    call: Call | None
+    call: ToolCall | None
     finish: str
     logprobs: tuple[float, ...]
     top: tuple[Alternatives, ...]
@@ -27,7 +27,7 @@ class Reply:
     visual_tokens: int | None
 
 
-def read(body: bytes, who: str) -> Reply:
+def read(body: bytes, who: str) -> ServerReply:
     """The first choice of a completion. Raises SaccadeError, which begins with ``who``, for what is none."""
     found = parsed(body, who)
     choices = found.get("choices")
@@ -42,7 +42,7 @@ def read(body: bytes, who: str) -> Reply:
     logprobs, top = _chances(choices[0].get("logprobs"), who, found)
     tokens, visual = _usage(found.get("usage"))
     finish = choices[0].get("finish_reason")
-    return Reply(text, _call(message, who, found), str(finish or ""), logprobs, top, tokens, visual)
+    return ServerReply(text, _call(message, who, found), str(finish or ""), logprobs, top, tokens, visual)
 
 
 def parsed(body: bytes, who: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def _short(found: object) -> str:
     return text if len(text) <= _SHOWN else text[:_SHOWN] + " …"
 
 
-def _call(message: dict[str, Any], who: str, found: object) -> Call | None:
+def _call(message: dict[str, Any], who: str, found: object) -> ToolCall | None:
     """The first call. Of several the others are left out of the conversation: a model that needs them calls again."""
     calls = message.get("tool_calls")
     if not calls:
@@ -82,7 +82,7 @@ def _call(message: dict[str, Any], who: str, found: object) -> Call | None:
         number = calls[0].get("id") or ""
     except (LookupError, TypeError, AttributeError) as error:
         raise _strange(who, "whose tool_calls are none", found) from error
-    return Call(str(name), arguments if isinstance(arguments, str) else json.dumps(arguments), str(number))
+    return ToolCall(str(name), arguments if isinstance(arguments, str) else json.dumps(arguments), str(number))
 
 
 def _chances(given: object, who: str, found: object) -> tuple[tuple[float, ...], tuple[Alternatives, ...]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from saccade.backends.endpoint.messages import Message, pictured
-from saccade.backends.endpoint.reply import Reply
+from saccade.backends.endpoint.reply import ServerReply
 from saccade.backends.endpoint.transport import RefusedError
 from saccade.core.caps import Cap
 
@@ -16,19 +16,19 @@ _FEWER = 5  # where a server lists fewer
 _REFUSALS = (400, 415, 422)
 _SIDE = 64  # no smaller than what any processor cuts a picture into
 
-Send = Callable[[list[Message], int, int | None], Reply]
+Send = Callable[[list[Message], int, int | None], ServerReply]
 """Sends messages: at most so many tokens, with so many alternatives for each (None: no log-probabilities)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ServerProbe:
     """Capabilities, and how many alternatives are listed at most."""
 
     caps: Cap
     most: int
 
 
-def found(send: Send) -> Found:
+def found(send: Send) -> ServerProbe:
     """Ask about a small grey picture, then about two, then about none: who answers that follows instructions.
 
     A server that refuses the picture but not the words answers no questions about pictures. One that refuses the words
@@ -46,9 +46,9 @@ def found(send: Send) -> Found:
             caps |= Cap.LOGPROBS | (Cap.TOPK if reply.top else Cap(0))
         if reply.visual_tokens is not None:
             caps |= Cap.RESIZE
-        return Found(caps | _if(send, 2, Cap.MULTI_IMAGE) | _if(send, 0, Cap.INSTRUCT), alternatives or 0)
+        return ServerProbe(caps | _if(send, 2, Cap.MULTI_IMAGE) | _if(send, 0, Cap.INSTRUCT), alternatives or 0)
     _asked(send, 0, None)
-    return Found(Cap.INSTRUCT, 0)
+    return ServerProbe(Cap.INSTRUCT, 0)
 
 
 def _if(send: Send, pictures: int, cap: Cap) -> Cap:
@@ -62,6 +62,6 @@ def _if(send: Send, pictures: int, cap: Cap) -> Cap:
     return cap
 
 
-def _asked(send: Send, pictures: int, alternatives: int | None) -> Reply:
+def _asked(send: Send, pictures: int, alternatives: int | None) -> ServerReply:
     greys: Sequence[Image.Image] = [Image.new("RGB", (_SIDE, _SIDE), "gray")] * pictures
     return send(pictured(greys, "Which colour is this?"), 1, alternatives)

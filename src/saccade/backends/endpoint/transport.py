@@ -30,7 +30,7 @@ _CURES = {
     401: "pass key= or set OPENAI_API_KEY",
     403: "pass the key of an account that may, with key= or OPENAI_API_KEY",
     404: "check the URL and model=",
-    413: "show smaller pictures, such as Sight(side=1024)",
+    413: "show smaller pictures, such as ImageRegion(side=1024)",
 }
 
 
@@ -59,7 +59,7 @@ class _FailedError(Exception):
         self.fault = fault
 
 
-class Line:
+class Transport:
     """Calls to the API at ``url``; a path of "/v1" is put there where it has none.
 
     A try ends after ``timeout`` seconds; there are ``tries`` of them, ``pause`` seconds and then twice as many apart,

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from saccade.backends.hosted.backend import Hosted as Hosted
+    from saccade.backends.hosted.backend import HostedBackend as HostedBackend
     from saccade.backends.hosted.loading import load_hosted as load_hosted
 
-_LAZY = {"Hosted": "saccade.backends.hosted.backend", "load_hosted": "saccade.backends.hosted.loading"}
+_LAZY = {"HostedBackend": "saccade.backends.hosted.backend", "load_hosted": "saccade.backends.hosted.loading"}
 
 
 def __getattr__(name: str) -> object:

@@ -13,13 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saccade.backends.hosted.families import PROVED, proved
-from saccade.backends.hosted.shared_prefix import Prefix
+from saccade.backends.hosted.shared_prefix import HostedPrefix
 from saccade.language.hub import pad_left
 from saccade.language.probe import probed
 
 
 def attended(
-    reading: Prefix,
+    reading: HostedPrefix,
     tails: Sequence[Sequence[int]],
     columns: Sequence[Int[Tensor, " _"]],
     words: Sequence[range],

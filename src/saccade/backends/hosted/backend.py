@@ -17,25 +17,37 @@ from saccade.backends.hosted import attention as watch
 from saccade.backends.hosted import cached_values as values
 from saccade.backends.hosted import token_selection as shorten
 from saccade.backends.hosted.families import KINDS, PROVED
-from saccade.backends.hosted.images import Eyes, Picture
+from saccade.backends.hosted.images import HostedImage, HostedVision
 from saccade.backends.hosted.plain import generated
 from saccade.backends.hosted.prompts import CALL, Prompts
-from saccade.backends.hosted.resizing import Shown
-from saccade.backends.hosted.shared_prefix import Prefix
-from saccade.backends.hosted.token_selection import Row
-from saccade.backends.identity import Local, Origin
+from saccade.backends.hosted.resizing import ResolvedRegion
+from saccade.backends.hosted.shared_prefix import HostedPrefix
+from saccade.backends.hosted.token_selection import HostedPrompt
+from saccade.backends.identity import LocalBackend, Origin
 from saccade.compat.hf import is_spread
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Description, Job, Observation, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Description, Job, JobResult, Observation
 from saccade.core.box import Box
 from saccade.core.caps import Cap, check
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
-from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Watch, YesNo, kept, needs, shown
+from saccade.core.request import (
+    Ask,
+    Conversation,
+    ImageRegion,
+    Request,
+    ToolCall,
+    TurnResult,
+    Watch,
+    YesNo,
+    kept,
+    needs,
+    shown,
+)
 from saccade.core.selection import with_area
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.view import View
 from saccade.language.generate import answer
 from saccade.language.hub import pad_left
@@ -57,13 +69,13 @@ class _Line:
     """One prompt of a job: its ``text``, the ``row`` that is read, and the words that are looked for, in a question."""
 
     text: str
-    row: Row
+    row: HostedPrompt
     question: str = ""
     words: str = ""
 
 
 @final
-class Hosted(Local):
+class HostedBackend(LocalBackend):
     """``model`` with its ``processor`` under a ``name``; ``caps`` are all that is proved for its type unless given.
 
     See ``core.backend.Backend``. Of a type that is not in ``families.KINDS`` no more is asked than answers. Raises
@@ -82,12 +94,12 @@ class Hosted(Local):
         super().__init__(model, partial(_settings, model, processor), origin)
         self.model, self.processor = model.eval(), processor
         self._name = type(model).__name__ if name is None else name
-        self.eyes = Eyes(model, processor) if model.config.model_type in KINDS else None
+        self.eyes = HostedVision(model, processor) if model.config.model_type in KINDS else None
         self.prompts = Prompts(processor, model.config.image_token_id)
         self._caps = self._proved() if caps is None else caps
         text = model.config.get_text_config()
         self._windowed = "sliding_attention" in (getattr(text, "layer_types", None) or ())
-        self._memo: OrderedDict[Hashable, Picture] = OrderedDict()
+        self._memo: OrderedDict[Hashable, HostedImage] = OrderedDict()
         self._held = 0
 
     @property
@@ -115,11 +127,11 @@ class Hosted(Local):
             caps |= more if self.eyes is not None and kind in families else Cap(0)
         return caps
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         """See ``Backend``. Every question of a ``Watch`` is counted as if the picture was read for it alone."""
         check("this request", needs(request), self.name, self.caps)
         if self.eyes is None or self.eyes.path.language is None:
-            return Price(None, None, None, None)
+            return CostEstimate(None, None, None, None)
         how = [self.eyes.shown(sight, size) for sight in shown(request)]
         sizes, path = [one.size for one in how], self.eyes.through(self._frame(how))
         layouts = [path.layout(one) for one in sizes]
@@ -130,7 +142,7 @@ class Hosted(Local):
             held = language.kv_bytes(length, self.setting.number) + language.peak(
                 [length], self.setting.number, eager=False
             )
-            return Price(0, length, language.cost(length).flops, held)
+            return CostEstimate(0, length, language.cost(length).flops, held)
         selection, slots = kept(request), path.plan(sizes, 0, self.setting).slots
         cells = [] if selection is None else [self.eyes.cells(layout) for layout in layouts]
         read = None if selection is None else sum(selection.count(len(one), with_area(one)) for one in cells)
@@ -138,9 +150,9 @@ class Hosted(Local):
         flops = plans[0].vision.flops + plans[0].connector.flops + sum(plan.language.flops for plan in plans)
         held = max(plan.activation_bytes + plan.kv_bytes for plan in plans)
         taken = sum(plan.slots for plan in plans)
-        return Price(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held, taken)
+        return CostEstimate(plans[0].visual_tokens, sum(plan.length for plan in plans), flops, held, taken)
 
-    def _frame(self, how: Sequence[Shown]) -> Views | None:
+    def _frame(self, how: Sequence[ResolvedRegion]) -> Views | None:
         """The frame through which all pictures of a prompt are seen. Raises SaccadeError where there are several."""
         frames = {one.frame for one in how}
         if len(frames) > 1:
@@ -170,14 +182,14 @@ class Hosted(Local):
     def bucket(self, size: Size, request: Request) -> Hashable:
         """See ``Backend``."""
         limits = ()
-        if isinstance(request, Ask | Talk):
+        if isinstance(request, Ask | Conversation):
             limits = (request.max_tokens, request.top if isinstance(request, Ask) else 0)
         how = (request.by, request.layers) if isinstance(request, Watch) else ()
         tokens = self.price(size, request).visual_tokens or 0
         return type(request).__name__, how, len(shown(request)), limits, tokens // STEP
 
     @torch.inference_mode()
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """See ``Backend``."""
         for job in jobs:
             check("this request", needs(job.request), self.name, self.caps)
@@ -196,32 +208,34 @@ class Hosted(Local):
             )
             told = _told(self.eyes, job, [next(found) for _ in mine], seen)
             visual = sum(map(len, mine[0].row.kept))
-            made.append(Seen(told, views, visual, sum(len(line.row.places) for line in mine)))
+            made.append(JobResult(told, views, visual, sum(len(line.row.places) for line in mine)))
         return made
 
-    def _lines(self, job: Job, seen: Sequence[Picture]) -> list[_Line]:
+    def _lines(self, job: Job, seen: Sequence[HostedImage]) -> list[_Line]:
         spelt = [picture.spelt for picture in seen]
         texts = self.prompts.texts(job.request)
         keep = kept(job.request)
         read = None if keep is None else tuple(torch.from_numpy(keep.choose(one.cells, job.key)) for one in seen)
-        rows = [Row(self.prompts.prompt(text, spelt), tuple(seen), read) for text in texts]
+        rows = [HostedPrompt(self.prompts.prompt(text, spelt), tuple(seen), read) for text in texts]
         if not isinstance(job.request, Watch):
             return [_Line(*pair) for pair in zip(texts, rows, strict=True)]
         return [_Line(*one) for one in zip(texts, rows, job.request.questions, job.request.words, strict=True)]
 
-    def begun(self, rows: Sequence[Row]) -> tuple[Prefix, list[int], list[tuple[int, ...]], list[Row]]:
+    def begun(
+        self, rows: Sequence[HostedPrompt]
+    ) -> tuple[HostedPrefix, list[int], list[tuple[int, ...]], list[HostedPrompt]]:
         """Read what prompts share once: the sequences, which of them each row goes on from, with what, and the rows
         that were read.
         """
         known: dict[object, int] = {}
-        heads: list[Row] = []
+        heads: list[HostedPrompt] = []
         of, tails = [], []
         for row in rows:
             head, tail = _parted(row.prompt)
             kept = None if row.keep is None else tuple(map(id, row.keep))
             number = known.setdefault((tuple(map(id, row.pictures)), kept, head), len(known))
             if number == len(heads):
-                heads.append(Row(head, row.pictures, row.keep))
+                heads.append(HostedPrompt(head, row.pictures, row.keep))
             of.append(number)
             tails.append(tail)
         return shorten.read(self.model, heads), of, tails, heads
@@ -238,7 +252,7 @@ class Hosted(Local):
             match request:
                 case Ask(max_tokens=longest, top=top):
                     found = self._answers(reading, behind, longest, top)
-                case Talk(max_tokens=longest, tools=tools):
+                case Conversation(max_tokens=longest, tools=tools):
                     found = [_said(one, bool(tools)) for one in self._answers(reading, behind, longest, 0)]
                 case YesNo():
                     found = chance_of_yes(self.prompts.tokenizer, reading.follow(*pad_left(behind))).tolist()
@@ -252,7 +266,7 @@ class Hosted(Local):
             made |= dict(zip(part, found, strict=True))
         return [made[number] for number in range(len(lines))]
 
-    def _answers(self, reading: Prefix, tails: Sequence[tuple[int, ...]], longest: int, top: int) -> list[Any]:
+    def _answers(self, reading: HostedPrefix, tails: Sequence[tuple[int, ...]], longest: int, top: int) -> list[Any]:
         end, decode = self.prompts.ends(self.model), self.prompts.decode
         return answer(reading, tails, end=end, decode=decode, max_tokens=longest, top=top)
 
@@ -277,7 +291,7 @@ class Hosted(Local):
             )
         return range(found.start - before, found.stop - before)
 
-    def _pictures(self, eyes: Eyes, jobs: Sequence[Job]) -> list[list[Picture]]:
+    def _pictures(self, eyes: HostedVision, jobs: Sequence[Job]) -> list[list[HostedImage]]:
         """Every job's pictures, each sight of one encoded once and remembered."""
         wanted = [[(job.key, sight) for sight in shown(job.request)] for job in jobs]
         images = {key: job.image for job, keys in zip(jobs, wanted, strict=True) for key in keys}
@@ -291,7 +305,7 @@ class Hosted(Local):
         self._remember(made)
         return [[made[key] for key in keys] for keys in wanted]
 
-    def _remember(self, made: dict[tuple[Hashable, Sight], Picture]) -> None:
+    def _remember(self, made: dict[tuple[Hashable, ImageRegion], HostedImage]) -> None:
         for key, picture in made.items():
             self._held += 0 if key in self._memo else picture.nbytes
             self._memo[key] = picture
@@ -300,21 +314,21 @@ class Hosted(Local):
             _, gone = self._memo.popitem(last=False)
             self._held -= gone.nbytes
 
-    def _plainly(self, job: Job) -> Seen:
+    def _plainly(self, job: Job) -> JobResult:
         """One request of a model of which nothing is known."""
         request, size = job.request, Size(*job.image.size)
         images = [sights.shown(job.image, sight) for sight in shown(request)]
         (text,) = self.prompts.texts(request)
-        longest = request.max_tokens if isinstance(request, Ask | Talk) else 1
+        longest = request.max_tokens if isinstance(request, Ask | Conversation) else 1
         top = request.top if isinstance(request, Ask) else 0
         found, first, ids = generated(self.model, self.processor, self.prompts, text, images, longest, top)
         told: Observation = found
         if isinstance(request, YesNo):
             told = float(chance_of_yes(self.prompts.tokenizer, first))
-        elif isinstance(request, Talk):
+        elif isinstance(request, Conversation):
             told = _said(found, bool(request.tools))
         views = tuple(View(sights.extent(one, size), sights.shown_size(one, size)) for one in shown(request))
-        return Seen(told, views, int((ids == self.prompts.visual).sum()), len(ids))
+        return JobResult(told, views, int((ids == self.prompts.visual).sum()), len(ids))
 
 
 def _settings(model: PreTrainedModel, processor: Any) -> str:  # noqa: ANN401 (see above)
@@ -333,32 +347,34 @@ def _parted(prompt: Prompt) -> tuple[Prompt, tuple[int, ...]]:
     return Prompt(prompt.ids[:-1], prompt.visual[:-1]), prompt.ids[-1:]
 
 
-def _columns(head: Row, length: int) -> Tensor:
+def _columns(head: HostedPrompt, length: int) -> Tensor:
     """Where a head's visual tokens stand among ``length`` positions, to which it is padded on the left."""
     places = head.places
     marks = [number for number, place in enumerate(places) if head.prompt.visual[place]]
     return torch.tensor(marks, dtype=torch.long) + length - len(places)
 
 
-def _told(eyes: Eyes, job: Job, said: Sequence[Observation | Tensor], seen: Sequence[Picture]) -> Observation:
+def _told(
+    eyes: HostedVision, job: Job, said: Sequence[Observation | Tensor], seen: Sequence[HostedImage]
+) -> Observation:
     if not isinstance(job.request, Watch):
         (only,) = said
         return cast(Observation, only)
     (sight,), (picture,), size = job.request.sights, seen, Size(*job.image.size)
     shown_as = eyes.shown(sight, size).sight
     boxes = np.asarray([sights.source(shown_as, Box(*map(float, cell)), size).sides for cell in picture.cells])
-    return tuple(Heat(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
+    return tuple(AttentionMap(size, boxes, cast(Tensor, weights).double().cpu().numpy()) for weights in said)
 
 
-def _said(found: Answer, tools: bool) -> Said:
+def _said(found: Answer, tools: bool) -> TurnResult:
     """An answer, or the call in it."""
     text = found.text
     match = re.search(rf"{CALL}\s*(.*?)\s*(?:</tool_call>|$)", text, re.DOTALL) if tools else None
     if match is None:
-        return Said(found)
+        return TurnResult(found)
     try:
         call = json.loads(match[1])
         name, arguments = call["name"], json.dumps(call.get("arguments", {}))
     except (ValueError, TypeError, KeyError, AttributeError):
-        return Said(found)  # what is no call is an answer
-    return Said(replace(found, text=text[: match.start()].strip()), Call(str(name), arguments))
+        return TurnResult(found)  # what is no call is an answer
+    return TurnResult(replace(found, text=text[: match.start()].strip()), ToolCall(str(name), arguments))

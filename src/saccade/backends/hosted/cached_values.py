@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from saccade.backends.hosted.families import PROVED, proved
-from saccade.backends.hosted.shared_prefix import Prefix
+from saccade.backends.hosted.shared_prefix import HostedPrefix
 from saccade.compat.hf import cached_values
 from saccade.core.errors import SaccadeError
 from saccade.language.hub import pad_left
@@ -21,7 +21,7 @@ from saccade.nn.values import alike
 
 
 def valued(
-    reading: Prefix,
+    reading: HostedPrefix,
     tails: Sequence[Sequence[int]],
     columns: Sequence[Int[Tensor, " _"]],
     words: Sequence[range],

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from saccade.architectures import ARCHITECTURES
-from saccade.architectures.architecture import MECHANISMS, Hosted, Mechanism
+from saccade.architectures.architecture import MECHANISMS, HostedKind, Mechanism
 from saccade.core.errors import SaccadeError
 
-KINDS: Mapping[str, Hosted] = {name: one.hosted for name, one in ARCHITECTURES.items() if one.hosted is not None}
+KINDS: Mapping[str, HostedKind] = {name: one.hosted for name, one in ARCHITECTURES.items() if one.hosted is not None}
 """By ``model_type``. Each is held to its class and its processor by the tests of every mechanism."""
 PROVED: Mapping[Mechanism, tuple[str, ...]] = {
     mechanism: tuple(name for name, kind in KINDS.items() if mechanism in kind.proved) for mechanism in MECHANISMS

@@ -19,23 +19,23 @@ from transformers import PreTrainedModel
 
 from saccade.architectures import FAMILIES
 from saccade.backends.hosted.families import KINDS, PIXELS
-from saccade.backends.hosted.resizing import Shown, resolved
+from saccade.backends.hosted.resizing import ResolvedRegion, resolved
 from saccade.compat.hf import deep_features
 from saccade.compat.processors import image_options, image_text
 from saccade.core.errors import SaccadeError
 from saccade.core.ledger import Ledger
-from saccade.core.request import WHOLE, Sight
+from saccade.core.request import WHOLE, ImageRegion
 from saccade.core.size import Size
 from saccade.core.view import Layout, View
 from saccade.specs.laws.path import PathSpec, Views
-from saccade.specs.planner.system import System
+from saccade.specs.planner.system import ModelSpec
 
 VIEWS_AT_ONCE = 16
 """Views that go through a tower in one batch."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Picture:
+class HostedImage:
     """One picture's ``tokens``, those that enter deeper layers (``deep``), and the ``grid`` of its patches, where the
     family has such.
 
@@ -61,11 +61,11 @@ class Picture:
         return sum(one.nbytes for one in (self.tokens, *self.deep))
 
 
-_Taken = tuple[str, dict[str, Tensor], Shown]
+_Taken = tuple[str, dict[str, Tensor], ResolvedRegion]
 
 
 @final
-class Eyes:
+class HostedVision:
     """The vision side of ``model`` with its ``processor``; ``path`` is the family's plan under their numbers."""
 
     def __init__(self, model: PreTrainedModel, processor: Any) -> None:  # noqa: ANN401 (the library's base class says nothing of what is taken here)
@@ -76,10 +76,10 @@ class Eyes:
         self.asked = image_options(processor)
         settings = {**json.loads(processor.image_processor.to_json_string()), **self.asked}
         family = FAMILIES[model.config.model_type]
-        system = System(name=type(model).__name__, family=family, config=config, processor=settings)
+        system = ModelSpec(name=type(model).__name__, family=family, config=config, processor=settings)
         self.path: PathSpec = system.path()
 
-    def shown(self, sight: Sight, picture: Size) -> Shown:
+    def shown(self, sight: ImageRegion, picture: Size) -> ResolvedRegion:
         """How ``sight`` of a ``picture`` is shown, its budget of tokens resolved."""
         return resolved(self.path, getattr(self.model.config.vision_config, "patch_size", 1), sight, picture)
 
@@ -106,11 +106,11 @@ class Eyes:
         }
         return image_text(self.processor, told)
 
-    def encode(self, images: Sequence[Image.Image], how: Sequence[Shown] | None = None) -> list[Picture]:
+    def encode(self, images: Sequence[Image.Image], how: Sequence[ResolvedRegion] | None = None) -> list[HostedImage]:
         """Visual tokens of each picture, seen as ``how`` says. Raises SaccadeError where their numbers disagree."""
-        how = [Shown(WHOLE, Size(*image.size)) for image in images] if how is None else how
+        how = [ResolvedRegion(WHOLE, Size(*image.size)) for image in images] if how is None else how
         taken = [self._taken(image, one) for image, one in zip(images, how, strict=True)]
-        made: list[Picture] = []
+        made: list[HostedImage] = []
         for batch in self._batches(taken):
             found = self._seen([pixels for _, pixels, _ in batch], interpolated=batch[0][2].frame is not None)
             counts = [spelt.count(self.mark) for spelt, _, _ in batch]
@@ -129,10 +129,12 @@ class Eyes:
                         f"the processor writes {counts[number]} visual tokens for a picture of {size}, the plan of "
                         f"{self.model.config.model_type} counts {len(cells)}; this checkpoint follows another law"
                     )
-                made.append(Picture(first, tuple(deep), pixels.get("image_grid_thw"), spelt, size, layout.views, cells))
+                made.append(
+                    HostedImage(first, tuple(deep), pixels.get("image_grid_thw"), spelt, size, layout.views, cells)
+                )
         return made
 
-    def _taken(self, image: Image.Image, how: Shown) -> "_Taken":
+    def _taken(self, image: Image.Image, how: ResolvedRegion) -> "_Taken":
         """One picture as its processor takes it: what it writes, the pixels, and how it is shown."""
         features = self.processor.image_processor([image], return_tensors="pt", **{**self.asked, **how.options})
         spelt = image_text(self.processor, features)

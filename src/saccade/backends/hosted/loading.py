@@ -14,7 +14,7 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor, PreTrainedModel
 
 from saccade.backends.devices import device_of, dtype_of, saved_dtype
-from saccade.backends.hosted.backend import Hosted
+from saccade.backends.hosted.backend import HostedBackend
 from saccade.backends.hosted.families import KINDS
 from saccade.backends.identity import Origin, identity_of
 from saccade.backends.memory import check_room, free_bytes
@@ -33,7 +33,7 @@ def load_hosted(
     device: str = AUTO,
     dtype: str = AUTO,
     name: str | None = None,
-) -> Hosted:
+) -> HostedBackend:
     """Any model of ``transformers`` that reads pictures and answers, from a folder or a Hub id, ready for use.
 
     ``device`` and ``dtype`` as in ``Placement``; ``name`` is what results call it. Raises SaccadeError for folders
@@ -53,7 +53,7 @@ def load_hosted(
     model = _model(folder, kind, numbers, spread)
     made = model if spread else cast(Any, model).to(where)
     origin = Origin("hosted", f"the model of {called} as its authors published it", identity_of(path_or_id, folder))
-    return Hosted(made, processor, name=called, origin=origin)
+    return HostedBackend(made, processor, name=called, origin=origin)
 
 
 def _spread(called: str, needed: int, where: torch.device, numbers: torch.dtype, place: Placement) -> str | None:

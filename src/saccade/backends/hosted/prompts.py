@@ -7,7 +7,7 @@ from typing import Any, final
 from transformers import PreTrainedModel
 
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Ask, Request, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.request import Ask, Conversation, Request, Tool, Turn, Watch, YesNo
 from saccade.language.prompt import Prompt
 
 CALL = "<tool_call>"
@@ -52,7 +52,7 @@ class Prompts:
                 asked = [question]
             case Watch(questions=questions):
                 asked = list(questions)
-            case Talk(turns=turns, tools=tools):
+            case Conversation(turns=turns, tools=tools):
                 return [self._written(turns, tools)]
             case _:
                 raise TypeError(f"no model knows of {type(request).__name__}")

@@ -10,22 +10,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from saccade.core.errors import SaccadeError
-from saccade.core.request import Sight
+from saccade.core.request import ImageRegion
 from saccade.core.size import Size
 from saccade.specs.laws.path import PathSpec, Views
 from saccade.specs.layouts.resize import CropSpec, StretchSpec
-from saccade.specs.layouts.resized import Framed, frame_within, is_framed, side_within
+from saccade.specs.layouts.resized import FramedView, frame_within, is_framed, side_within
 from saccade.views.image_region import shown_size
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ResolvedRegion:
     """A sight once its budget is resolved: what is cut out of the picture, of which ``size`` that is, and the ``frame``
     that it is seen through, None for the model's own. ``crops`` says whether the processor crops, which it is then told
     to do to the whole frame.
     """
 
-    sight: Sight
+    sight: ImageRegion
     size: Size
     frame: Views | None = None
     crops: bool = False
@@ -33,29 +33,29 @@ class Shown:
     @property
     def options(self) -> dict[str, Any]:
         """What the processor is told of the frame."""
-        if not isinstance(self.frame, Framed):
+        if not isinstance(self.frame, FramedView):
             return {}
         scaled = self.frame.scaled(self.size) if isinstance(self.frame, CropSpec) else self.frame.size
         return {"size": _sides(scaled)} | ({"crop_size": _sides(self.frame.size)} if self.crops else {})
 
 
-def resolved(path: PathSpec, patch: int | Sequence[int], sight: Sight, picture: Size) -> Shown:
+def resolved(path: PathSpec, patch: int | Sequence[int], sight: ImageRegion, picture: Size) -> ResolvedRegion:
     """How ``sight`` of a ``picture`` is shown by a model of this plan, whose tower has patches of ``patch`` pixels (a
     number, or one each side).
     """
     whole = replace(sight, tokens=None)
     size = shown_size(whole, picture)
     if sight.tokens is None:
-        return Shown(whole, size)
+        return ResolvedRegion(whole, size)
     if not is_framed(path.views):
         side = side_within(size, sight.tokens, lambda one: path.plan([one], 0).visual_tokens)
         small = replace(whole, side=side)
-        return Shown(small, shown_size(small, picture))
+        return ResolvedRegion(small, shown_size(small, picture))
     if not isinstance(path.views, CropSpec | StretchSpec):
         raise SaccadeError(f"{type(path.views).__name__} has no smaller frames; select tokens instead of resizing")
     unit = patch if isinstance(patch, int) else max(patch)
     frame = frame_within(path.views, unit, size, sight.tokens, lambda one: _tokens(path, one, size))
-    return Shown(whole, size, frame, crops=isinstance(path.views, CropSpec))
+    return ResolvedRegion(whole, size, frame, crops=isinstance(path.views, CropSpec))
 
 
 def _tokens(path: PathSpec, views: Views, picture: Size) -> int:

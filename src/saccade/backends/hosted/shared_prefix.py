@@ -21,7 +21,7 @@ from saccade.language.generate import counted
 
 @final
 @dataclass(slots=True)
-class Prefix:
+class HostedPrefix:
     """Sequences in a hosted model: see ``language.generate.Reading``. ``axes`` are those of a position."""
 
     model: PreTrainedModel
@@ -30,12 +30,12 @@ class Prefix:
     next: Int[Tensor, " batch"]
     axes: int = 1
 
-    def take(self, rows: Sequence[int]) -> "Prefix":
+    def take(self, rows: Sequence[int]) -> "HostedPrefix":
         """Copies of these rows, in this order, as often as named. What they are taken from stays as it is."""
         index = torch.as_tensor(rows)  # on the CPU, since layers may lie on several devices
         cache = deepcopy(self.cache)
         cache.batch_select_indices(index)
-        return Prefix(self.model, cache, self.real[index], self.next[index], self.axes)
+        return HostedPrefix(self.model, cache, self.real[index], self.next[index], self.axes)
 
     def room(self, lengths: Sequence[int], answer: int) -> None:
         """See ``Reading``."""

@@ -17,8 +17,8 @@ from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel
 
 from saccade.backends.hosted.families import KINDS, PROVED, proved
-from saccade.backends.hosted.images import Picture
-from saccade.backends.hosted.shared_prefix import Prefix
+from saccade.backends.hosted.images import HostedImage
+from saccade.backends.hosted.shared_prefix import HostedPrefix
 from saccade.compat.hf import cache_argument, image_argument, rope_positions
 from saccade.language.hub import pad_left
 from saccade.language.prompt import Prompt
@@ -26,11 +26,11 @@ from saccade.runtime.encoded import Kept, in_order
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Row:
+class HostedPrompt:
     """A prompt with its pictures; ``keep`` names the tokens of each that are read, None for all of all."""
 
     prompt: Prompt
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[HostedImage, ...] = ()
     keep: tuple[Kept, ...] | None = None
 
     @property
@@ -50,7 +50,7 @@ class Row:
         return self.prompt.without(numbers)
 
 
-def positions(model: PreTrainedModel, row: Row) -> Int[Tensor, "axes length"]:
+def positions(model: PreTrainedModel, row: HostedPrompt) -> Int[Tensor, "axes length"]:
     """Where every token of the whole prompt stands."""
     length = len(row.prompt.ids)
     if KINDS[model.config.model_type].axes == 1:
@@ -59,7 +59,7 @@ def positions(model: PreTrainedModel, row: Row) -> Int[Tensor, "axes length"]:
     return rope_positions(model, row.prompt.ids, row.prompt.visual, torch.cat(grids).cpu() if grids else None)
 
 
-def read(model: PreTrainedModel, rows: Sequence[Row]) -> Prefix:
+def read(model: PreTrainedModel, rows: Sequence[HostedPrompt]) -> HostedPrefix:
     """Prefill: rows padded on the left. All show pictures, or none does."""
     kind = KINDS[model.config.model_type]
     if any(row.keep is not None for row in rows):
@@ -88,10 +88,10 @@ def read(model: PreTrainedModel, rows: Sequence[Row]) -> Prefix:
         **{name: value.to(device) if isinstance(value, Tensor) else value for name, value in told.items()},
     )
     following = torch.tensor([int(one.max()) + 1 for one in stood])
-    return Prefix(model, cache, real.to(device), following.to(device), kind.axes)
+    return HostedPrefix(model, cache, real.to(device), following.to(device), kind.axes)
 
 
-def _outputs(model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, object]:
+def _outputs(model: PreTrainedModel, rows: Sequence[HostedPrompt]) -> dict[str, object]:
     """What the tower would have put out, had it seen what is kept alone: all rows' tokens in a row."""
     seen = [pair for row in rows for pair in zip(row.pictures, row.kept, strict=True)]
     tokens = torch.cat([picture.tokens[kept] for picture, kept in seen]).to(model.device)

@@ -8,7 +8,7 @@ Report = Callable[[int, Mapping[str, float]], None]
 """Called after every step of training with its number, from 1, and the terms of the loss."""
 
 
-class Tell:
+class StageProgress:
     """Makes the report of a stage of training: called with its name and its number of steps."""
 
     def __call__(self, stage: str, steps: int) -> Report:

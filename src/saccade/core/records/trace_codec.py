@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 
 from saccade.core.answer import Answer
-from saccade.core.attention_map import Heat
-from saccade.core.backend import Description, Observation, Seen
+from saccade.core.attention_map import AttentionMap
+from saccade.core.backend import Description, JobResult, Observation
 from saccade.core.box import Box
 from saccade.core.grid import Grid
 from saccade.core.ledger import Ledger
 from saccade.core.records.recipe import from_dict, to_dict
-from saccade.core.request import Ask, Call, Request, Said, Sight, Talk, Tool, Turn, Watch, YesNo
+from saccade.core.request import Ask, Conversation, ImageRegion, Request, Tool, ToolCall, Turn, TurnResult, Watch, YesNo
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size
-from saccade.core.trace import Look, Price
+from saccade.core.trace import CostEstimate, Look
 from saccade.core.view import Layout, View
 
 REQUESTS: Mapping[str, type] = {
     "ask": Ask,
     "yes-no": YesNo,
     "watch": Watch,
-    "talk": Talk,
-    "sight": Sight,
+    "talk": Conversation,
+    "sight": ImageRegion,
     "selection": TokenSelection,
     "turn": Turn,
     "tool": Tool,
-    "call": Call,
+    "call": ToolCall,
 }
 """Everything that a request is made of, by the name under which it is written."""
 Json = dict[str, Any]
@@ -89,7 +89,7 @@ def look_of(data: Json) -> Look:
         request=request_of(data["request"]),
         model=data["model"],
         views=tuple(_view_of(view) for view in data["views"]),
-        predicted=Price(*data["predicted"]),
+        predicted=CostEstimate(*data["predicted"]),
         visual_tokens=data["visual_tokens"],
         tokens=data["tokens"],
         ms=data["ms"],
@@ -98,7 +98,7 @@ def look_of(data: Json) -> Look:
     )
 
 
-def seen_json(seen: Seen) -> Json:
+def seen_json(seen: JobResult) -> Json:
     """What came of a job."""
     return {
         "observation": _observation_json(seen.observation),
@@ -110,11 +110,11 @@ def seen_json(seen: Seen) -> Json:
     }
 
 
-def seen_of(data: Json) -> Seen:
+def seen_of(data: Json) -> JobResult:
     """What ``seen_json`` wrote."""
     views = tuple(_view_of(view) for view in data["views"])
     observation = _observation_of(data["observation"])
-    return Seen(observation, views, data["visual_tokens"], data["tokens"], data["seconds"], data["counted"])
+    return JobResult(observation, views, data["visual_tokens"], data["tokens"], data["seconds"], data["counted"])
 
 
 def description_json(found: Description) -> Json:
@@ -164,7 +164,7 @@ def _observation_json(found: Observation) -> Json:
     match found:
         case Answer():
             return {"answer": answer_json(found)}
-        case Said(answer=answer, call=call):
+        case TurnResult(answer=answer, call=call):
             return {"said": answer_json(answer), "call": None if call is None else [call.name, call.arguments, call.id]}
         case tuple():
             return {"maps": [_heat_json(heat) for heat in found]}
@@ -176,13 +176,13 @@ def _observation_of(data: Json) -> Observation:
     if "answer" in data:
         return answer_of(data["answer"])
     if "said" in data:
-        return Said(answer_of(data["said"]), None if data["call"] is None else Call(*data["call"]))
+        return TurnResult(answer_of(data["said"]), None if data["call"] is None else ToolCall(*data["call"]))
     if "maps" in data:
         return tuple(_heat_of(heat) for heat in data["maps"])
     return float(data["chance"])
 
 
-def _heat_json(heat: Heat) -> Json:
+def _heat_json(heat: AttentionMap) -> Json:
     return {
         "size": [heat.size.width, heat.size.height],
         "boxes": _numbers_json(heat.boxes),
@@ -190,8 +190,8 @@ def _heat_json(heat: Heat) -> Json:
     }
 
 
-def _heat_of(data: Json) -> Heat:
-    return Heat(Size(*data["size"]), _numbers_of(data["boxes"]).reshape(-1, 4), _numbers_of(data["weights"]))
+def _heat_of(data: Json) -> AttentionMap:
+    return AttentionMap(Size(*data["size"]), _numbers_of(data["boxes"]).reshape(-1, 4), _numbers_of(data["weights"]))
 
 
 def _numbers_json(values: np.ndarray) -> str:

@@ -45,22 +45,22 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Speed:
+class MeasuredSpeed:
     """One type of number: FLOP/s at best and usually in small work, usual bytes/s of weights on one vector."""
 
     peak: float
     small: float
     read: float
 
-    def or_better(self, other: "Speed | None") -> "Speed":
+    def or_better(self, other: "MeasuredSpeed | None") -> "MeasuredSpeed":
         """The higher of each."""
         if other is None:
             return self
-        return Speed(max(self.peak, other.peak), max(self.small, other.small), max(self.read, other.read))
+        return MeasuredSpeed(max(self.peak, other.peak), max(self.small, other.small), max(self.read, other.read))
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class MachineBenchmark:
     """An engine, a clock, and how many seconds one measurement should take."""
 
     engine: Engine
@@ -81,7 +81,7 @@ class Bench:
             rounds.append(self._spent(run, runs))
         return Rate(work * runs / min(rounds), work * runs / median(rounds))
 
-    def speed(self, dtype: str, enough: float) -> Speed | None:
+    def speed(self, dtype: str, enough: float) -> MeasuredSpeed | None:
         """Products, a block and a read. None where the type does not reach ``enough`` FLOP/s."""
         width = self.engine.width
         small = self.rate(self.engine.product(dtype, width), 2 * width**3)
@@ -90,7 +90,7 @@ class Bench:
             return None
         block = self.engine.block(dtype)
         whole = self.rate(block.run, block.flops).usual if block else peak * EFFICIENCY[0] / EFFICIENCY[1]
-        return Speed(peak, min(small.usual, whole), self.rate(self.engine.read(dtype), BUFFER).usual)
+        return MeasuredSpeed(peak, min(small.usual, whole), self.rate(self.engine.read(dtype), BUFFER).usual)
 
     def copy(self) -> float:
         """Bytes a second, read and written."""
@@ -128,8 +128,8 @@ def calibrate(
     """
     tell, busy = progress or (lambda _: None), _busy()
     machine = on or engine()
-    bench = Bench(machine, clock, seconds / PASSES / MEASUREMENTS)
-    speeds: dict[str, Speed] = {}
+    bench = MachineBenchmark(machine, clock, seconds / PASSES / MEASUREMENTS)
+    speeds: dict[str, MeasuredSpeed] = {}
     copied = 0.0
     for _ in range(PASSES):
         for dtype in machine.dtypes:
@@ -141,7 +141,7 @@ def calibrate(
     return _device(machine, speeds, copied, busy)
 
 
-def _device(machine: Engine, speeds: dict[str, Speed], copied: float, busy: str) -> Device:
+def _device(machine: Engine, speeds: dict[str, MeasuredSpeed], copied: float, busy: str) -> Device:
     found = {dtype: speed for dtype, speed in speeds.items() if speed.peak >= _enough(speeds)}
     moved = [copied, *(speed.read for speed in found.values())]
     return Device(
@@ -158,7 +158,7 @@ def _device(machine: Engine, speeds: dict[str, Speed], copied: float, busy: str)
     )
 
 
-def _enough(speeds: dict[str, Speed]) -> float:
+def _enough(speeds: dict[str, MeasuredSpeed]) -> float:
     """FLOP/s below which a type is emulated: a share of the first type's, which is float32."""
     return next(iter(speeds.values())).peak * EMULATED if speeds else 0.0
 

@@ -33,7 +33,7 @@ ROOM = 3 * 2**30
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class BenchmarkBlock:
     """One transformer block: what runs it once, and the FLOPs of that."""
 
     run: Run
@@ -57,7 +57,7 @@ class Engine(ABC):
         """A square matrix product of ``side`` rows."""
 
     @abstractmethod
-    def block(self, dtype: str) -> Block | None:
+    def block(self, dtype: str) -> BenchmarkBlock | None:
         """A block of ``width`` over a few sequences; None where the engine has none worth measuring."""
 
     @abstractmethod
@@ -112,13 +112,13 @@ class TorchEngine(Engine):
         out = self._torch.empty_like(left)
         return lambda: mm(left, right, out=out)
 
-    def block(self, dtype: str) -> Block:
+    def block(self, dtype: str) -> BenchmarkBlock:
         """A pre-norm block with torch's own attention."""
         x = self._random(dtype, self._batch, SEQUENCE, self.width)
         inner = 4 * self.width
         square = [self._random(dtype, self.width, self.width) for _ in range(4)]
         up, down = self._random(dtype, inner, self.width), self._random(dtype, self.width, inner)
-        return Block(lambda: self._block(x, square, up, down), block_cost(self.width).flops * self._batch)
+        return BenchmarkBlock(lambda: self._block(x, square, up, down), block_cost(self.width).flops * self._batch)
 
     def copy(self) -> Run:
         """A copy of ``BUFFER`` bytes."""

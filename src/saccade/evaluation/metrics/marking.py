@@ -10,7 +10,7 @@ from saccade.tasks.exam import Question
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class MarkedReply:
     """The ``score`` of one reply (0 to 1), and what was ``read`` of it; where nothing was, ``note`` says why."""
 
     score: float
@@ -47,7 +47,7 @@ class Marking:
         """``name``, of the metric that judges ``question``."""
         return self._named(question.metric or self._default)
 
-    def mark(self, said: str, question: Question) -> Mark:
+    def mark(self, said: str, question: Question) -> MarkedReply:
         """Judge a reply. Nothing extracted is a score of 0.
 
         Raises SaccadeError for a question that its metric cannot judge, for a score outside 0 to 1, and for a metric
@@ -58,8 +58,8 @@ class Marking:
         read = extraction(self._extraction(chosen))(said, question)
         if read.note:
             _score(judge, chosen, "", question)  # refuses a question that cannot be judged, whatever was said
-            return Mark(0.0, read.text, read.note)
-        return Mark(_score(judge, chosen, read.text, question), read.text)
+            return MarkedReply(0.0, read.text, read.note)
+        return MarkedReply(_score(judge, chosen, read.text, question), read.text)
 
     def check(self, question: Question) -> None:
         """Raise SaccadeError where the metric is unknown or cannot judge ``question``, before anything is asked."""

@@ -23,14 +23,14 @@ from time import perf_counter
 from typing import final
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Description, Job, Seen, Weights
+from saccade.core.backend import Backend, Description, Job, JobResult, Weights
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.core.records.cache_folder import cache_folder
 from saccade.core.records.trace_codec import Json, description_json, description_of, request_json, seen_json, seen_of
 from saccade.core.request import Request, kept
 from saccade.core.size import Size
-from saccade.core.trace import Price
+from saccade.core.trace import CostEstimate
 from saccade.core.version import __version__
 from saccade.core.view import View
 
@@ -66,12 +66,12 @@ class KeptAnswers:
                     "written, delete the file, or ask everything anew with --fresh"
                 ) from error
 
-    def get(self, keys: Sequence[bytes]) -> list[Seen | None]:
+    def get(self, keys: Sequence[bytes]) -> list[JobResult | None]:
         """What is stored under each key."""
         with self._reporting():
             return [None if data is None else seen_of(data) for data in map(self._read, keys)]
 
-    def put(self, keys: Sequence[bytes], seen: Sequence[Seen]) -> None:
+    def put(self, keys: Sequence[bytes], seen: Sequence[JobResult]) -> None:
         """Store under each key."""
         self._write(keys, map(seen_json, seen))
 
@@ -104,7 +104,7 @@ class KeptAnswers:
 
 
 @final
-class Remembering(Backend):
+class CachingBackend(Backend):
     """``model``, whose answers are kept in ``store`` under its fingerprint."""
 
     def __init__(self, model: Backend, store: KeptAnswers) -> None:
@@ -113,7 +113,7 @@ class Remembering(Backend):
         self._pictures: dict[Hashable, bytes] = {}
         self._counts: dict[Hashable, int | None] = {}
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """See ``Backend``: only what is not stored is run."""
         keys = [self._key(job) for job in jobs]
         found = self._store.get(keys)
@@ -198,7 +198,7 @@ class Remembering(Backend):
         """See ``Backend``."""
         return self.model.provenance
 
-    def price(self, size: Size, request: Request) -> Price:
+    def price(self, size: Size, request: Request) -> CostEstimate:
         """See ``Backend``."""
         return self.model.price(size, request)
 
@@ -243,7 +243,7 @@ class Remembering(Backend):
 
 def remembered(model: Backend, store: KeptAnswers | None) -> Backend:
     """``model`` with its answers kept, where there is a store and the model has a fingerprint."""
-    return model if store is None or model.fingerprint is None else Remembering(model, store)
+    return model if store is None or model.fingerprint is None else CachingBackend(model, store)
 
 
 @cache

@@ -41,7 +41,7 @@ class Journal(Protocol):
         ...
 
 
-class Unwritten:
+class MemoryJournal:
     """A journal that lasts as long as the comparison: where no folder for results was named."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Unwritten:
         self._known[candidate].update({(one.picture, one.place): one for one in answers})
 
 
-class FileJournal(Unwritten):
+class FileJournal(MemoryJournal):
     """``answers.jsonl`` in ``folder``, of the comparison that ``recipe`` (JSON-safe) describes; a context manager.
 
     With ``fresh`` an earlier journal is replaced. With ``retry`` its questions without an answer are asked again.

@@ -27,7 +27,7 @@ class Calibrator(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Raw(Calibrator):
+class UncalibratedScores(Calibrator):
     """Scores as they are."""
 
     def __call__(self, scores: np.ndarray) -> np.ndarray:

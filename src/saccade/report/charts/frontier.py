@@ -4,7 +4,19 @@ from itertools import pairwise
 
 from saccade.evaluation.results import BASELINES, Results, Row
 from saccade.report import formatting as words
-from saccade.report.charts.panel import FRAME, HEIGHT, RADIUS, WIDTH, Mark, Panel, name, numbered, panel, series, y_of
+from saccade.report.charts.panel import (
+    FRAME,
+    HEIGHT,
+    RADIUS,
+    WIDTH,
+    ChartMark,
+    ScalePanel,
+    name,
+    numbered,
+    panel,
+    series,
+    y_of,
+)
 from saccade.report.markup import leaf, number, plain, tag
 
 TITLES = {"detail": "Detail: read one small place", "gist": "Gist: the whole picture", "own": "Your questions"}
@@ -25,7 +37,7 @@ def frontier(results: Results) -> str:
     return tag("div", tag("div", *drawn, class_="panels"), _legend(results, styles, unnamed), class_="frontier")
 
 
-def _numbered(panels: list[Panel]) -> dict[str, int]:
+def _numbered(panels: list[ScalePanel]) -> dict[str, int]:
     """Names that found no room in some panel, with the number that stands in for them."""
     missing = [
         name(mark.row)
@@ -43,7 +55,7 @@ def _styles(results: Results) -> dict[str, int]:
     return {reader: place % 3 for place, reader in enumerate(ordered)}
 
 
-def _svg(results: Results, item: Panel, unnamed: dict[str, int], styles: dict[str, int]) -> str:
+def _svg(results: Results, item: ScalePanel, unnamed: dict[str, int], styles: dict[str, int]) -> str:
     title = TITLES[item.scale]
     told = "; ".join(_told(mark) for mark in item.marks)
     return tag(
@@ -62,12 +74,12 @@ def _svg(results: Results, item: Panel, unnamed: dict[str, int], styles: dict[st
     )
 
 
-def _told(mark: Mark) -> str:
+def _told(mark: ChartMark) -> str:
     told = f"{name(mark.row)}: {words.percent(mark.score.accuracy)} % at {words.tokens(mark.row.visual_tokens)} tokens"
     return told if mark.score.ci95 is None else f"{told} (95 % interval {words.ends(mark.score)})"
 
 
-def _axes(item: Panel) -> list[str]:
+def _axes(item: ScalePanel) -> list[str]:
     parts = []
     for percent in PERCENTS:
         y = y_of(percent / 100)
@@ -83,7 +95,7 @@ def _axes(item: Panel) -> list[str]:
     return parts
 
 
-def _lines(item: Panel, styles: dict[str, int]) -> list[str]:
+def _lines(item: ScalePanel, styles: dict[str, int]) -> list[str]:
     parts = []
     for (reader, policy), run in series(item.marks).items():
         for a, b in pairwise(run):
@@ -92,7 +104,7 @@ def _lines(item: Panel, styles: dict[str, int]) -> list[str]:
     return parts
 
 
-def _whisker(mark: Mark) -> str:
+def _whisker(mark: ChartMark) -> str:
     if mark.whisker is None:
         return ""
     low, high = mark.whisker
@@ -102,7 +114,7 @@ def _whisker(mark: Mark) -> str:
     return leaf("path", d=f"M{x} {number(low)}V{number(high)}{ends}", class_=f"whisker {kind}")
 
 
-def _symbol(mark: Mark, holds_number: bool, results: Results, styles: dict[str, int]) -> str:
+def _symbol(mark: ChartMark, holds_number: bool, results: Results, styles: dict[str, int]) -> str:
     told = tag("title", plain(_told(mark)))
     if mark.row.baseline:
         looks = f"mark {mark.row.policy} s{styles[mark.row.reader]}"
@@ -120,7 +132,7 @@ def _outline(policy: str, x: float, y: float) -> str:
     return f"M{number(x)} {number(y - 4.2)}l4.2 7.2h-8.4z"
 
 
-def _names(item: Panel, unnamed: dict[str, int]) -> list[str]:
+def _names(item: ScalePanel, unnamed: dict[str, int]) -> list[str]:
     parts = []
     for mark, label in zip(item.marks, item.names, strict=True):
         if label is not None:

@@ -28,7 +28,7 @@ LINE, DOUBT, BEHIND = 12.0, 15.0, 40.0
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedLabel:
     """``text`` in ``box``; ``leader`` is the end of the line from the mark, None where the label is close."""
 
     text: str
@@ -37,7 +37,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Scenery:
+class LabelObstacles:
     """What stands already: ``marks`` and ``labels`` must stay clear, ``lines`` should; all of it inside ``room``."""
 
     marks: list[Box]
@@ -52,20 +52,20 @@ def place(
     lines: Sequence[Box],
     room: Box,
     reaches: Sequence[float] = REACHES,
-) -> list[Placed | None]:
+) -> list[PlacedLabel | None]:
     """A place in ``room`` for each ``(x, y, text)``, or None where every place covers a mark or a label.
 
     ``reaches`` are how far from its mark a label may stand.
     """
-    scenery = Scenery(list(marks), [], list(lines), room)
+    scenery = LabelObstacles(list(marks), [], list(lines), room)
     crowd = [sum(hypot(x - other.center[0], y - other.center[1]) < CROWDED for other in marks) for x, y, _ in wanted]
-    found: dict[int, Placed] = {}
+    found: dict[int, PlacedLabel] = {}
     for index in sorted(range(len(wanted)), key=lambda place: -crowd[place]):
         x, y, text = wanted[index]
         options = [(_cost(box, reach, x, y, scenery), reach, box) for box, reach in _tries(x, y, text, reaches)]
         cost, reach, box = min(options, key=lambda option: option[0])
         if cost < inf:
-            found[index] = Placed(text, box, _nearest(box, x, y) if reach >= LONG else None)
+            found[index] = PlacedLabel(text, box, _nearest(box, x, y) if reach >= LONG else None)
             scenery.labels.append(box)
             scenery.lines.extend(_leader(box, reach, x, y))
     return [found.get(index) for index in range(len(wanted))]
@@ -83,7 +83,7 @@ def _tries(x: float, y: float, text: str, reaches: Sequence[float]) -> list[tupl
     return tries
 
 
-def _cost(box: Box, reach: float, x: float, y: float, scenery: Scenery) -> float:
+def _cost(box: Box, reach: float, x: float, y: float, scenery: LabelObstacles) -> float:
     inside = box.intersect(scenery.room)
     taken = [*scenery.marks, *scenery.labels]
     if inside is None or inside.area < box.area - 1e-6 or any(box.intersect(other) for other in taken):

@@ -15,7 +15,7 @@ LETTERS = "font-family: system-ui, sans-serif; font-size: 11px"
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class LinePanel:
     """A ``title``; what stands ``below`` the ``ticks``, which are evenly spaced; and scores at some of them by line."""
 
     title: str
@@ -24,7 +24,7 @@ class Panel:
     lines: Mapping[str, Mapping[str, Score]]
 
 
-def drawing(panels: Sequence[Panel]) -> str:
+def drawing(panels: Sequence[LinePanel]) -> str:
     """The panels side by side: per cent right, whiskers the 95 % intervals. Lines of one name have one colour."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
     across = max(WIDTH, 60 + TICK * max(len(panel.ticks) - 1 for panel in panels))
@@ -46,7 +46,7 @@ def drawing(panels: Sequence[Panel]) -> str:
     )
 
 
-def _panel(panel: Panel, names: list[str], across: float) -> list[str]:
+def _panel(panel: LinePanel, names: list[str], across: float) -> list[str]:
     parts = [tag("text", plain(panel.title), x=LEFT, y=16, font_weight="600")]
     for percent in (0, 50, 100):
         y = _y(percent / 100)

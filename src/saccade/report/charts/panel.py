@@ -7,7 +7,7 @@ from math import ceil, floor, log2
 
 from saccade.core.box import Box
 from saccade.evaluation.results import Results, Row, Score
-from saccade.report.charts.labels import FAR, Placed, place
+from saccade.report.charts.labels import FAR, PlacedLabel, place
 from saccade.tasks.exam import Scale
 
 WIDTH, HEIGHT = 420.0, 320.0
@@ -41,7 +41,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class ChartMark:
     """A row at ``(x, y)`` with its score; ``whisker`` holds the plot units of its interval's ends, or None."""
 
     row: Row
@@ -57,7 +57,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ScalePanel:
     """Marks of one scale with their placed ``names``: None for baselines, and for readers where no room was.
 
     ``lines`` are what names should not cover.
@@ -65,8 +65,8 @@ class Panel:
 
     scale: Scale
     axis: Axis
-    marks: tuple[Mark, ...]
-    names: tuple[Placed | None, ...]
+    marks: tuple[ChartMark, ...]
+    names: tuple[PlacedLabel | None, ...]
     lines: tuple[Box, ...] = ()
 
 
@@ -86,11 +86,11 @@ def axis(results: Results) -> Axis:
     return Axis(min(exponents) - 1.15, max(exponents) + 0.6)
 
 
-def panel(results: Results, scale: Scale) -> Panel:
+def panel(results: Results, scale: Scale) -> ScalePanel:
     """Lay out one scale."""
     across = axis(results)
     scored = [(row, score) for row in results.ranked if (score := row.score(scale)) is not None]
-    marks: list[Mark] = []
+    marks: list[ChartMark] = []
     for row, score in scored:
         marks.append(_apart(_mark(row, score, across.x(row.visual_tokens)), marks))
     readers = [mark for mark in marks if not mark.row.baseline]
@@ -99,10 +99,10 @@ def panel(results: Results, scale: Scale) -> Panel:
     lines += _trails(marks)
     placed = place(wanted, [mark.box for mark in marks], lines, ROOM)
     names = dict(zip(map(id, readers), placed, strict=True))
-    return Panel(scale, across, tuple(marks), tuple(names.get(id(mark)) for mark in marks), tuple(lines))
+    return ScalePanel(scale, across, tuple(marks), tuple(names.get(id(mark)) for mark in marks), tuple(lines))
 
 
-def numbered(item: Panel, numbers: Mapping[str, int]) -> Panel:
+def numbered(item: ScalePanel, numbers: Mapping[str, int]) -> ScalePanel:
     """The panel with the number of each name that found no room, where the number finds some."""
     missing = [place for place, one in enumerate(item.names) if one is None and not item.marks[place].row.baseline]
     wanted = [(one.x, one.y, str(numbers[name(one.row)])) for one in (item.marks[place] for place in missing)]
@@ -111,21 +111,21 @@ def numbered(item: Panel, numbers: Mapping[str, int]) -> Panel:
     return replace(item, names=tuple(found.get(place, one) for place, one in enumerate(item.names)))
 
 
-def series(marks: Sequence[Mark]) -> dict[tuple[str, str], list[Mark]]:
+def series(marks: Sequence[ChartMark]) -> dict[tuple[str, str], list[ChartMark]]:
     """Baseline marks by reader and policy, from few tokens to many."""
-    found: dict[tuple[str, str], list[Mark]] = {}
+    found: dict[tuple[str, str], list[ChartMark]] = {}
     for mark in sorted(marks, key=lambda mark: mark.row.visual_tokens):
         if mark.row.baseline:
             found.setdefault((mark.row.reader, mark.row.policy), []).append(mark)
     return found
 
 
-def _mark(row: Row, score: Score, x: float) -> Mark:
+def _mark(row: Row, score: Score, x: float) -> ChartMark:
     whisker = None if score.ci95 is None else (y_of(score.ci95[0]), y_of(score.ci95[1]))
-    return Mark(row, score, x, y_of(score.accuracy), whisker)
+    return ChartMark(row, score, x, y_of(score.accuracy), whisker)
 
 
-def _apart(mark: Mark, others: Sequence[Mark]) -> Mark:
+def _apart(mark: ChartMark, others: Sequence[ChartMark]) -> ChartMark:
     """The mark where it belongs, or a little beside it, inside the frame, where it covers no other.
 
     Where all of that is taken it stands as far from others as it can.
@@ -136,12 +136,12 @@ def _apart(mark: Mark, others: Sequence[Mark]) -> Mark:
     return replace(mark, x=max(gaps, key=gaps.__getitem__) if free is None else free)
 
 
-def _gap(x: float, y: float, other: Mark) -> float:
+def _gap(x: float, y: float, other: ChartMark) -> float:
     """How far a mark at ``(x, y)`` is from another one, along the axis on which it is farther."""
     return max(abs(x - other.x), abs(y - other.y))
 
 
-def _trails(marks: Sequence[Mark]) -> list[Box]:
+def _trails(marks: Sequence[ChartMark]) -> list[Box]:
     """Small boxes along the lines between a baseline's marks, for names to keep off."""
     boxes = []
     for run in series(marks).values():

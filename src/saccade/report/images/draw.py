@@ -42,14 +42,14 @@ _SLIP = 1e-6  # boxes are computed in fractions: this part of a side is rounding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Drawn:
+class DrawnView:
     """One view, and the grid of tokens that lie in it; None for learned queries, placed by attention only."""
 
     view: View
     tokens: Grid | None
 
 
-def draw(picture: Image.Image, views: Sequence[Drawn], *, title: str, lines: Sequence[str] = ()) -> Image.Image:
+def draw(picture: Image.Image, views: Sequence[DrawnView], *, title: str, lines: Sequence[str] = ()) -> Image.Image:
     """One RGB picture: ``title``, ``picture`` under ``views`` (in reading order), each view apart, and ``lines``.
 
     Raises SaccadeError where there is no view, and where one lies beyond the picture.
@@ -97,7 +97,9 @@ def _check(view: View, picture: Image.Image) -> None:
         raise SaccadeError(f"a view reads {view.source.sides} of a picture of {size}; plan for this picture's size")
 
 
-def _main(picture: Image.Image, marked: Sequence[tuple[int, Drawn]], views: Sequence[Drawn], wide: int) -> Image.Image:
+def _main(
+    picture: Image.Image, marked: Sequence[tuple[int, DrawnView]], views: Sequence[DrawnView], wide: int
+) -> Image.Image:
     """The picture, darkened where no view looks, under the outlines and cells of the ``marked`` views."""
     size, stretched = _fit(Size(*picture.size), wide, TALL)
     scale = (size[0] / picture.width, size[1] / picture.height)
@@ -119,7 +121,7 @@ def _main(picture: Image.Image, marked: Sequence[tuple[int, Drawn]], views: Sequ
     return join([main, text(" · ".join(told), 14, QUIET, max(main.width, WHOLE))], 8)
 
 
-def _card(picture: Image.Image, one: Drawn, number: int, side: int) -> Image.Image:
+def _card(picture: Image.Image, one: DrawnView, number: int, side: int) -> Image.Image:
     """A view as the model gets it: its pixels and padding, its cells, and what there is to say of it."""
     view = one.view
     size, stretched = _fit(view.size, side, side)
@@ -127,7 +129,7 @@ def _card(picture: Image.Image, one: Drawn, number: int, side: int) -> Image.Ima
     scale = (size[0] / view.size.width, size[1] / view.size.height)
     if view.content is not None:
         _hatch(made, _corners(view.content, scale, size))
-    flat = Drawn(view=View(Box.of(view.size), view.size), tokens=one.tokens)
+    flat = DrawnView(view=View(Box.of(view.size), view.size), tokens=one.tokens)
     step = _cells(made, flat, number, scale)
     _outline(made, (0, 0, size[0] - 1, size[1] - 1), colour(number), 2)
     kept = "the whole picture" if view.source == Box(0, 0, *picture.size) else "what is kept of the picture"
@@ -153,7 +155,7 @@ def _received(picture: Image.Image, view: View) -> Image.Image:
     return made
 
 
-def _cells(image: Image.Image, one: Drawn, number: int, scale: tuple[float, float]) -> int:
+def _cells(image: Image.Image, one: DrawnView, number: int, scale: tuple[float, float]) -> int:
     """Draw lines around the view's tokens on ``image``, ``scale`` pixels a source pixel; every how many-th it took."""
     if one.tokens is None:
         return 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from saccade.core.attention_map import Heat
+from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
 from saccade.core.size import Size
@@ -25,7 +25,7 @@ CELLS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Glance:
+class ScanStep:
     """One look: the ``box`` of source pixels (None for all), and a line of ``words`` about it."""
 
     box: Box | None
@@ -33,7 +33,12 @@ class Glance:
 
 
 def draw_path(
-    picture: Image.Image, glances: Sequence[Glance], heat: Heat | None, *, title: str, lines: Sequence[str] = ()
+    picture: Image.Image,
+    glances: Sequence[ScanStep],
+    heat: AttentionMap | None,
+    *,
+    title: str,
+    lines: Sequence[str] = (),
 ) -> Image.Image:
     """One RGB picture: ``title``, the picture with its looks, each look apart, and ``lines``."""
     if not glances:
@@ -52,7 +57,7 @@ def draw_path(
     return page
 
 
-def _main(picture: Image.Image, glances: Sequence[Glance], heat: Heat | None) -> Image.Image:
+def _main(picture: Image.Image, glances: Sequence[ScanStep], heat: AttentionMap | None) -> Image.Image:
     scale = MAIN / max(picture.size)
     size = Size(*(max(1, round(side * scale)) for side in picture.size))
     made = picture.resize((size.width, size.height), Image.Resampling.BICUBIC)
@@ -79,7 +84,7 @@ def _main(picture: Image.Image, glances: Sequence[Glance], heat: Heat | None) ->
     return join([made, text(told, 14, QUIET, max(made.width, 320))], 8)
 
 
-def _glowing(image: Image.Image, heat: Heat) -> Image.Image:
+def _glowing(image: Image.Image, heat: AttentionMap) -> Image.Image:
     size = Size(*image.size)
     rows, cols = (max(1, round(CELLS * side / size.long)) for side in (size.height, size.width))
     drawn = np.maximum(heat.drawn(rows, cols), 0)
@@ -89,7 +94,7 @@ def _glowing(image: Image.Image, heat: Heat) -> Image.Image:
     return Image.composite(Image.new("RGB", image.size, GLOW), image, mask)
 
 
-def _apart(picture: Image.Image, glance: Glance, number: int) -> Image.Image:
+def _apart(picture: Image.Image, glance: ScanStep, number: int) -> Image.Image:
     """A look by itself, as large as the others, in the colour of its box."""
     crop = picture
     if glance.box is not None:

@@ -25,7 +25,7 @@ def curve(results: Results) -> str | None:
     smaller = {row.budget or int(row.visual_tokens): row for row in results.rows if _resized(row, results.reference)}
     ticks = tuple(str(tokens) for tokens in sorted(latents))
     panels = [
-        lines.Panel(title, "visual tokens", ticks, {LATENTS: _line(latents, scale), RESIZE: _line(smaller, scale)})
+        lines.LinePanel(title, "visual tokens", ticks, {LATENTS: _line(latents, scale), RESIZE: _line(smaller, scale)})
         for scale, title in SCALES.items()
     ]
     return lines.drawing(panels)

@@ -6,7 +6,7 @@ Source: the ``modeling_*.py`` of each type in transformers 5.23, or the authors'
 from saccade.core.errors import SaccadeError
 from saccade.specs.hf_config.fields import Fields, Json
 from saccade.specs.laws.layer import QUICK, AttentionSpec, FeedForwardSpec, LayerSpec, plain
-from saccade.specs.towers.encoder import EncoderSpec, WindowsSpec
+from saccade.specs.towers.encoder import EncoderSpec, WindowAttentionSpec
 
 CLIP: Json = {
     "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12,
@@ -236,7 +236,7 @@ def qwen25(fields: Fields) -> EncoderSpec:
         layer=layer,
         depth=depth,
         stem_bias=False,
-        windows=WindowsSpec(side=fields.positive("window_size") // patch, full=len(full)),
+        windows=WindowAttentionSpec(side=fields.positive("window_size") // patch, full=len(full)),
     )
 
 

@@ -3,10 +3,10 @@
 Law     a stage takes the longer of its arithmetic, FLOPs / (peak × share), and its traffic, bytes / (bandwidth ×
         share). Stages follow each other, so their times add.
 Used by ``plan``, for time to first token and tokens per second, and for what fits within a time.
-Loses   everything that is neither a matrix product nor the traffic named in ``Work``: starting kernels, which is most
-        of the time of small models on fast devices and of decoding in eager mode; reading and resizing pictures; norms,
-        activations and softmax, as far as the low share does not hold them; communication between devices; waiting in
-        a server's queue; the tokenizer; the first run's warming up.
+Loses   everything that is neither a matrix product nor the traffic named in ``StageWork``: starting kernels, which is
+        most of the time of small models on fast devices and of decoding in eager mode; reading and resizing
+        pictures; norms, activations and softmax, as far as the low share does not hold them; communication between
+        devices; waiting in a server's queue; the tokenizer; the first run's warming up.
 Source  Williams, Waterman and Patterson, Roofline, CACM 52(4), 2009, doi:10.1145/1498765.1498785.
 
 A single number would claim to know which share of its peak a device reaches, which depends on shapes, kernels and
@@ -21,7 +21,7 @@ from saccade.specs.planner.device import Device
 
 
 @dataclass(frozen=True, slots=True)
-class Band:
+class TimeRange:
     """From ``low`` to ``high``, 0 ≤ low ≤ high, in the unit that the holder says (seconds unless said otherwise)."""
 
     low: float
@@ -31,13 +31,13 @@ class Band:
         if not 0 <= self.low <= self.high:
             raise SaccadeError(f"a band is 0 ≤ low ≤ high, got {self.low} to {self.high}")
 
-    def __add__(self, other: "Band") -> "Band":
+    def __add__(self, other: "TimeRange") -> "TimeRange":
         """One after the other."""
-        return Band(self.low + other.low, self.high + other.high)
+        return TimeRange(self.low + other.low, self.high + other.high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
+class StageWork:
     """What one stage does for a whole batch: arithmetic, weights read once, and other bytes that move.
 
     ``other_bytes`` is the key-value cache that a generated token reads, or that prefill writes. A mixture of experts
@@ -60,11 +60,11 @@ class Work:
         """All traffic."""
         return self.weight_bytes + self.other_bytes
 
-    def batched(self, requests: int) -> "Work":
+    def batched(self, requests: int) -> "StageWork":
         """The work of one request done for several at once: weights are still read once."""
         if requests < 1:
             raise SaccadeError(f"a batch holds at least 1 request, got {requests}")
-        return Work(
+        return StageWork(
             flops=self.flops * requests, weight_bytes=self.weight_bytes, other_bytes=self.other_bytes * requests
         )
 
@@ -77,13 +77,13 @@ class Times:
     ``tokens_per_second`` are None for what generates nothing.
     """
 
-    encode: Band
-    first_token: Band
-    per_token: Band | None
-    tokens_per_second: Band | None
+    encode: TimeRange
+    first_token: TimeRange
+    per_token: TimeRange | None
+    tokens_per_second: TimeRange | None
 
 
-def time_of(flops: int, bytes_moved: int, device: Device, dtype: str) -> Band:
+def time_of(flops: int, bytes_moved: int, device: Device, dtype: str) -> TimeRange:
     """Seconds for work that overlaps its arithmetic with its traffic perfectly, at the two ends of the shares.
 
     Raises where the device has no arithmetic for ``dtype``.
@@ -93,15 +93,15 @@ def time_of(flops: int, bytes_moved: int, device: Device, dtype: str) -> Band:
         max(flops / (peak * share), bytes_moved / (device.bandwidth * traffic))
         for share, traffic in zip(device.efficiency, device.bandwidth_efficiency, strict=True)
     )
-    return Band(low, high)
+    return TimeRange(low, high)
 
 
 def times(
     *,
-    vision: Work,
-    connector: Work,
-    language: Work,
-    token: Work,
+    vision: StageWork,
+    connector: StageWork,
+    language: StageWork,
+    token: StageWork,
     device: Device,
     dtype: str,
     batch: int = 1,
@@ -121,5 +121,5 @@ def times(
         encode=encode,
         first_token=encode + prefill,
         per_token=next_token if generates else None,
-        tokens_per_second=Band(batch / next_token.high, batch / next_token.low) if generates else None,
+        tokens_per_second=TimeRange(batch / next_token.high, batch / next_token.low) if generates else None,
     )

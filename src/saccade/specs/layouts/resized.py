@@ -22,7 +22,7 @@ UNITS = (1, 2, 3, 4)
 
 
 @runtime_checkable
-class Framed(Protocol):
+class FramedView(Protocol):
     """A way of viewing through one frame of ``size`` (pixels)."""
 
     @property
@@ -39,9 +39,9 @@ class Framed(Protocol):
 V = TypeVar("V")
 
 
-def is_framed(views: object) -> TypeGuard[Framed]:
+def is_framed(views: object) -> TypeGuard[FramedView]:
     """Whether ``views`` look at every picture through one frame, whose size may be changed."""
-    return isinstance(views, Framed) and views.framed
+    return isinstance(views, FramedView) and views.framed
 
 
 def reframed(views: V, size: Size) -> V:
@@ -60,7 +60,7 @@ def frame_within(views: V, patch: int, picture: Size, tokens: int, count: Callab
     ``count`` gives the visual tokens of a picture seen so, and raises SaccadeError for a frame that the connector
     cannot take. Raises SaccadeError where even the smallest frame takes more.
     """
-    whole = cast(Framed, views).size
+    whole = cast(FramedView, views).size
     least: int | None = None
     for unit in (patch * times for times in UNITS):
         cells = Size(max(1, whole.width // unit), max(1, whole.height // unit))

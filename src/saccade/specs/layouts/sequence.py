@@ -31,7 +31,7 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ImageCall:
     """The one position, of token ``id``, from which on the text reads a picture by cross-attention."""
 
     id: int
@@ -44,7 +44,7 @@ class Vector:
     number: int
 
 
-Span = Tokens | Marker | Call | Vector
+Span = Tokens | Marker | ImageCall | Vector
 
 
 def slots(spans: Sequence[Span]) -> int:
@@ -58,9 +58,9 @@ def _length(span: Span) -> int:
     return span.count if isinstance(span, Tokens) else len(ids_of(span))
 
 
-def ids_of(span: Marker | Call) -> tuple[int, ...]:
+def ids_of(span: Marker | ImageCall) -> tuple[int, ...]:
     """The token ids of what is no visual token."""
-    return (span.id,) if isinstance(span, Call) else span.ids
+    return (span.id,) if isinstance(span, ImageCall) else span.ids
 
 
 class SequenceSpec(ABC):
@@ -143,7 +143,7 @@ class CalledSequence(SequenceSpec):
         """The same for every picture; ``tokens`` counts each view's visual tokens."""
         _check(layout, tokens)
         edge = (Marker(self.around, shared=True),) if self.around else ()
-        return (*edge, Call(self.image), *edge)
+        return (*edge, ImageCall(self.image), *edge)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

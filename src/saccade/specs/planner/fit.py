@@ -18,9 +18,9 @@ from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.units import bytes_told
 from saccade.specs.laws.path import Media
-from saccade.specs.laws.roofline import Times, Work, times
+from saccade.specs.laws.roofline import StageWork, Times, times
 from saccade.specs.planner.device import Device
-from saccade.specs.planner.system import Knob, System, Value
+from saccade.specs.planner.system import Knob, ModelSpec, Value
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ OF_FRAMES = ("max_frames", "num_frames", "sample_fps")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Limits:
+class FitLimits:
     """What may be spent: ``memory`` in bytes, ``seconds`` to the first token, visual ``tokens``, a ``context``.
 
     ``context`` positions (prompt and answer together) are kept room for, in the cache and by the model. ``reserve`` is
@@ -80,8 +80,8 @@ class Fit:
 class Judge:
     """What a plan needs against what there is."""
 
-    system: System
-    limits: Limits
+    system: ModelSpec
+    limits: FitLimits
     device: Device | None
 
     def memory(self, plan: Plan) -> int:
@@ -125,10 +125,12 @@ def times_of(plan: Plan, device: Device) -> Times:
     """The roofline's bands for a plan: weights are read once a stage, the cache once a token."""
     number = plan.setting.number
     return times(
-        vision=Work(flops=plan.vision.flops, weight_bytes=plan.vision.params * number),
-        connector=Work(flops=plan.connector.flops, weight_bytes=plan.connector.params * number),
-        language=Work(flops=plan.language.flops, weight_bytes=plan.language.params * number, other_bytes=plan.kv_bytes),
-        token=Work(
+        vision=StageWork(flops=plan.vision.flops, weight_bytes=plan.vision.params * number),
+        connector=StageWork(flops=plan.connector.flops, weight_bytes=plan.connector.params * number),
+        language=StageWork(
+            flops=plan.language.flops, weight_bytes=plan.language.params * number, other_bytes=plan.kv_bytes
+        ),
+        token=StageWork(
             flops=plan.token.flops,
             weight_bytes=(plan.token.params - plan.idle_params) * number if plan.token.flops else 0,
             other_bytes=plan.kv_bytes,
@@ -140,9 +142,9 @@ def times_of(plan: Plan, device: Device) -> Times:
 
 
 def fit(
-    system: System,
+    system: ModelSpec,
     media: Sequence[Media],
-    limits: Limits,
+    limits: FitLimits,
     *,
     text: int,
     setting: Setting,
@@ -179,7 +181,7 @@ def fit(
     )
 
 
-def knobs(system: System, media: Sequence[Media], given: Mapping[str, object]) -> list[Knob]:
+def knobs(system: ModelSpec, media: Sequence[Media], given: Mapping[str, object]) -> list[Knob]:
     """The knobs that matter for pictures, or for videos, and are not fixed already; the first is turned first."""
     still = all(isinstance(one, Size) for one in media)
     free = [knob for knob in system.family.knobs if knob.option not in given]
@@ -187,7 +189,7 @@ def knobs(system: System, media: Sequence[Media], given: Mapping[str, object]) -
 
 
 def _largest(
-    system: System, media: Sequence[Media], given: Mapping[str, object], fits: Callable[[Mapping[str, Value]], bool]
+    system: ModelSpec, media: Sequence[Media], given: Mapping[str, object], fits: Callable[[Mapping[str, Value]], bool]
 ) -> dict[str, Value] | None:
     """The largest value of the first knob that fits; None where none does."""
     for knob in knobs(system, media, given):
@@ -200,7 +202,7 @@ def _largest(
 
 
 def _least(
-    system: System, media: Sequence[Media], given: Mapping[str, object], seen: Callable[[Mapping[str, Value]], Plan]
+    system: ModelSpec, media: Sequence[Media], given: Mapping[str, object], seen: Callable[[Mapping[str, Value]], Plan]
 ) -> Plan:
     """What the smallest setting costs."""
     for knob in knobs(system, media, given):

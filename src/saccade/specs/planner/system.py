@@ -112,7 +112,7 @@ class Family:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class System:
+class ModelSpec:
     """A model that can be planned: a ``family`` and the JSON of one checkpoint of it."""
 
     name: str

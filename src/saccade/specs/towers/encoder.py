@@ -17,7 +17,7 @@ from saccade.specs.laws.layer import LayerSpec
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WindowsSpec:
+class WindowAttentionSpec:
     """Attention inside squares of ``side`` patches, in all layers but ``full`` ones; smaller at the edge."""
 
     side: int
@@ -45,7 +45,7 @@ class EncoderSpec:
     class_tokens: int = 0
     keep_class: bool = False
     held: int = 0
-    windows: WindowsSpec | None = None
+    windows: WindowAttentionSpec | None = None
     partial: bool = False
 
     @property

@@ -54,7 +54,7 @@ class ClipBodySpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FlowSpec:
+class CausalFlowSpec:
     """A language model's layers (Qwen2's) over tokens and as many learned queries behind them, which alone leave.
 
     Tokens see each other, a query all tokens and the queries before it; attention is over the full square, as the
@@ -96,7 +96,7 @@ class SerialSpec(TowerSpec):
     """``sam``, then ``second``."""
 
     sam: SamSpec
-    second: ClipBodySpec | FlowSpec
+    second: ClipBodySpec | CausalFlowSpec
 
     def __post_init__(self) -> None:
         second = self.second
@@ -105,7 +105,7 @@ class SerialSpec(TowerSpec):
                 f"the convolutions put out {self.sam.channels[-1]} channels, the second tower takes {second.width}; "
                 "make them equal"
             )
-        if second.width % second.heads or (isinstance(second, FlowSpec) and second.heads % second.pairs):
+        if second.width % second.heads or (isinstance(second, CausalFlowSpec) and second.heads % second.pairs):
             raise SaccadeError(
                 f"width {second.width} is to split into {second.heads} heads, and those among the keys' and values'"
             )
@@ -126,7 +126,7 @@ class SerialSpec(TowerSpec):
         if view.size.width != side or side % unit:
             raise SaccadeError(f"a view of {view.size} px is no square of a multiple of {unit} px")
         grid = Grid(side // unit, side // unit)
-        if isinstance(self.second, FlowSpec) and grid.tokens not in self.second.queries:
+        if isinstance(self.second, CausalFlowSpec) and grid.tokens not in self.second.queries:
             known = " and ".join(str(number) for number in self.second.queries)
             raise SaccadeError(
                 f"a view of {view.size} px makes {grid.tokens} tokens, queries were learned for {known}; take views of "

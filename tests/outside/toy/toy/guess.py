@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from saccade.core.answer import Answer
-from saccade.core.backend import Backend, Job, Seen
+from saccade.core.backend import Backend, Job, JobResult
 from saccade.core.caps import Cap
 
 
@@ -23,6 +23,6 @@ class Guess(Backend):
         """It answers."""
         return Cap.GENERATE
 
-    def run(self, jobs: Sequence[Job]) -> list[Seen]:
+    def run(self, jobs: Sequence[Job]) -> list[JobResult]:
         """The same to every question."""
-        return [Seen(Answer(self.word), (), visual_tokens=0, tokens=None) for _ in jobs]
+        return [JobResult(Answer(self.word), (), visual_tokens=0, tokens=None) for _ in jobs]

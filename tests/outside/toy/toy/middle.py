@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from saccade.core.box import Box
 from saccade.core.caps import Cap
-from saccade.core.request import Sight
-from saccade.policies.base import Asked, Outcome, Policy, Run, ask
+from saccade.core.request import ImageRegion
+from saccade.policies.base import Outcome, Policy, PolicyInput, Run, ask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,9 @@ class Middle(Policy):
         """An answer, no more."""
         return {"": Cap.GENERATE}
 
-    def run(self, asked: Asked) -> Run:
+    def run(self, asked: PolicyInput) -> Run:
         """One look."""
         x, y = (side * (1 - self.share) / 2 for side in (asked.size.width, asked.size.height))
         middle = Box(x, y, asked.size.width - x, asked.size.height - y)
-        answer = yield from ask(asked.look(Sight(box=middle), reason="the middle"))
+        answer = yield from ask(asked.look(ImageRegion(box=middle), reason="the middle"))
         return Outcome(answer, boxes=(middle,))

@@ -180,7 +180,7 @@ def test_changes_reach_inside() -> None:
 
 def test_a_file_that_holds_no_policy_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("kind: windows\n")
-    with pytest.raises(SaccadeError, match="holds a Windows, which is no policy"):
+    with pytest.raises(SaccadeError, match="holds a WindowBoxes, which is no policy"):
         policy(str(tmp_path / "mine.yaml"))
 
 

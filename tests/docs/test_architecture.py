@@ -44,7 +44,6 @@ def test_what_a_folder_holds_fits_into_its_box(diagram: ModuleType):
     assert max(len(folder.holds) for folder in found if rows.count(folder.row) == 1) <= 80
 
 
-@pytest.mark.xfail(strict=True, reason="the page describes the folders as they are after the move that is under way")
 def test_the_table_names_the_folders_that_there_are(diagram: ModuleType):
     package = Path(saccade.__file__).parent
     there = {path.name for path in package.iterdir() if path.is_dir() and path.name != "__pycache__"} - DATA

@@ -6,12 +6,14 @@ Importing this, and every folder's ``__init__``, needs no torch: what does is na
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from saccade.architectures.settings.lines import Advice
 from saccade.core.fidelity import Fidelity
 from saccade.specs.planner.system import Family
-from saccade.specs.reader import ReaderSpec
+
+if TYPE_CHECKING:
+    from saccade.specs.reader import ReaderSpec
 
 Mechanism = Literal["resizing", "token selection", "shared prefix", "attention", "cached values"]
 """What a policy may need of the inside of a hosted model."""
@@ -22,13 +24,23 @@ MECHANISMS: tuple[Mechanism, ...] = ("resizing", "token selection", "shared pref
 class Composition:
     """A reader that saccade puts together from its own parts, by name.
 
-    ``presets`` make its specification in one size each; ``assumptions`` say where the paper leaves a choice open.
+    ``module`` is the file that describes it, imported on first use: planning needs no NumPy, specifications of readers
+    do. Its docstring says the law of the reader.
     """
 
     summary: str
     fidelity: Fidelity
-    presets: Mapping[str, Callable[[], ReaderSpec]] = field(repr=False)
-    assumptions: tuple[str, ...] = ()
+    module: str
+
+    @property
+    def presets(self) -> Mapping[str, Callable[[], "ReaderSpec"]]:
+        """What makes the specification, in one size each."""
+        return import_module(self.module).PRESETS
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """Where the paper leaves a choice open, what was chosen."""
+        return getattr(import_module(self.module), "ASSUMPTIONS", ())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

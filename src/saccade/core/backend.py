@@ -22,7 +22,7 @@ from saccade.core.trace import CostEstimate
 from saccade.core.view import Layout, View
 
 Observation = Answer | float | TurnResult | tuple[AttentionMap, ...]
-"""What a request is answered with: ``Ask``, ``YesNo``, ``Talk`` and ``Watch`` in turn."""
+"""What a request is answered with: ``Ask``, ``YesNo``, ``Conversation`` and ``Watch`` in turn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -80,7 +80,7 @@ class YesNo(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch(Request):
-    """Where the model looks while it reads each of ``questions`` about one sight: observed as a tuple of ``Heat``.
+    """Where the model looks while it reads each of ``questions`` about one sight: a tuple of ``AttentionMap``.
 
     It is what words see: ``targets`` are words that stand in each question, "" (the default) for its last token. By
     ``attention`` it is how much they attend to each visual token, a mean over the layers; by ``values`` how alike its

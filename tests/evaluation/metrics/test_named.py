@@ -138,7 +138,7 @@ def test_a_metric_is_found_by_name_or_is_a_function():
     assert metric("anls") is METRICS["anls"]
     assert metric(longest) is longest
     assert name_of("anls") == name_of(METRICS["anls"]) == "anls"
-    assert name_of(longest).endswith("test_metrics:longest")
+    assert name_of(longest).endswith("test_named:longest")
 
 
 def test_unknown_metrics_are_refused_with_near_matches():

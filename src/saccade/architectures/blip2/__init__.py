@@ -1,7 +1,6 @@
 """BLIP-2 and InstructBLIP: a Q-Former whose queries stand before a frozen language model."""
 
 from saccade.architectures.architecture import Architecture, Composition, Loader
-from saccade.architectures.blip2 import reader, reader_instruct
 from saccade.architectures.blip2.spec import BLIP2, INSTRUCTBLIP
 from saccade.architectures.settings.lines import ALONE, FIXED, UNSERVED, Advice, evaluates
 
@@ -18,7 +17,7 @@ ARCHITECTURES = (
                 summary="32 learned queries read EVA-CLIP patches in several layers, and stand before a frozen "
                 "language model",
                 fidelity="exact",
-                presets=reader.PRESETS,
+                module="saccade.architectures.blip2.reader",
             )
         },
         loaders=(
@@ -35,7 +34,7 @@ ARCHITECTURES = (
             "instructblip": Composition(
                 summary="BLIP-2 whose queries read the instruction too",
                 fidelity="exact",
-                presets=reader_instruct.PRESETS,
+                module="saccade.architectures.blip2.reader_instruct",
             )
         },
         loaders=(Loader(function=_CHECKPOINT, types=("instructblip",)),),

@@ -1,7 +1,7 @@
 """DeepSeek-OCR and DeepSeek-OCR-2: pages through SAM, convolutions, and a second tower."""
 
 from saccade.architectures.architecture import Architecture, Composition, Loader
-from saccade.architectures.deepseek_ocr import reader, serving
+from saccade.architectures.deepseek_ocr import serving
 from saccade.architectures.deepseek_ocr.spec import DEEPSEEK_OCR, DEEPSEEK_OCR2
 
 _FUNCTION = "saccade.architectures.deepseek_ocr.checkpoint:composed"
@@ -18,8 +18,7 @@ ARCHITECTURES = (
                 summary="pages through SAM, convolutions that keep one patch in sixteen, and CLIP over those; newlines "
                 "a row",
                 fidelity="faithful",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.deepseek_ocr.reader",
             )
         },
         loaders=(Loader(function=_FUNCTION, types=_TYPES),),

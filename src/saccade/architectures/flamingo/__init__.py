@@ -1,7 +1,6 @@
 """OpenFlamingo: latents, read by gated cross-attention inside a frozen language model."""
 
 from saccade.architectures.architecture import Architecture, Composition, Loader
-from saccade.architectures.flamingo import reader
 from saccade.architectures.flamingo.spec import OPEN_FLAMINGO
 from saccade.architectures.settings.lines import CLASSLESS, UNEVALUATED, UNSERVED, Advice
 
@@ -15,8 +14,7 @@ ARCHITECTURES = (
             "flamingo": Composition(
                 summary="64 latents a picture, read by gated cross-attention inside a frozen language model",
                 fidelity="faithful",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.flamingo.reader",
             )
         },
         loaders=(Loader(function="saccade.architectures.flamingo.checkpoint:composed", pieces="openflamingo"),),

@@ -1,7 +1,7 @@
 """Idefics2: native shapes and 64 latents. Idefics3 and SmolVLM: square tiles, pixel shuffle."""
 
 from saccade.architectures.architecture import Architecture, Composition, HostedKind
-from saccade.architectures.idefics3 import reader, serving
+from saccade.architectures.idefics3 import serving
 from saccade.architectures.idefics3.spec import IDEFICS2, IDEFICS3, SMOLVLM
 
 ARCHITECTURES = (
@@ -15,8 +15,7 @@ ARCHITECTURES = (
             "idefics": Composition(
                 summary="square tiles and a global view, SigLIP patches folded by pixel shuffle",
                 fidelity="faithful",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.idefics3.reader",
             )
         },
         # Towers list their tokens per image from 5.21 on alone.

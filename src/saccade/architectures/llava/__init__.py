@@ -1,7 +1,6 @@
 """LLaVA: one square view, every patch through an MLP."""
 
 from saccade.architectures.architecture import Architecture, Composition, HostedKind, Loader
-from saccade.architectures.llava import reader
 from saccade.architectures.llava.spec import LLAVA
 from saccade.architectures.settings.lines import FIXED, Advice, Serve, evaluates, serves
 
@@ -13,7 +12,9 @@ ARCHITECTURES = (
         presets=("llava-1.5-7b",),
         compositions={
             "llava": Composition(
-                summary="one square view, every CLIP patch through an MLP", fidelity="exact", presets=reader.PRESETS
+                summary="one square view, every CLIP patch through an MLP",
+                fidelity="exact",
+                module="saccade.architectures.llava.reader",
             )
         },
         loaders=(Loader(function="saccade.architectures.llava.checkpoint:composed", types=("llava",)),),

@@ -1,7 +1,6 @@
 """LLaVA-UHD (64 free queries, or 144 bound to windows) and LLaVA-UHD v2: slices, and an overview."""
 
 from saccade.architectures.architecture import Architecture, Composition, Loader
-from saccade.architectures.llava_uhd import reader, reader_144, reader_v2
 from saccade.architectures.llava_uhd.serving import LLAVA_UHD as ADVICE
 from saccade.architectures.llava_uhd.spec import LLAVA_UHD, LLAVA_UHD_V2
 
@@ -17,14 +16,12 @@ ARCHITECTURES = (
             "llava-uhd": Composition(
                 summary="slices in their own aspect and an overview, a few learned queries each",
                 fidelity="faithful",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.llava_uhd.reader",
             ),
             "llava-uhd-144": Composition(
                 summary="slices and an overview, 144 learned queries each, every query bound to its own window",
                 fidelity="faithful",
-                presets=reader_144.PRESETS,
-                assumptions=reader_144.ASSUMPTIONS,
+                module="saccade.architectures.llava_uhd.reader_144",
             ),
         },
         loaders=(_LOADER,),
@@ -38,8 +35,7 @@ ARCHITECTURES = (
             "llava-uhd-v2": Composition(
                 summary="slices and an overview, 144 tokens each from windows of a pyramid that pixels sharpen",
                 fidelity="faithful",
-                presets=reader_v2.PRESETS,
-                assumptions=reader_v2.ASSUMPTIONS,
+                module="saccade.architectures.llava_uhd.reader_v2",
             )
         },
         loaders=(_LOADER,),

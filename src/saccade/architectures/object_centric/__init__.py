@@ -1,7 +1,6 @@
 """The survey's object-centric reader: masks of objects, one embedding each."""
 
 from saccade.architectures.architecture import Architecture, Composition
-from saccade.architectures.object_centric import reader
 from saccade.architectures.object_centric.serving import OBJECT_CENTRIC as ADVICE
 from saccade.architectures.object_centric.spec import OBJECT_CENTRIC
 
@@ -15,8 +14,7 @@ ARCHITECTURES = (
             "object-centric": Composition(
                 summary="masks of objects, one embedding each, spread over a raster of 144 tokens",
                 fidelity="survey",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.object_centric.reader",
             )
         },
     ),

@@ -1,7 +1,6 @@
 """Perceiver IO, and the survey's Perceiver connector before a language model."""
 
 from saccade.architectures.architecture import Architecture, Composition, Loader
-from saccade.architectures.perceiver import reader
 from saccade.architectures.perceiver.spec import PERCEIVER
 from saccade.architectures.settings.lines import FIXED, UNSERVED, WORDLESS, Advice
 
@@ -15,8 +14,7 @@ ARCHITECTURES = (
             "perceiver": Composition(
                 summary="latents read all patches once and think in layers of their own before they are handed on",
                 fidelity="survey",
-                presets=reader.PRESETS,
-                assumptions=reader.ASSUMPTIONS,
+                module="saccade.architectures.perceiver.reader",
             )
         },
         loaders=(

@@ -25,7 +25,7 @@ class Law:
 
 def law_of(reader: Composition) -> Law:
     """What the file that makes the presets of ``reader`` says of itself."""
-    module = next(iter(reader.presets.values())).__module__
+    module = reader.module
     return read(import_module(module).__doc__ or "", module)
 
 

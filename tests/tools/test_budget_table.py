@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from saccade.evaluation.results import Results
-from saccade.report.budget_table import budget_table
 from tests.report.fakes import results, row
+from tools.budget_table import budget_table
 
 ROOT = Path(__file__).parents[2]
 

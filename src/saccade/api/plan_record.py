@@ -1,8 +1,9 @@
 """A planning as data: what ``saccade plan --json`` prints, under ``schema``."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
-from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused
+from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused, composed_differences
 from saccade.core.box import Box
 from saccade.core.plan import Plan
 from saccade.core.view import Layout, View
@@ -29,7 +30,7 @@ def record(planning: PlanningResult) -> Record:
         },
         "limits": _limits(planning.limits),
         "documents": [_document(document) for document in planning.documents],
-        "models": [_model(row) for row in planning.rows],
+        "models": [_model(planning, row) for row in planning.rows],
     }
 
 
@@ -53,7 +54,7 @@ def _document(document: Document) -> Record:
     return {"name": document.name, "kind": document.kind, "media": media}
 
 
-def _model(row: PlannedModel) -> Record:
+def _model(planning: PlanningResult, row: PlannedModel) -> Record:
     told = row.settings
     return {
         "model": row.system.name,
@@ -62,8 +63,14 @@ def _model(row: PlannedModel) -> Record:
         "fidelity": row.system.family.fidelity,
         "source": row.system.family.source,
         "plans": [
-            {"refused": found.why} if isinstance(found, Refused) else {**plan_record(found), "seconds": _times(times)}
-            for found, times in zip(row.plans, row.times, strict=True)
+            {"refused": found.why}
+            if isinstance(found, Refused)
+            else {
+                **plan_record(found),
+                "composed": [asdict(one) for one in composed_differences(planning, row, document, found)],
+                "seconds": _times(times),
+            }
+            for document, found, times in zip(planning.documents, row.plans, row.times, strict=True)
         ],
         "fit": None if row.fit is None else _fit(row.fit),
         "settings": None

@@ -1,17 +1,21 @@
 """A planning as tables and lines for the terminal."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused
+from saccade.api.planning import Document, PlannedModel, PlanningResult, Refused, composed_differences
 from saccade.core.plan import Plan
 from saccade.core.units import bytes_told, scaled, seconds_told, significant
 from saccade.specs.laws.path import Video
 from saccade.specs.laws.roofline import TimeRange, Times
 from saccade.specs.planner.fit import Fit
+
+if TYPE_CHECKING:
+    from saccade.architectures.composed_plan import StageDifference
 
 NONE = "–"
 DOUBT = "?"
@@ -40,6 +44,8 @@ def explained(planning: PlanningResult) -> Iterator[Text]:
                 page = f"page {number}: " if len(found.why) > 1 and len(_same(found.why)) > 1 else ""
                 yield Text(f"  {page}{why}")
             yield Text(f"  {_stages(found)}", style="dim")
+            for one in composed_differences(planning, row, document, found):
+                yield Text(f"  {_composed(one)}", style="dim")
             for note in found.notes:
                 yield Text(f"  ! {note}", style="yellow")
 
@@ -226,6 +232,16 @@ def _stages(found: Plan) -> str:
     token = f"a token {scaled(found.token.flops)}FLOPs" if found.token.flops else "no generation"
     keys = f"; {found.cross_keys:,} keys for cross-attention" if found.cross_keys else ""
     return f"{'; '.join(stages)}{causal}; {token}{keys}"
+
+
+def _composed(one: "StageDifference") -> str:
+    """One stage as saccade composes it."""
+    (flops, leaner), (params, fewer), (peak, lower) = one.flops, one.params, one.peak
+    told = [f"{scaled(leaner)}FLOPs instead of {scaled(flops)}FLOPs"] if flops != leaner else []
+    told += [f"{scaled(fewer)} weights instead of {scaled(params)}"] if params != fewer else []
+    told += [f"a peak of {bytes_told(lower)} instead of {bytes_told(peak)}"] if peak != lower else []
+    said = f"{one.stage} {', '.join(told)}" if told else "other views"
+    return f"as saccade composes it: {said} ({one.why})"
 
 
 def _same(why: Sequence[str]) -> Sequence[str]:

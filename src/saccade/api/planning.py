@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from saccade.architectures import PRESETS
 from saccade.architectures.catalogue import system
@@ -21,6 +21,9 @@ from saccade.specs.laws.roofline import Times
 from saccade.specs.planner.device import Device, device
 from saccade.specs.planner.fit import Fit, FitLimits, fit, times_of
 from saccade.specs.planner.system import TEXT, ModelSpec
+
+if TYPE_CHECKING:
+    from saccade.architectures.composed_plan import StageDifference
 
 
 def plan(
@@ -210,6 +213,21 @@ def survey(
         device=machine,
         rows=tuple(sorted(rows, key=lambda row: _rank(row, sort))),
     )
+
+
+def composed_differences(
+    planning: PlanningResult, row: PlannedModel, document: Document, found: Plan
+) -> "list[StageDifference]":
+    """Where the composition that saccade loads this checkpoint as costs otherwise than the published code.
+
+    Empty where none is known, and under options, which compositions do not take.
+    """
+    from saccade.architectures.composed_plan import composed_plan, differences
+
+    if planning.options:
+        return []
+    composed = composed_plan(row.system, document.media, planning.text, planning.setting)
+    return [] if composed is None else list(differences(row.system, found, composed))
 
 
 def _taken(rows: Sequence[PlannedModel], documents: Sequence[Document]) -> None:

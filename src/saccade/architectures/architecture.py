@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Mechanism = Literal["resizing", "token selection", "shared prefix", "attention", "cached values"]
 """What a policy may need of the inside of a hosted model."""
+Stage = Literal["views", "vision", "connector", "language"]
+"""A stage of a plan, in which the published code and a composition may differ: in what is seen, in cost or peak."""
 MECHANISMS: tuple[Mechanism, ...] = ("resizing", "token selection", "shared prefix", "attention", "cached values")
 
 
@@ -88,8 +90,10 @@ class Architecture:
     ``name`` is its ``model_type`` in ``config.json`` where it is published, and its own name where it is the survey's.
     ``family`` plans it and ``advice`` says how it is set in transformers, vLLM and lmms-eval: both, or neither.
     ``presets`` are published checkpoints whose numbers stand under ``presets/``. ``compositions`` are built from
-    saccade's parts, ``loaders`` open published weights as such. ``hosted`` is None where nothing is known of the
-    inside; ``answers``: the library runs it, and only its answers are known.
+    saccade's parts. ``composed`` names the composition and the preset of it that a published checkpoint comes to, and
+    ``differs`` says by stage why a composition costs otherwise than the published code. ``loaders`` open published
+    weights as compositions. ``hosted`` is None where nothing is known of the inside; ``answers``: the library runs it,
+    and only its answers are known.
     """
 
     name: str
@@ -97,6 +101,8 @@ class Architecture:
     advice: Advice | None = None
     presets: tuple[str, ...] = ()
     compositions: Mapping[str, Composition] = field(default_factory=dict)
+    composed: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    differs: Mapping[Stage, str] = field(default_factory=dict)
     loaders: tuple[Loader, ...] = ()
     hosted: HostedKind | None = None
     answers: bool = False

@@ -4,6 +4,10 @@ from saccade.architectures.architecture import Architecture, Composition, Loader
 from saccade.architectures.blip2.spec import BLIP2, INSTRUCTBLIP
 from saccade.architectures.settings.lines import ALONE, FIXED, UNSERVED, Advice, evaluates
 
+_FOLDED = (
+    "the published code makes keys and values of all patches in every layer that reads them, and runs the last layer "
+    "on all positions; here matrices are folded into the queries where that is less, and only what is read is computed"
+)
 _CHECKPOINT = "saccade.architectures.blip2.checkpoint:composed"
 
 ARCHITECTURES = (
@@ -20,6 +24,8 @@ ARCHITECTURES = (
                 module="saccade.architectures.blip2.reader",
             )
         },
+        composed={"blip2-opt-2.7b": ("blip2", "opt-2.7b")},
+        differs={"connector": _FOLDED},
         loaders=(
             Loader(function=_CHECKPOINT, types=("blip-2",)),
             Loader(function="saccade.architectures.blip2.lavis:composed", pieces="lavis-blip2"),
@@ -37,6 +43,8 @@ ARCHITECTURES = (
                 module="saccade.architectures.blip2.reader_instruct",
             )
         },
+        composed={"instructblip-7b": ("instructblip", "vicuna-7b")},
+        differs={"connector": _FOLDED},
         loaders=(Loader(function=_CHECKPOINT, types=("instructblip",)),),
     ),
 )

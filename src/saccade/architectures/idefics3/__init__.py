@@ -18,6 +18,9 @@ ARCHITECTURES = (
                 module="saccade.architectures.idefics3.reader",
             )
         },
+        # SmolVLM 256M calls itself an Idefics3.
+        composed={"smolvlm-256m": ("idefics", "smolvlm-256m")},
+        differs={"connector": "the published code holds the tower's patches while it folds them"},
         # Towers list their tokens per image from 5.21 on alone.
         hosted=HostedKind(processor="Idefics3Processor", axis=1, listed=False),
     ),

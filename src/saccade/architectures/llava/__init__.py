@@ -17,6 +17,11 @@ ARCHITECTURES = (
                 module="saccade.architectures.llava.reader",
             )
         },
+        composed={"llava-1.5-7b": ("llava", "1.5-7b")},
+        differs={
+            "views": "transformers crops the middle, the composition pads the image as the authors do",
+            "vision": "the published code runs the tower's last layer too, of which nothing is read",
+        },
         loaders=(Loader(function="saccade.architectures.llava.checkpoint:composed", types=("llava",)),),
         hosted=HostedKind(processor="LlavaProcessor"),
     ),

@@ -6,6 +6,13 @@ from saccade.architectures.llava_uhd.spec import LLAVA_UHD, LLAVA_UHD_V2
 
 _LOADER = Loader(function="saccade.architectures.llava_uhd.checkpoint:composed", types=("llava_llama", "llava_qwen"))
 
+_VISION = "the published code runs the tower's last layer too, of which nothing is read"
+_FOLDED = (
+    "the published code makes keys and values of every place of every window; here their matrices are folded into the "
+    "queries"
+)
+_ROWS = "the published model has no row for the placeholder; here the vocabulary is padded by 64 rows"
+
 ARCHITECTURES = (
     Architecture(
         name="llava_uhd",
@@ -24,6 +31,8 @@ ARCHITECTURES = (
                 module="saccade.architectures.llava_uhd.reader_144",
             ),
         },
+        composed={"llava-uhd-64": ("llava-uhd", "uhd-64-13b"), "llava-uhd-144": ("llava-uhd-144", "uhd-144-13b")},
+        differs={"vision": _VISION, "connector": _FOLDED, "language": _ROWS},
         loaders=(_LOADER,),
     ),
     Architecture(
@@ -37,6 +46,11 @@ ARCHITECTURES = (
                 fidelity="faithful",
                 module="saccade.architectures.llava_uhd.reader_v2",
             )
+        },
+        composed={"llava-uhd-v2-7b": ("llava-uhd-v2", "v2-7b")},
+        differs={
+            "vision": _VISION,
+            "connector": f"{_FOLDED}; it makes the pyramid place by place, and holds weights that nothing reads",
         },
         loaders=(_LOADER,),
     ),

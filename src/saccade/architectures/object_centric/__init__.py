@@ -17,5 +17,10 @@ ARCHITECTURES = (
                 module="saccade.architectures.object_centric.reader",
             )
         },
+        composed={"object-centric": ("object-centric", "7b")},
+        differs={
+            "vision": "the survey takes SAM's masks; the composition finds regions of one colour without a network",
+            "language": "the published model has no row for the placeholder; here the vocabulary is padded by 64 rows",
+        },
     ),
 )

@@ -48,7 +48,14 @@ def toy(made: Checkpoint) -> PathSpec:
     )
 
 
-TOY = Family(build=toy, kind="reader", summary="a toy", stages="stretch → ViT → matrix → Llama", fidelity="survey", source="this test")
+TOY = Family(
+    build=toy,
+    kind="reader",
+    summary="a toy",
+    stages="stretch → ViT → matrix → Llama",
+    fidelity="survey",
+    source="this test",
+)
 '''
 CONFIG = {
     "model_type": "toy",

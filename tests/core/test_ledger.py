@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
 from saccade.core.view import View

@@ -3,8 +3,7 @@
 import numpy as np
 
 from saccade.core.box import Box
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.ledger import Ledger
 from saccade.core.size import Size
 from saccade.core.view import Layout, View

@@ -14,8 +14,7 @@ from saccade.backends.open import open_model
 from saccade.backends.random_init import from_spec, spec_of
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.plan import Cost
 from saccade.core.registry import plugins
 from saccade.core.registry.plugins import plugin

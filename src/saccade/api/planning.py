@@ -9,9 +9,9 @@ from saccade.architectures import PRESETS
 from saccade.architectures.catalogue import system
 from saccade.architectures.settings.settings import Settings, settings
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
 from saccade.core.interface.arguments import function, instance, listed, number, path, texts, whole
 from saccade.core.interface.arguments import text as words
+from saccade.core.interface.field_types import check_fields
 from saccade.core.interface.progress import Progress as Progress
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size

@@ -10,8 +10,8 @@ from saccade.backends.request_queue import QueuedReply as QueuedReply
 from saccade.backends.request_queue import RequestQueue as RequestQueue
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
 from saccade.core.interface.arguments import instance, text
+from saccade.core.interface.field_types import check_fields
 from saccade.views.open import open_picture as open_picture
 
 

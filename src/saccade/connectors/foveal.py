@@ -15,8 +15,7 @@ from torch.nn import functional as F
 
 from saccade.connectors.mlp import Projector
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.nn.transformer import sincos_2d
 from saccade.specs.connectors.foveal import DEPTH, WIDEN, FovealSpec
 from saccade.specs.layouts.cells import Cells, Fixations

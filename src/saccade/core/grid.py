@@ -1,6 +1,8 @@
 """Rows and columns of patches or tokens."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from saccade.core.errors import SaccadeError
 
@@ -23,3 +25,10 @@ class Grid:
 
     def __str__(self) -> str:
         return f"{self.rows}×{self.cols}"
+
+
+Groups = Sequence[Any]
+"""For each new token the indices of the old tokens it is made of (a whole-number array each).
+
+Apart from the ledger, which needs NumPy, so that planning does without.
+"""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.view import Layout, View
 
 NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

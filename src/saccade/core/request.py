@@ -8,7 +8,7 @@ from saccade.core.answer import Answer
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.selection import TokenSelection
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 
 DIGITS = 6
 """Decimal places of a cell's relative coordinates that count, so that equal layouts computed in two ways tie alike."""

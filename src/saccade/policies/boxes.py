@@ -17,7 +17,7 @@ import numpy as np
 from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.size import Size
 
 CELLS = 48

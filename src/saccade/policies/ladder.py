@@ -14,7 +14,7 @@ import numpy as np
 from saccade.core.answer import Answer
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run
 from saccade.policies.calibration.calibrate import Isotonic, Logistic, Platt, UncalibratedScores
 from saccade.policies.calibration.confidence import Features

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import ImageRegion, Watch
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, ask, watch
 from saccade.policies.boxes import WindowBoxes, around, overlap, windows

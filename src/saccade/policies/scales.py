@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import Ask, ImageRegion
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, ask
 from saccade.policies.boxes import around

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import ImageRegion
 from saccade.core.selection import TokenSelection
 from saccade.core.size import Size

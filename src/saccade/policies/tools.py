@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import Conversation, ImageRegion, Tool, ToolCall, Turn
 from saccade.core.size import Size
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, talk

@@ -15,7 +15,7 @@ from saccade.core.attention_map import AttentionMap
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import Ask, ImageRegion, Watch, YesNo
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, Step, ask, chance, watch
 from saccade.policies.boxes import WindowBoxes, around, windows

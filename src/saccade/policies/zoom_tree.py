@@ -16,7 +16,7 @@ from itertools import count
 from saccade.core.box import Box
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.request import Ask, ImageRegion, YesNo
 from saccade.policies.base import BudgetSpent, Outcome, Policy, PolicyInput, Run, Step, ask, chance
 from saccade.policies.boxes import around

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from saccade.core.box import Box
 from saccade.core.errors import SaccadeError
-from saccade.core.groups import Groups
+from saccade.core.grid import Groups
 from saccade.core.ledger import Ledger
 from saccade.core.view import Layout
 from saccade.specs.reader import ReaderSpec

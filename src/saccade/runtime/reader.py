@@ -16,8 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from saccade.connectors import build_connector
 from saccade.core.answer import Answer, Heard
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.plan import Plan
 from saccade.core.size import Size
 from saccade.core.view import Layout

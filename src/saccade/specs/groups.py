@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 
 
 def by_place(grid: Grid, tokens: int, out: Grid | None) -> Groups:

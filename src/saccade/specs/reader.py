@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.ledger import Ledger
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size

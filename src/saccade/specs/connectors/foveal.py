@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.plan import Cost
 from saccade.specs.laws import count
 from saccade.specs.layouts.cells import Cells, Fixations, Rule, centre

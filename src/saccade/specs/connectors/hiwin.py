@@ -15,8 +15,7 @@ from math import isqrt
 from typing import Any, Literal
 
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.plan import Cost
 from saccade.specs.connectors.windows import alive, bound, check, resampled
 from saccade.specs.laws import count

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from math import isqrt
 
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.core.plan import Cost
 from saccade.specs.laws import count
 from saccade.specs.layouts.window_places import places

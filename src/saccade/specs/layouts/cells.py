@@ -17,8 +17,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from saccade.core.errors import SaccadeError
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 
 Fixations = tuple[int, ...]
 KEPT = 8192

@@ -9,8 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from saccade.core.grid import Grid
-from saccade.core.groups import Groups
+from saccade.core.grid import Grid, Groups
 from saccade.specs.layouts.window_places import places
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import check_fields
+from saccade.core.interface.field_types import check_fields
 from saccade.core.plan import Plan, Setting
 from saccade.core.size import Size
 from saccade.core.units import bytes_told

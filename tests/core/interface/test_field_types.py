@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from saccade.core.errors import SaccadeError
-from saccade.core.field_types import fits
+from saccade.core.interface.field_types import fits
 from saccade.core.request import Ask, ImageRegion
 from saccade.core.selection import TokenSelection
 from saccade.policies.ladder import Ladder
@@ -38,7 +38,7 @@ def test_the_field_and_what_it_takes_are_named() -> None:
         _untyped(TokenSelection, rule="all", tokens=3)
     with pytest.raises(SaccadeError, match=r"levels of Ladder is a tuple of a Level, got \[\] \(list\)"):
         _untyped(Ladder, levels=[])
-    with pytest.raises(SaccadeError, match=r"box of Sight is a Box or None, got <object"):
+    with pytest.raises(SaccadeError, match=r"box of ImageRegion is a Box or None, got <object"):
         _untyped(ImageRegion, box=made)
     with pytest.raises(SaccadeError, match="an answer takes at least 1 token, got max_tokens 0"):
         Ask(question="?", max_tokens=0)

@@ -130,7 +130,7 @@ def _score(right: np.ndarray, clusters: list[str]) -> Score:
 
 
 def clips_table(found: ClipStudy) -> Table:
-    """One row for what is read by whom; per cent right with half of the 95 % interval."""
+    """One row for what is read by whom; accuracy in % with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
     made = titled(
         f"{found.task}, {found.clips:,} test clips, training seeds {seeds}",

@@ -68,7 +68,7 @@ def _score(right: np.ndarray, clusters: list[str]) -> Score:
 
 
 def digits_table(found: DigitStudy) -> Table:
-    """One row a classifier; per cent right with half of the 95 % interval."""
+    """One row a classifier; accuracy in % with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
     made = titled(
         f"scikit-learn's digits: {found.trained:,} learned, {found.tested:,} by other hands asked",

@@ -12,7 +12,7 @@ HEADS = ("answers from", "MFLOPs", "of the whole", "layers", "right")
 
 
 def exits_table(found: ExitStudy) -> Table:
-    """One row a way and budget; per cent right with half of the 95 % interval."""
+    """One row a way and budget; accuracy in % with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
     made = titled(
         f"{found.task}, pieces: {found.trained:,} learned, {found.tested:,} asked, training seeds {seeds}",

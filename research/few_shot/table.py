@@ -18,7 +18,7 @@ SCALES = {
 
 
 def shots_table(found: Shots) -> Table:
-    """One row for each reader and number of examples; per cent right with half of the 95 % interval."""
+    """One row for each reader and number of examples; accuracy in % with half of the 95 % interval."""
     made = titled(
         f"{found.exam}: examples in the prompt",
         "unspelt: the question is left out, only the examples tell what is asked; ±: half of the 95 % interval",
@@ -40,7 +40,7 @@ def shots_markdown(found: Shots) -> str:
 
 
 def drawing(found: Shots) -> str:
-    """An SVG of one panel a scale: per cent right against examples, whiskers the 95 % intervals."""
+    """An SVG of one panel a scale: accuracy in % against examples, whiskers the 95 % intervals."""
     ticks = tuple(str(count) for count in sorted({row.shots for row in found.rows}))
     readers = list(dict.fromkeys(row.reader for row in found.rows))
 

@@ -216,7 +216,7 @@ def _saved(model: Foveater, asked: SceneMaps, limit: float) -> StopSavings:
 
 
 def fixations_table(found: FixationStudy) -> Table:
-    """One row a way at the budget; per cent right with half of the 95 % interval."""
+    """One row a way at the budget; accuracy in % with half of the 95 % interval."""
     seeds = ", ".join(map(str, found.seeds))
     made = titled(
         f"{found.task}: {found.trained:,} scenes learned, {found.tested:,} asked, training seeds {seeds}",

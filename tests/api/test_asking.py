@@ -96,7 +96,7 @@ def test_the_command_prints_an_answer_a_table_and_a_picture(
     out = capsys.readouterr().out
     assert done == 0
     assert "the whole picture" in out
-    assert "in all" in out
+    assert "total" in out
     with Image.open(shown) as drawn:
         assert drawn.width > 1000
         assert len(drawn.resize((64, 64)).getcolors(4096)) > 50

@@ -64,8 +64,12 @@ def test_the_record_is_plain_and_whole():
     plan = uhd["plans"][0]
     assert set(plan) == {
         "patches", "visual_tokens", "slots", "length", "cross_keys", "layouts", "flops", "params", "bytes", "why",
-        "notes", "seconds",
+        "notes", "composed", "seconds",
     }  # fmt: skip
+    vision = next(one for one in plan["composed"] if one["stage"] == "vision")
+    assert vision["flops"][1] < vision["flops"][0] == plan["flops"]["vision"]
+    assert "last layer" in vision["why"]
+    assert gemma["plans"][0]["composed"] == []
     assert (plan["visual_tokens"], plan["slots"]) == (1008, 1014)
     assert len(plan["layouts"][0]["views"]) == 7
     assert plan["layouts"][0]["views"][0]["source"][:2] == [0, 0]

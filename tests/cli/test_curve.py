@@ -87,7 +87,7 @@ def test_killed_twice_and_deserted_once_it_asks_nothing_twice(tmp_path: Path):
     with process:
         _, said = process.communicate(timeout=60)
         assert process.returncode == 2
-        assert "the same command goes on from there" in said
+        assert "the same command resumes from there" in said
     assert command.answers == 450
     server.limit = None
     with server.running():

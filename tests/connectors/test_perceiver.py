@@ -112,7 +112,7 @@ def test_specs_are_recipes(name):
 
 
 def test_refuses_what_does_not_fit():
-    with pytest.raises(SaccadeError, match="reads 15 patches and 1 beside them, 16 in all, got 15; keep the tower's"):
+    with pytest.raises(SaccadeError, match="reads 15 patches and 1 beside them, 16 together, got 15; keep the tower's"):
         made(AGAIN)(patches(SPEC), GRID)
     with pytest.raises(SaccadeError, match="or set extra to 1"):
         made(SPEC).attention(patches(AGAIN), GRID)

@@ -278,7 +278,7 @@ def test_tokens_are_queries_whatever_the_view_and_known_by_attention():
 def test_refuses_what_does_not_fit():
     part, bare, patches = made(), made(SPEC), torch.randn(3, 16, 12)
     ids, _ = worded()
-    with pytest.raises(SaccadeError, match="reads 15 patches and 1 beside them, 16 in all, got 15; keep the tower's"):
+    with pytest.raises(SaccadeError, match="reads 15 patches and 1 beside them, 16 together, got 15; keep the tower's"):
         part(patches[:, 1:], GRID)
     with pytest.raises(SaccadeError, match="or set extra to 0"):
         part.attention(patches[:, 1:], GRID)

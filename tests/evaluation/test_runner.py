@@ -152,7 +152,7 @@ def test_a_server_that_dies_costs_what_it_had_not_answered(tmp_path: Path, asks:
     def dies(request: Ask, size: Size) -> Answer:
         return answer("1") if next(answered) < gone else fails(request, size)
 
-    with FileJournal(tmp_path, {}) as journal, pytest.raises(SaccadeError, match="goes on from there"):
+    with FileJournal(tmp_path, {}) as journal, pytest.raises(SaccadeError, match="resumes from there"):
         asked(exam, candidate(Server(asked=dies)), journal=journal)
     again = Server(asked=lambda *_: answer("1"))
     with FileJournal(tmp_path, {}) as journal:
@@ -190,7 +190,7 @@ def test_errors_of_a_model_on_this_machine_are_not_passed_over_and_cost_no_answe
 
 def test_what_a_model_cannot_do_is_refused_before_anything_is_asked() -> None:
     near, resampler = Fake(), open_model("resampler-4")
-    with pytest.raises(SaccadeError, match=r"Attention needs .*ATTN_LM.*, which resampler-4 has not"):
+    with pytest.raises(SaccadeError, match=r"AttentionZoom needs .*ATTN_LM.*, which resampler-4 has not"):
         asked(EXAM, candidate(near), candidate(resampler, AttentionZoom(), title="zoom"))  # type: ignore[arg-type]
     assert not near.log
 

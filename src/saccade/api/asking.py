@@ -72,7 +72,7 @@ class AskResult:
             [ScanStep(_box(look, Size(*self.picture.size)), told(look)) for look in self.result.trace.looks],
             self.result.outcome.heat,
             title=f"{self.question}  {self.result.outcome.answer.text}",
-            lines=(f"{self.model} · {self.policy} · {read(self.result.trace)} read in all",),
+            lines=(f"{self.model} · {self.policy} · {read(self.result.trace)} read in total",),
         )
         return write_png(made, path)
 
@@ -157,7 +157,7 @@ def read(trace: Trace) -> str:
 def told(look: Look) -> str:
     """A look in a few words: why, and what was said."""
     said, certain = answer(look), sure(look)
-    outcome = f"{said}, {certain} sure" if certain else said
+    outcome = f"{said}, confidence {certain}" if certain else said
     return f"{look.request.reason}: {outcome}" if said else look.request.reason
 
 

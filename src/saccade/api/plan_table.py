@@ -67,8 +67,8 @@ def footers(planning: PlanningResult) -> list[str]:
         )
     if planning.limits.any:
         lines.append(
-            "largest setting: every visual token kept; or keep: the share of them that fits when the rest is dropped "
-            "behind the connector, nothing set; short of: what is missing even at the smallest setting"
+            "largest setting: every visual token is read; or prune to: the share of visual tokens that fits when the "
+            "others are dropped behind the connector, by default settings; missing: what lacks at the smallest setting"
         )
     if any(_doubtful(row) for row in planning.rows):
         lines.append(f"{DOUBT} some constants of this model were seen in no released file: --why names them")
@@ -167,8 +167,8 @@ def _fits(planning: PlanningResult) -> Table:
         made.add_column(name, justify="right", no_wrap=True)
     if planning.device is not None:
         made.add_column("first token", justify="right", no_wrap=True)
-    made.add_column("or keep", justify="right", no_wrap=True)
-    made.add_column("short of", overflow="fold")
+    made.add_column("or prune to", justify="right", no_wrap=True)
+    made.add_column("missing", overflow="fold")
     for row in planning.rows:
         if row.fit is None:
             continue
@@ -195,7 +195,7 @@ def _first(planning: PlanningResult, found: Plan | None) -> Text:
 
 def _setting(fit: Fit) -> str:
     if not fit.options:
-        return "as it is"
+        return "default"
     return ", ".join(f"{name}={_value(value)}" for name, value in fit.options.items())
 
 

@@ -88,8 +88,8 @@ def ask(
         OUT.out(dumps(asked.record(), indent=2, ensure_ascii=False), highlight=False)
         return
     outcome = asked.result.outcome
-    sure = "" if outcome.confidence is None else f"  ({outcome.confidence:.0%} sure)"
-    unsure = "  not sure enough to answer; the best guess" if outcome.abstains else ""
+    sure = "" if outcome.confidence is None else f"  (confidence {outcome.confidence:.0%})"
+    unsure = "  too little confidence to answer; the best guess" if outcome.abstains else ""
     OUT.print(f"{outcome.answer.text}{sure}{unsure}", highlight=False, markup=False)
     OUT.print(_table(asked))
     if drawn is not None:
@@ -101,7 +101,7 @@ def _table(asked: "saccade.api.asking.AskResult") -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     several = len({look.model for look in asked.result.trace.looks}) > 1
-    for title in ("look", *(("model",) if several else ()), "at", "said", "sure"):
+    for title in ("look", *(("model",) if several else ()), "at", "answer", "confidence"):
         table.add_column(title)
     for title in ("visual tokens", "GFLOPs predicted", "ms measured"):
         table.add_column(title, justify="right")
@@ -121,5 +121,5 @@ def _table(asked: "saccade.api.asking.AskResult") -> Table:
     trace = asked.result.trace
     seen = "unknown" if trace.visual_tokens is None else f"{trace.visual_tokens:,}"
     total = "unknown" if trace.flops is None else f"{trace.flops / 1e9:.2f}"
-    table.add_row("in all", *[""] * (4 if several else 3), seen, total, f"{trace.ms:.0f}", style="bold")
+    table.add_row("total", *[""] * (4 if several else 3), seen, total, f"{trace.ms:.0f}", style="bold")
     return table

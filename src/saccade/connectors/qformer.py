@@ -257,6 +257,6 @@ class QFormer(nn.Module):
         expected = grid.tokens + self.spec.extra
         if patches.shape[1] != expected:
             raise SaccadeError(
-                f"the Q-Former reads {grid.tokens} patches and {self.spec.extra} beside them, {expected} in all, got "
+                f"the Q-Former reads {grid.tokens} patches and {self.spec.extra} beside them, {expected} together, got "
                 f"{patches.shape[1]}; keep the tower's class token, or set extra to {patches.shape[1] - grid.tokens}"
             )

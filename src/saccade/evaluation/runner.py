@@ -216,7 +216,7 @@ class _Asking:
             if self.in_a_row == min(GIVE_UP, self.total):
                 raise SaccadeError(
                     f"{self.candidate.model} left {self.in_a_row} questions in a row without an answer; the last: "
-                    f"{result.error}. What it answered before is kept: the same command goes on from there"
+                    f"{result.error}. What it answered before is kept: the same command resumes from there"
                 )
         else:
             self._check(result)

@@ -30,7 +30,7 @@ INTRO_OWN = (
 BASELINES = {
     "resize": "The resize rows are the honest baseline: the reader is given a smaller picture, and nothing else is "
     "done.",
-    "random": "Random and uniform keep some of its tokens, by chance or evenly spread.",
+    "random": "Random and uniform read some of its tokens, selected at random or evenly.",
 }
 EARNED = "A method earns its place where it stands above them at the same number of tokens."
 DEFINITIONS = (

@@ -86,7 +86,7 @@ def figure(cascades: Sequence[Cascade], **attributes: str) -> str:
 
 
 def _reliable(found: Cascade) -> list[str]:
-    parts = _frame(f"{found.model}: right against sure", "sure, %", "right, %")
+    parts = _frame(f"{found.model}: accuracy against confidence", "confidence, %", "accuracy, %")
     parts.append(leaf("line", x1=_x(0), y1=_y(0), x2=_x(1), y2=_y(1), stroke=QUIET, stroke_dasharray="3 3"))
     for one, ink in ((found.raw, RAW), (found.calibrated, FITTED)):
         parts += [leaf("circle", cx=_x(b.sure), cy=_y(b.right), r=3, fill=ink, fill_opacity=0.8) for b in one.bins]

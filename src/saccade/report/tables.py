@@ -120,7 +120,7 @@ def _change(change: Change | None) -> Text:
 
 def _caption(results: Results) -> str:
     lines = [
-        f"per cent right ± half of the 95 % interval; Δ in points, paired to {results.reference} at full tokens",
+        f"accuracy in % ± half of the 95 % interval; Δ in points, paired to {results.reference} at full tokens",
         f"{BASELINE_MARK} baseline that a method has to beat at equal tokens",
     ]
     if results.metric != "exact":

@@ -83,7 +83,7 @@ def _check_end(path: Path) -> None:
     except OSError as error:
         raise SaccadeError(f"{path} cannot be read ({error}); check its name and its permissions") from error
     if b"%%EOF" not in tail and b"startxref" not in tail:
-        cure = "get the whole file again, or open it in a viewer and save it anew"
+        cure = "get the whole file again, or open it in a viewer and save it again"
         raise SaccadeError(f"{path} is cut short: nothing marks its end; {cure}")
 
 

@@ -122,7 +122,7 @@ class Transport:
             cure = "raise timeout=, or ask for fewer tokens of smaller pictures"
             raise _FailedError(_Fault(f"gave no answer within {self._timeout:g} s", cure)) from error
         except (APIConnectionError, httpx2.HTTPError) as error:
-            why = f"cannot be reached, or hung up ({self._hidden(str(error.__cause__ or error))})"
+            why = f"cannot be reached, or closed the connection ({self._hidden(str(error.__cause__ or error))})"
             raise _FailedError(_Fault(why, "is the server running, and the URL right?")) from error
         except APIStatusError as error:
             self._refused(error)

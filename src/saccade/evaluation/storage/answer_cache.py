@@ -63,7 +63,7 @@ class KeptAnswers:
             except (OSError, sqlite3.Error, KeyError, TypeError, ValueError) as error:
                 raise SaccadeError(
                     f"answers cannot be kept in {self._path} ({error}); set XDG_CACHE_HOME to a folder that can be "
-                    "written, delete the file, or ask everything anew with --fresh"
+                    "written, delete the file, or ask everything again with --fresh"
                 ) from error
 
     def get(self, keys: Sequence[bytes]) -> list[JobResult | None]:

@@ -175,7 +175,7 @@ class FileJournal(MemoryJournal):
             verb = "differs" if len(differs) == 1 else "differ"
             raise SaccadeError(
                 f"{self._path} holds another comparison: {', '.join(differs)} {verb}; "
-                "name another folder with --out, or begin anew in this one with --fresh"
+                "name another folder with --out, or start over in this one with --fresh"
             )
 
     def _damaged(self, number: int, why: str) -> SaccadeError:

@@ -60,7 +60,7 @@ def _svg(results: Results, item: ScalePanel, unnamed: dict[str, int], styles: di
     told = "; ".join(_told(mark) for mark in item.marks)
     return tag(
         "svg",
-        tag("title", plain(f"{title}. Per cent right against visual tokens")),
+        tag("title", plain(f"{title}. Accuracy in % against visual tokens")),
         tag("desc", plain(told)),
         tag("text", plain(title), x=0, y=-10, class_="heading"),
         *_axes(item),
@@ -70,7 +70,7 @@ def _svg(results: Results, item: ScalePanel, unnamed: dict[str, int], styles: di
         *_names(item, unnamed),
         viewBox=f"0 -26 {number(WIDTH)} {number(HEIGHT + 26)}",
         role="img",
-        aria_label=f"{title}: per cent right against visual tokens. {told}",
+        aria_label=f"{title}: accuracy in % against visual tokens. {told}",
     )
 
 

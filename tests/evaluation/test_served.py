@@ -10,7 +10,7 @@ from saccade.api.comparing import compare
 from saccade.backends.endpoint import Endpoint
 from saccade.backends.open import open_model
 from saccade.core.request import Ask
-from saccade.evaluation.candidates import SHARES
+from saccade.evaluation.baselines import SHARES
 from saccade.tasks.scenes import Scenes
 from tests.servers import Running
 

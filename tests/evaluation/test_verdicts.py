@@ -8,7 +8,8 @@ import pytest
 from saccade.core.caps import Cap
 from saccade.core.errors import SaccadeError
 from saccade.evaluation.answered import Answered
-from saccade.evaluation.candidates import Candidate, baselines, fewer, matched, shared_baselines, single_looks
+from saccade.evaluation.baselines import baselines, fewer, matched, shared_baselines
+from saccade.evaluation.candidates import Candidate, single_looks
 from saccade.evaluation.candidates import Model as Compared
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.runner import PosedQuestion, Runner

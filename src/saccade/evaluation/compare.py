@@ -20,18 +20,8 @@ from saccade.core.records.trace_codec import Json
 from saccade.core.request import Ask, ImageRegion
 from saccade.core.version import __version__
 from saccade.evaluation.answered import Answered
-from saccade.evaluation.candidates import (
-    ONCE,
-    SELECTS,
-    SHARES,
-    Candidate,
-    Model,
-    baselines,
-    fewer,
-    matched,
-    shared_baselines,
-    single_looks,
-)
+from saccade.evaluation.baselines import SELECTS, SHARES, baselines, fewer, matched, shared_baselines
+from saccade.evaluation.candidates import ONCE, Candidate, Model, single_looks
 from saccade.evaluation.ladders import CERTIFIED, LADDER, Fitted, cascade, fit, level_candidate
 from saccade.evaluation.matched_budget import twin_faults
 from saccade.evaluation.metrics.marking import Marking

@@ -51,3 +51,15 @@ def test_a_server_that_counts_whole_prompts_is_compared_by_those(theirs: Running
     assert row.visual_tokens in (16, row.tokens)
     assert row.tokens > 16  # the picture's, by the plan of the folder, and the words
     assert row.visual_tokens == 16 or "whole prompts are counted" in row.trained
+
+
+def test_a_server_by_its_url_is_let_go_of_when_the_comparison_is_done(ours: Running, monkeypatch: pytest.MonkeyPatch):
+    closed: list[str] = []
+    close = Endpoint.close
+    monkeypatch.setattr(Endpoint, "close", lambda self: (closed.append(self.name), close(self)))
+    compare(models=[ours.url], pictures=1, budgets=[16])
+    assert closed == [ours.url]
+    closed.clear()
+    with Endpoint(ours.url) as mine:
+        compare(models=[mine], pictures=1, budgets=[16])
+        assert not closed

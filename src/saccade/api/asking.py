@@ -119,7 +119,12 @@ def ask(
     key = model if isinstance(model, str) else first.name
     further = dict.fromkeys(name for name in required if name != key)
     bench = {key: first} | {name: open_one_of(name, device=device, dtype=dtype) for name in further}
-    (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
+    try:
+        (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
+    finally:
+        for one in bench.values():
+            if one is not model:  # what the user opened, the user closes
+                one.close()
     return AskResult(opened, question, first.name, named, recipe_of(chosen), result)
 
 

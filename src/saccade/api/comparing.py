@@ -136,6 +136,7 @@ def compare(
     price = _positive("price_per_million", price_per_million)
     exam = hinted(_exam(data, pictures, "test", marking), hint)
     store = None if fresh else KeptAnswers()
+    taking = None
     try:
         taking = _Taking(device, dtype, twin, store, families)
         labels = _calibration(data, calibration, pictures, marking)
@@ -156,6 +157,8 @@ def compare(
         with _journal(folder, plan, fresh=fresh, retry=retry_failed) as journal:
             compared = run_compare(plan, journal, progress)
     finally:
+        if taking is not None:
+            taking.close()
         if store is not None:
             store.close()
     return stored(compared, folder)
@@ -197,6 +200,7 @@ class _Taking:
         self._device, self._dtype, self._twin, self._store = device, dtype, twin, store
         self._families = [path("a family", family) for family in listed("families", families)]
         self._open: list[Backend] = []
+        self._owned: list[Backend] = []
 
     def check(self, sources: Sequence[object]) -> None:
         """Raises SaccadeError, before anything is opened, for options that hold for none of ``sources``."""
@@ -239,9 +243,16 @@ class _Taking:
 
     def _opened(self, source: object) -> Backend:
         backend = open_one_of(source, device=self._device, dtype=self._dtype)
+        if backend is not source:
+            self._owned.append(backend)
         if self._twin is not None and is_server(source):
             backend = twinned(backend, self._twin)
         return self._kept(backend)
+
+    def close(self) -> None:
+        """Close what was opened here; a backend that the user gave stays open."""
+        for one in self._owned:
+            one.close()
 
     def _kept(self, backend: Backend) -> Backend:
         self._open.append(backend)

@@ -108,6 +108,9 @@ class Backend(ABC):
         """Whether jobs wait elsewhere, so that they run side by side on threads, one a call."""
         return False
 
+    def close(self) -> None:  # noqa: B027 (most backends hold nothing)
+        """Give back what is held outside this process, such as connections; nothing unless a subclass says so."""
+
     @property
     def fingerprint(self) -> str | None:
         """Text that is equal for models that answer alike, under which answers are kept; None: they are not kept."""

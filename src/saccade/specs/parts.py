@@ -83,6 +83,13 @@ class TowerSpec(ABC):
         """
         return None
 
+    @property
+    def quadratic(self) -> bool:
+        """Whether its FLOPs are a polynomial of second degree in the number of patches, however they lie: a few counts
+        then tell all others.
+        """
+        return False
+
     def build(self) -> object:
         """The ``torch.nn.Module``: pixels (views × 3 × height × width) to patches (views × tokens × ``width``)."""
         no_module(self)

@@ -6,9 +6,11 @@ from typing import cast
 import pytest
 
 from saccade.architectures import COMPOSITIONS
-from saccade.backends.composed.flops import Counter, Quadratic, _law, _read
+from saccade.backends.composed.flops import Counter, Quadratic, _count, _law, _pixels, _read, _seen, _tower
+from saccade.backends.embedded.family import embedded
 from saccade.backends.random_init import build
 from saccade.core.errors import SaccadeError
+from saccade.core.grid import Grid
 from saccade.core.size import Size
 from saccade.specs.language.decoder import DecoderSpec
 
@@ -84,3 +86,13 @@ def test_several_questions_about_one_look() -> None:
     count = Counter(reader)
     one, other = (count.look([plan.layout], [text]) for text in (4, 9))
     assert count.look([plan.layout], [4, 9]) == one + other - plan.vision.flops - plan.connector.flops
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 3), (5, 3), (12, 16), (9, 1)])
+def test_a_towers_law_is_its_count_over_views_of_any_shape(rows: int, cols: int) -> None:
+    tower = COMPOSITIONS["llava"].presets["tiny"]().tower
+    stem = embedded("llava").spec.tower
+    assert stem.quadratic
+    assert not tower.quadratic
+    size = Size(cols * stem.patch, rows * stem.patch)
+    assert _seen(stem, size) == _count(_tower(stem), _pixels(size)) == stem.cost(Grid(rows, cols)).flops

@@ -29,7 +29,7 @@ from saccade.runtime.reader import Reader
 from saccade.specs.language.cross import CrossSpec
 from saccade.specs.language.decoder import DecoderSpec
 from saccade.specs.layouts.sequence import slots
-from saccade.specs.parts import TowerSpec
+from saccade.specs.parts import ConnectorSpec, TowerSpec
 from saccade.towers import build_tower
 
 Part = TypeVar("Part", bound=nn.Module)
@@ -39,14 +39,13 @@ SAME_SHAPE = frozenset({F.layer_norm, F.group_norm, F.gelu, F.relu, F.silu})
 
 @final
 class Counter:
-    """Counts for one reader's spec. What readers share, tower and language model, is counted once for all of them."""
+    """Counts for one reader's spec. What readers share is counted once for all of them."""
 
     def __init__(self, reader: Reader) -> None:
         self.spec, language = reader.spec, reader.spec.language
         if not isinstance(language, DecoderSpec):
             raise SaccadeError("FLOPs of encoder-decoders are not counted yet; compare readers with a causal model")
         self.language: DecoderSpec = language
-        self.connector = _hollow(lambda: build_connector(self.spec.connector))
         self.view = cache(self._view)
 
     def look(self, layouts: Sequence[Layout], texts: Sequence[int], dropped: int = 0) -> int:
@@ -63,23 +62,34 @@ class Counter:
         return seen + sum(law.at(length + text) for text in texts)
 
     def _view(self, size: Size) -> int:
-        pixels = _pixels(size)
-        grid = self.spec.tower.grid(View(Box.of(size), size))
-        patches = torch.empty(1, grid.tokens + self.spec.tower.extra, self.spec.tower.width, device="meta")
-        return _seen(self.spec.tower, size) + _count(self._connect, patches, grid, pixels)
+        tower, connector = self.spec.tower, self.spec.connector
+        grid = tower.grid(View(Box.of(size), size))
+        pixels = size if connector.reads_pixels else None
+        return _seen(tower, size) + _joined(connector, grid, tower.extra, pixels)
 
-    def _connect(self, patches: Tensor, grid: Grid, pixels: Tensor) -> Tensor:
-        """The connector; one that reads the prompt, with as many words of it as the spec counts."""
-        spec = self.spec.connector
-        if not spec.reads_prompt:
-            return self.connector(patches, grid, *((pixels,) if spec.reads_pixels else ()))
-        words = torch.zeros(1, spec.text, dtype=torch.long, device="meta")
-        if isinstance(self.connector, Choosing):
-            return self.connector.counted(patches, grid, words)
-        of = torch.zeros(1, dtype=torch.long, device="meta")
-        return cast(Prompted, self.connector).prompted(
-            patches, grid, words, torch.ones_like(words, dtype=torch.bool), of
-        )
+
+@cache
+def _joined(spec: ConnectorSpec, grid: Grid, extra: int, pixels: Size | None) -> int:
+    """A connector over the patches of one view, ``extra`` tokens in front of them."""
+    patches = torch.empty(1, grid.tokens + extra, spec.width_in, device="meta")
+    return _count(_connect, spec, patches, grid, *(() if pixels is None else (_pixels(pixels),)))
+
+
+def _connect(spec: ConnectorSpec, patches: Tensor, grid: Grid, *pixels: Tensor) -> Tensor:
+    """The connector; one that reads the prompt, with as many words of it as the spec counts."""
+    connector = _connector(spec)
+    if not spec.reads_prompt:
+        return connector(patches, grid, *pixels)
+    words = torch.zeros(1, spec.text, dtype=torch.long, device="meta")
+    if isinstance(connector, Choosing):
+        return connector.counted(patches, grid, words)
+    of = torch.zeros(1, dtype=torch.long, device="meta")
+    return cast(Prompted, connector).prompted(patches, grid, words, torch.ones_like(words, dtype=torch.bool), of)
+
+
+@cache
+def _connector(spec: ConnectorSpec) -> nn.Module:
+    return _hollow(lambda: build_connector(spec))
 
 
 def _hollow(build: Callable[[], Part]) -> Part:
@@ -110,13 +120,22 @@ def _pixels(size: Size) -> Tensor:
 @cache
 def _seen(tower: TowerSpec, size: Size) -> int:
     """A tower over one view."""
-    return _count(_tower(tower), _pixels(size))
+    if not tower.quadratic:
+        return _count(_tower(tower), _pixels(size))
+    return _over(tower).at(tower.grid(View(Box.of(size), size)).tokens)
+
+
+@cache
+def _over(tower: TowerSpec) -> "Quadratic":
+    """A tower over any number of patches, counted in two rows of them."""
+    side = tower.patch
+    return Quadratic(lambda patches: _count(_tower(tower), _pixels(Size(patches // 2 * side, 2 * side))))
 
 
 @final
 class Quadratic:
-    """Torch's count of a causal model over any length: with as many tokens beside the sequence it is a polynomial of
-    second degree in the length, so three counts fix it and a fourth holds it to that.
+    """Torch's count of a model over any length: a polynomial of second degree in it, so three counts fix it and a
+    fourth holds it to that. A causal model's is one for as many tokens beside the sequence; a tower's counts patches.
     """
 
     LENGTHS = (8, 16, 32, 64)
@@ -128,7 +147,7 @@ class Quadratic:
         if self.at(last) != self._known[last]:
             raise SaccadeError(
                 f"torch counts {self._known[last]} FLOPs over {last} positions, {self.at(last)} follow from those over "
-                f"{', '.join(map(str, fixed))}; this language model's cost has another law, and is not counted yet"
+                f"{', '.join(map(str, fixed))}; this model's cost has another law, and is not counted yet"
             )
 
     def at(self, length: int) -> int:

@@ -204,6 +204,11 @@ class StemTowerSpec(TowerSpec):
         """Pixels a side: three strides of two."""
         return 8
 
+    @property
+    def quadratic(self) -> bool:
+        """See ``TowerSpec``: convolutions go over every pixel alike, attention over all pairs of patches."""
+        return True
+
     def grid(self, view: View) -> Grid:
         """Patches of a view."""
         return view.grid(self.patch)

@@ -117,7 +117,7 @@ def test_cut_short(tmp_path: Path):
         for data in (whole, front):
             path.write_bytes(data[: int(len(whole) * part)])
             with pytest.raises(
-                SaccadeError, match=r"cut\.pdf is cut short: nothing marks its end; get the whole .* anew"
+                SaccadeError, match=r"cut\.pdf is cut short: nothing marks its end; get the whole .* again"
             ):
                 page_sizes(path, dpi=144)
     # Padded, as some senders do, or without the last line.

@@ -153,6 +153,10 @@ class CachingBackend(Backend):
         made.update(f"{what}{drawn} {asked}".encode("utf-8", "surrogatepass"))
         return made.digest()
 
+    def close(self) -> None:
+        """See ``Backend``: the model is closed, the store is its owner's."""
+        self.model.close()
+
     @property
     def name(self) -> str:
         """See ``Backend``."""

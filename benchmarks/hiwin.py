@@ -1,7 +1,7 @@
 """How fast LLaVA-UHD v2's projector condenses a picture of seven views, against the published way of doing it.
 
 Run ``python benchmarks/hiwin.py``. The released code does not run here (a compiled kernel, torchvision, bfloat16), so
-its way is written out below from `specs/uhd_deepseek_foveation.md`, b.6, step by step: neighbourhoods unfolded, boxes
+its way is written out below by what it computes (arXiv:2412.13871), step by step: neighbourhoods unfolded, boxes
 sampled one by one, keys and values of every set of queries made anew, slices of unequal size padded and masked. Both
 sides have the same random weights, in float32, on the same number of threads; outputs are held to each other, and the
 largest difference stands beside the ratio. They take turns, so that what else the machine does meets both.

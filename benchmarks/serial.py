@@ -1,7 +1,7 @@
 """How fast SAM's encoder and DeepSeek-OCR's two towers read a page of 1024 px, against what others run.
 
 Run ``python benchmarks/serial.py``. SAM's encoder meets transformers' class. The released code of DeepSeek-OCR does not
-import here, so its way is written out below from `specs/uhd_deepseek_foveation.md`, c.1: the bias of all heads laid out
+import here, so its way is written out below by what it computes (arXiv:2510.18234): the bias of all heads laid out
 at once, queries, keys and values copied into shape, CLIP's layers one after the other. Both sides have the same random
 weights, in float32, on the same number of threads; outputs are held to each other. They take turns, so that what else
 the machine does meets both.

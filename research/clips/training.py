@@ -114,7 +114,7 @@ class ClipsJob:
 def train_clips(
     recipe: ClipsRecipe, folder: Path, tell: Callable[[str, int], Report], parts: Sequence[Part | None] = (None, *PARTS)
 ) -> dict[tuple[Part | None, int], Unified]:
-    """One model for everything (None) and one a part, for every seed; goes on from what lies in ``folder``."""
+    """One model for everything (None) and one a part, for every seed; resumes from what lies in ``folder``."""
     data = bank("train", recipe.clips, recipe.spec.letters)
     made = {}
     for seed in recipe.seeds:

@@ -218,7 +218,7 @@ def page_reader(way: PageRoute) -> PageReader:
 def train_compression(
     recipe: CompressionRecipe, folder: Path, tell: Callable[[str, int], Report]
 ) -> dict[int, tuple[StemTower, dict[str, PageReader]]]:
-    """A tower for every seed, and a reader for every way; goes on from what lies in ``folder``."""
+    """A tower for every seed, and a reader for every way; resumes from what lies in ``folder``."""
     made = {}
     for seed in recipe.seeds:
         torch.manual_seed(seed)

@@ -108,7 +108,7 @@ class DigitsJob:
 def train_digits(
     recipe: DigitsRecipe, data: Digits, folder: Path, tell: Callable[[str, int], Report]
 ) -> dict[int, PictureClassifier]:
-    """A model for every seed; goes on from what lies in ``folder``."""
+    """A model for every seed; resumes from what lies in ``folder``."""
     made = {}
     for seed in recipe.seeds:
         torch.manual_seed(seed)

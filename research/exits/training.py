@@ -260,7 +260,7 @@ def exits_loss(
 def train_exits(
     recipe: ExitsRecipe, tower: StemTower, data: Pieces, folder: Path, tell: Callable[[str, int], Report]
 ) -> dict[tuple[Way, int], ExitClassifier]:
-    """A model for every way and seed; goes on from what lies in ``folder``."""
+    """A model for every way and seed; resumes from what lies in ``folder``."""
     made: dict[tuple[Way, int], ExitClassifier] = {}
     maps = dict[int, Tensor]()
     for seed in recipe.seeds:

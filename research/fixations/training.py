@@ -219,7 +219,7 @@ class FixationsJob:
 def train_fixations(
     recipe: FixationsRecipe, data: SceneMaps, folder: Path, tell: Callable[[str, int], Report]
 ) -> dict[tuple[Way, int], Foveater]:
-    """A model for every way and seed; goes on from what lies in ``folder``."""
+    """A model for every way and seed; resumes from what lies in ``folder``."""
     made = {}
     for seed in recipe.seeds:
         torch.manual_seed(seed)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,12 +120,11 @@ def ask(
     key = model if isinstance(model, str) else first.name
     further = dict.fromkeys(name for name in required if name != key)
     bench = {key: first} | {name: open_one_of(name, device=device, dtype=dtype) for name in further}
-    try:
-        (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
-    finally:
+    with ExitStack() as held:
         for one in bench.values():
             if one is not model:  # what the user opened, the user closes
-                one.close()
+                held.callback(one.close)
+        (result,) = Scheduler(bench).run(chosen, [Sample(_Opened(opened), question, "image", budget, max_tokens)])
     return AskResult(opened, question, first.name, named, recipe_of(chosen), result)
 
 

@@ -6,7 +6,7 @@ Servers need ``saccade[api]`` alone: what computes here is imported when a model
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,12 @@ import yaml
 
 from saccade.api.options import (
     check_calibration,
-    check_families,
     check_pictures,
     check_switches,
-    check_twin,
 )
+from saccade.api.participants import REFERENCE, THIN, Participants
 from saccade.backends.embedded.manifest import cards, is_embedded
-from saccade.backends.open import check_placement, is_server, open_model, open_one_of
 from saccade.backends.placement import AUTO
-from saccade.core.backend import Backend
 from saccade.core.errors import SaccadeError
 from saccade.core.interface.arguments import function, instance, listed, number, path, text, whole
 from saccade.core.interface.arguments import seed as seed_of
@@ -30,13 +27,12 @@ from saccade.core.interface.defaults import PICTURES
 from saccade.core.interface.progress import Progress
 from saccade.core.records.files import write_whole
 from saccade.core.records.recipe import to_dict
-from saccade.evaluation.candidates import Model
 from saccade.evaluation.compare import Comparison, ComparisonPlan
 from saccade.evaluation.compare import compare as run_compare
 from saccade.evaluation.metrics.marking import Marking
 from saccade.evaluation.policies import Policies
 from saccade.evaluation.results import Results
-from saccade.evaluation.storage.answer_cache import KeptAnswers, remembered
+from saccade.evaluation.storage.answer_cache import KeptAnswers
 from saccade.evaluation.storage.journal import NAME as ANSWERS
 from saccade.evaluation.storage.journal import FileJournal
 from saccade.policies.base import Policy
@@ -50,10 +46,6 @@ from saccade.tasks.named import named_exam
 from saccade.tasks.scenes import RESOLVABLE, Scenes
 from saccade.views.open import open_picture
 
-REFERENCE = "llava"
-"""The embedded full-token reader: differences are taken to it, baselines made from it."""
-THIN = "llava-thin"
-"""Its twin that was trained with smaller pictures and dropped tokens, from which baselines are made as well."""
 OWN_LOOK = "own-look"
 """What results call a ``SingleLook`` object among the policies."""
 Metric = str | Callable[[str, Question], float]
@@ -106,7 +98,7 @@ def compare(
         budgets: Visual tokens of the baselines: 64, 16 and 4 for embedded readers, a quarter and a sixteenth of what a
             model takes for others, unless given.
         out: A folder for ``results.json``, ``report.html``, ``answers.jsonl`` and what policies leave. Answers are
-            written as they come: the same call goes on where one that was stopped broke off.
+            written as they come: the same call resumes one that was stopped.
         pictures: How many pictures of the generated benchmark, 160 unless given; refused beside ``data``.
         seed: Of the random baseline.
         policies: Names, files or objects; they run on each of ``models``, on the full-token reader where none is named.
@@ -120,7 +112,7 @@ def compare(
         twin: For servers: the published model or folder whose plan says how many visual tokens an image takes there.
         within_loss: Name the cheapest budget that loses at most so many points.
         price_per_million: What a million prompt tokens cost, for a cost column.
-        fresh: Ask everything anew, whatever was kept or stands in ``out``.
+        fresh: Ask every question again, whatever answers are kept or stand in ``out``.
         retry_failed: Ask questions again that got no answer.
         progress: Called with what is running, how much is done, and of how much.
 
@@ -135,10 +127,9 @@ def compare(
     loss = _positive("within_loss", within_loss)
     price = _positive("price_per_million", price_per_million)
     exam = hinted(_exam(data, pictures, "test", marking), hint)
-    store = None if fresh else KeptAnswers()
-    taking = None
-    try:
-        taking = _Taking(device, dtype, twin, store, families)
+    with ExitStack() as held:
+        store = None if fresh else held.enter_context(closing(KeptAnswers()))
+        taking = held.enter_context(Participants(device, dtype, twin, store, families))
         labels = _calibration(data, calibration, pictures, marking)
         plan = _plan(
             exam,
@@ -156,11 +147,6 @@ def compare(
         )
         with _journal(folder, plan, fresh=fresh, retry=retry_failed) as journal:
             compared = run_compare(plan, journal, progress)
-    finally:
-        if taking is not None:
-            taking.close()
-        if store is not None:
-            store.close()
     return stored(compared, folder)
 
 
@@ -191,93 +177,9 @@ def _check(
         function("progress", progress)
 
 
-class _Taking:
-    """Opens the models that take part, each once."""
-
-    def __init__(
-        self, device: str, dtype: str, twin: str | None, store: KeptAnswers | None, families: Sequence[str | Path]
-    ) -> None:
-        self._device, self._dtype, self._twin, self._store = device, dtype, twin, store
-        self._families = [path("a family", family) for family in listed("families", families)]
-        self._open: list[Backend] = []
-        self._owned: list[Backend] = []
-
-    def check(self, sources: Sequence[object]) -> None:
-        """Raises SaccadeError, before anything is opened, for options that hold for none of ``sources``."""
-        check_placement(sources, self._device, self._dtype)
-        check_twin(self._twin, sources)
-        taking = [str(one) for one in sources if is_embedded(one)]
-        check_families(self._families, (REFERENCE, *taking, THIN) if taking else ())
-
-    def model(self, source: object) -> tuple[str, Model]:
-        """A model by what the user gave, and the name that it has in the results."""
-        if is_embedded(source):
-            return str(source), self.embedded(str(source))
-        backend = self._opened(source)
-        name = source if isinstance(source, str) else backend.name
-        return name, Model(name, {0: backend}, baseline=True, alone=True)
-
-    def embedded(self, name: str, *, baseline: bool = False) -> Model:
-        """An embedded reader with its further training seeds."""
-        seeds = [cards()[name].seed]
-        backends = [self._opened(name)]
-        for folder in self._families:
-            if name in cards(folder):
-                seeds.append(cards(folder)[name].seed)
-                backends.append(self._kept(_of_family(name, folder, self._device, self._dtype)))
-        if len(set(seeds)) < len(seeds):
-            raise SaccadeError(f"families need different training seeds, {name} has {seeds}; train with --set seed=…")
-        return Model(name, dict(zip(seeds, backends, strict=True)), baseline=baseline)
-
-    def backend(self, source: object) -> Backend:
-        """A model that policies may name beside their own."""
-        return self._opened(source)
-
-    def share(self) -> None:
-        """Let all models that run here share the views that went through a tower."""
-        local = [one for one in self._open if not one.remote]
-        if len(local) > 1:
-            from saccade.backends.composed.backend import share_towers
-
-            share_towers(local)
-
-    def _opened(self, source: object) -> Backend:
-        backend = open_one_of(source, device=self._device, dtype=self._dtype)
-        if backend is not source:
-            self._owned.append(backend)
-        if self._twin is not None and is_server(source):
-            backend = twinned(backend, self._twin)
-        return self._kept(backend)
-
-    def close(self) -> None:
-        """Close what was opened here; a backend that the user gave stays open."""
-        for one in self._owned:
-            one.close()
-
-    def _kept(self, backend: Backend) -> Backend:
-        self._open.append(backend)
-        return remembered(backend, self._store)
-
-
-def twinned(backend: Backend, twin: str) -> Backend:
-    """A server whose visual tokens are those that the plan of ``twin`` counts."""
-    from saccade.architectures.catalogue import system
-    from saccade.backends.endpoint import Endpoint
-
-    if isinstance(backend, Endpoint):
-        backend.plan_as(system(twin))
-    return backend
-
-
-def _of_family(name: str, folder: Path, device: str, dtype: str) -> Backend:
-    from saccade.backends.embedded.family import embedded
-
-    return open_model(embedded(name, folder), device=device, dtype=dtype, name=name)
-
-
 def _plan(
     exam: Exam,
-    taking: _Taking,
+    taking: Participants,
     models: Sequence[object] | None,
     *,
     budgets: Sequence[int] | None,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from saccade.api.comparing import REFERENCE, Compared, results_folder, stored
+from saccade.api.comparing import Compared, results_folder, stored
+from saccade.api.participants import REFERENCE
 from saccade.backends.open import open_model
 from saccade.backends.placement import AUTO
 from saccade.core.interface.arguments import function, instance, path, text, texts

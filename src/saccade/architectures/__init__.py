@@ -32,17 +32,17 @@ FOLDERS = (
 )
 """Folders of this package, in the order in which the catalogue lists them."""
 
-_HELD: dict[str, tuple[Architecture, ...]] = {
+_BY_FOLDER: dict[str, tuple[Architecture, ...]] = {
     folder: import_module(f"{__name__}.{folder}").ARCHITECTURES for folder in FOLDERS
 }
-ARCHITECTURES: dict[str, Architecture] = {one.name: one for held in _HELD.values() for one in held}
+ARCHITECTURES: dict[str, Architecture] = {one.name: one for held in _BY_FOLDER.values() for one in held}
 """Every architecture by name: its ``model_type``, as in ``config.json``, or the survey's name."""
 
 FAMILIES: dict[str, Family] = {name: one.family for name, one in ARCHITECTURES.items() if one.family is not None}
 """Those that can be planned."""
 PRESETS: dict[str, Path] = {
     preset: Path(__file__).with_name(folder) / "presets" / f"{preset}.json"
-    for folder, held in _HELD.items()
+    for folder, held in _BY_FOLDER.items()
     for one in held
     for preset in one.presets
 }

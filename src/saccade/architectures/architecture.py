@@ -22,6 +22,11 @@ Stage = Literal["views", "vision", "connector", "language"]
 MECHANISMS: tuple[Mechanism, ...] = ("resizing", "token selection", "shared prefix", "attention", "cached values")
 
 
+UNREAD_LAYER = "the published code runs the tower's last layer too, of which nothing is read"
+PADDED_VOCABULARY = "the published model has no row for the placeholder; here the vocabulary is padded by 64 rows"
+"""Reasons why a composition costs otherwise that several architectures share."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Composition:
     """A reader that saccade puts together from its own parts, by name.

@@ -52,7 +52,7 @@ def compare(
 ) -> None:
     """Compare accuracy against visual tokens: models × budgets, with honest baselines.
 
-    With --out, every answer is written as it comes: the same command goes on where one that was stopped broke off.
+    With --out, every answer is written as it comes: the same command resumes one that was stopped.
 
     Args:
         data: Your own questions: a .jsonl of {image, question, answer}, a LLaVA .json, a folder with a .csv, or a
@@ -68,7 +68,7 @@ def compare(
         policies: Looking policies to compare as well (ladder, zoom-attention, …, or YAML files), separated by commas:
             on the models named, or on llava. --out then holds policies.json, policies.svg and each fitted ladder too.
         calibration: Questions to fit ladders to, as data above. Without it, the generated one's calibration split.
-        hint: Put behind every question, such as "Answer with one word.".
+        hint: Suffix of every prompt, such as "Answer with one word.".
         metric: How answers are marked: exact, choice, anls, vqa, relaxed, contains, iou or iou@0.5; exact unless given.
             A question that names one keeps its own.
         extract: What of a chatty reply is marked: auto (by the metric), none, choice, number.
@@ -77,7 +77,7 @@ def compare(
         twin: For servers: the published model or folder whose plan says how many visual tokens an image takes there.
         within_loss: Name the cheapest budget that loses at most so many points, such as 2.
         price_per_million: Price of a million prompt tokens, such as 2.5, for a cost column.
-        fresh: Ask everything anew, whatever was kept from earlier comparisons or stands in --out.
+        fresh: Ask every question again, whatever answers are kept from earlier comparisons or stand in --out.
         retry_failed: Ask the questions in --out again that got no answer.
         json: Print the results as JSON instead of a table.
     """

@@ -18,13 +18,13 @@ TAGLINE = "saccade decides how many tokens an image deserves, and proves what yo
 VERBS: Mapping[str, tuple[str, str]] = {
     "plan": (
         "saccade.cli.plan",
-        "what pictures, pages and videos cost on every model, and what fits; needs no weights",
+        "what images, pages and videos cost on every model, and what fits; needs no weights",
     ),
-    "ask": ("saccade.cli.ask", "answer a question about a picture by any model and policy, and show where it looked"),
-    "compare": ("saccade.cli.compare", "accuracy against visual tokens: readers × budgets, with honest baselines"),
+    "ask": ("saccade.cli.ask", "answer a question about an image by any model and policy, and show where it looked"),
+    "compare": ("saccade.cli.compare", "accuracy against visual tokens: models × budgets, with honest baselines"),
     "train": ("saccade.cli.train", "train the embedded family by a recipe, or one of its connectors from scratch"),
     "exam": ("saccade.cli.exam", "one image of the generated benchmark, its questions and answers, to try ask on"),
-    "serve": ("saccade.cli.serve", "a reader behind the API that OpenAI's clients speak"),
+    "serve": ("saccade.cli.serve", "a model behind the API that OpenAI's clients speak"),
     "models": ("saccade.cli.models", "the catalogue: every model with its stages and its fidelity mark"),
     "completion": ("saccade.cli.completion", "a script that completes verbs and options in your shell"),
 }

@@ -1,7 +1,8 @@
 """Every name of ``transformers`` that saccade uses and that ``transformers`` does not promise to keep.
 
 Private names (with a leading underscore), names in modules below the top level, keywords and attributes that changed
-between versions. ``compat.hf`` is the only module that spells them; ``tests/compat`` has one contract test for each.
+between versions. ``compat.hf`` and ``compat.processors`` alone spell them; ``tests/compat`` has a contract test for
+each.
 """
 
 from collections.abc import Mapping

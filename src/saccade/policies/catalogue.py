@@ -63,8 +63,6 @@ POLICIES: Mapping[str, Policy] = {
 }
 """For any model: thresholds are guesses until they are calibrated (``saccade compare --policies ladder``)."""
 
-NEUTRAL = "What color is the background?"
-"""What the embedded readers are asked where they should look at nothing in particular."""
 HALVES = WindowBoxes(shares=(0.5,), aspects=(1.0, 2.0, 0.5), peak=1.5, count=3)
 
 ZOOM = AttentionZoom(words=True, relative=False, layers=(0.0, 0.25), rule=HALVES, margin=0.1)

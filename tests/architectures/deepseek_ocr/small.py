@@ -1,6 +1,6 @@
 """DeepSeek-OCR's encoder as its weights are published, written down slowly and literally.
 
-Written from `specs/uhd_deepseek_foveation.md` (c.1, c.2, c.3), with nothing of saccade in it: windows, heads and rows
+Written from what the released code computes (arXiv:2510.18234), with nothing of saccade in it: windows, heads and rows
 one by one, every pair of places with a bias of its own.
 """
 

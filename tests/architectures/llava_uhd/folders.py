@@ -1,7 +1,7 @@
 """Tiny LLaVA-UHD checkpoints as their authors write them, with random weights, and what they make of prompts.
 
 The reference shares nothing with saccade: the language model and the tower are transformers' classes, slices are cut as
-`specs/uhd_deepseek_foveation.md` (b.2) says, the connectors are `tests/architectures/llava_uhd/small.py`.
+the released code cuts them (arXiv:2403.11703), the connectors are `tests/architectures/llava_uhd/small.py`.
 """
 
 import json

@@ -1,7 +1,7 @@
 """LLaVA-UHD's two windowed connectors by their formulas, number by number, on weights under their published names.
 
-Written from `specs/uhd_deepseek_foveation.md` (b.4, b.6), with nothing of saccade in it: loops where saccade multiplies
-matrices. Slow on purpose.
+Written from what the released code computes (arXiv:2403.11703, arXiv:2412.13871), with nothing of saccade in it: loops
+where saccade multiplies matrices. Slow on purpose.
 """
 
 import math

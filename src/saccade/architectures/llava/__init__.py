@@ -1,6 +1,6 @@
 """LLaVA: one square view, every patch through an MLP."""
 
-from saccade.architectures.architecture import Architecture, Composition, HostedKind, Loader
+from saccade.architectures.architecture import UNREAD_LAYER, Architecture, Composition, HostedKind, Loader
 from saccade.architectures.llava.spec import LLAVA
 from saccade.architectures.settings.lines import FIXED, Advice, Serve, evaluates, serves
 
@@ -20,7 +20,7 @@ ARCHITECTURES = (
         composed={"llava-1.5-7b": ("llava", "1.5-7b")},
         differs={
             "views": "transformers crops the middle, the composition pads the image as the authors do",
-            "vision": "the published code runs the tower's last layer too, of which nothing is read",
+            "vision": UNREAD_LAYER,
         },
         loaders=(Loader(function="saccade.architectures.llava.checkpoint:composed", types=("llava",)),),
         hosted=HostedKind(processor="LlavaProcessor"),

@@ -1,17 +1,15 @@
 """LLaVA-UHD (64 free queries, or 144 bound to windows) and LLaVA-UHD v2: slices, and an overview."""
 
-from saccade.architectures.architecture import Architecture, Composition, Loader
+from saccade.architectures.architecture import PADDED_VOCABULARY, UNREAD_LAYER, Architecture, Composition, Loader
 from saccade.architectures.llava_uhd.serving import LLAVA_UHD as ADVICE
 from saccade.architectures.llava_uhd.spec import LLAVA_UHD, LLAVA_UHD_V2
 
 _LOADER = Loader(function="saccade.architectures.llava_uhd.checkpoint:composed", types=("llava_llama", "llava_qwen"))
 
-_VISION = "the published code runs the tower's last layer too, of which nothing is read"
 _FOLDED = (
     "the published code makes keys and values of every place of every window; here their matrices are folded into the "
     "queries"
 )
-_ROWS = "the published model has no row for the placeholder; here the vocabulary is padded by 64 rows"
 
 ARCHITECTURES = (
     Architecture(
@@ -32,7 +30,7 @@ ARCHITECTURES = (
             ),
         },
         composed={"llava-uhd-64": ("llava-uhd", "uhd-64-13b"), "llava-uhd-144": ("llava-uhd-144", "uhd-144-13b")},
-        differs={"vision": _VISION, "connector": _FOLDED, "language": _ROWS},
+        differs={"vision": UNREAD_LAYER, "connector": _FOLDED, "language": PADDED_VOCABULARY},
         loaders=(_LOADER,),
     ),
     Architecture(
@@ -49,7 +47,7 @@ ARCHITECTURES = (
         },
         composed={"llava-uhd-v2-7b": ("llava-uhd-v2", "v2-7b")},
         differs={
-            "vision": _VISION,
+            "vision": UNREAD_LAYER,
             "connector": f"{_FOLDED}; it makes the pyramid place by place, and holds weights that nothing reads",
         },
         loaders=(_LOADER,),

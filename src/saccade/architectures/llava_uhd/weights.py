@@ -16,8 +16,6 @@ from saccade.weights import causal, clip
 from saccade.weights.files import Published
 
 TOWER, CONNECTOR = "model.vision_tower.vision_tower.", "model.mm_projector."
-QUERY_SET = f"{CONNECTOR}query_1"
-"""A weight that only the second version has."""
 # A row's end where token maps are stitched to one, which no released model does.
 _ELSEWHERE = re.compile(r"model\.image_newline$")
 _COPY = re.compile(r"upsampler\.model\.")

@@ -1,6 +1,6 @@
 """The survey's object-centric reader: masks of objects, one embedding each."""
 
-from saccade.architectures.architecture import Architecture, Composition
+from saccade.architectures.architecture import PADDED_VOCABULARY, Architecture, Composition
 from saccade.architectures.object_centric.serving import OBJECT_CENTRIC as ADVICE
 from saccade.architectures.object_centric.spec import OBJECT_CENTRIC
 
@@ -20,7 +20,7 @@ ARCHITECTURES = (
         composed={"object-centric": ("object-centric", "7b")},
         differs={
             "vision": "the survey takes SAM's masks; the composition finds regions of one colour without a network",
-            "language": "the published model has no row for the placeholder; here the vocabulary is padded by 64 rows",
+            "language": PADDED_VOCABULARY,
         },
     ),
 )

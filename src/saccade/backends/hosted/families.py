@@ -1,4 +1,4 @@
-"""The families whose insides are known: what their language models want to be told beside the tokens."""
+"""The architectures whose inside is known when transformers runs them, and what was proved of each."""
 
 from collections.abc import Mapping, Sequence
 

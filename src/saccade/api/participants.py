@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 from saccade.api.options import check_families, check_twin
 from saccade.backends.embedded.manifest import cards, is_embedded
@@ -31,7 +30,7 @@ class Participants:
         self._open: list[Backend] = []
         self._closing = ExitStack()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Participants":
         return self
 
     def __exit__(self, *failure: object) -> None:

@@ -155,7 +155,7 @@ def test_nothing_is_kept_of_a_model_without_a_fingerprint(store: KeptAnswers) ->
     assert isinstance(remembered(Printed(), store), CachingBackend)
 
 
-def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers) -> None:
+def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ``Backend`` gives a default for is passed on too, now and whenever it gains a member."""
     rewritten = {"stream"}  # whose default runs ``run``
     members = {name for name in vars(Backend) if not name.startswith("_")} - rewritten
@@ -172,6 +172,10 @@ def test_all_that_a_model_says_of_itself_comes_through(store: KeptAnswers) -> No
     assert known.bucket(size, ask()) == model.bucket(size, ask())
     assert known.same(size, ask()) == model.same(size, ask())
     assert known.spelt(Answer("x", (40,))) == model.spelt(Answer("x", (40,)))
+    closed: list[str] = []
+    monkeypatch.setattr(model, "close", lambda: closed.append(model.name))
+    known.close()
+    assert closed == ["llava"]
     described, own = known.describe(Job("a", RED, ask())), model.describe(Job("a", RED, ask()))
     assert described is not None
     assert own is not None
